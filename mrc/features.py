@@ -1,0 +1,290 @@
+"""Features: the windows through which an encoder sees its examples, kept as views on texts tokenised once.
+
+Most questions share their context, and the windows of a context share their tokens. So each distinct context and each
+distinct question is tokenised once into flat arrays, and a feature is three numbers: its example, and the range of
+context tokens in its window. Input ids exist only for as long as a batch of them does.
+
+The windows are, id for id, those of a Hugging Face fast tokenizer called with a question, a context,
+`truncation="only_second"`, `stride` and `return_overflowing_tokens=True`.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from mrc.config import InputError
+from mrc.examples import NOT_FOUND
+
+TEXTS_AT_ONCE = 1000  # tokenised per call: enough for all cores, and bounds the memory that encodings take
+EXACT_MATCH_TYPE = 2  # token type of context tokens that also occur in the question
+LONE_SURROGATES = re.compile("[\ud800-\udfff]")  # valid in a Python string and in JSON, invalid in a tokenizer
+
+
+class FeatureDataset:
+    """The features of some examples, in the examples' order and, within one, from left to right.
+
+    tokenizer: a Hugging Face fast tokenizer; it decides the template (such as `[CLS] question [SEP] context [SEP]`).
+    One that pads on the left gets the context first, as the models that do so were trained.
+    max_length: tokens of the longest feature, question and special tokens included.
+    stride: tokens that two neighbouring windows of a context share.
+    max_question_length: longer questions lose their end; `questions_cut` counts them.
+    mark_exact_match: give context tokens that also occur in the question a token type of their own, the exact match
+    feature of DrQA (Chen et al. 2017, section 3.2). For encoders with three token types.
+
+    Attributes, with one entry a feature: `example_index`, `lengths` (tokens), `context_first` and `context_length` (where
+    the window begins within the feature, and its tokens), `null_position` (of the CLS token), and, if any example is
+    labelled, `start_positions` and `end_positions` (null_position where the window does not hold the answer).
+
+    Raises InputError if the stride leaves a window no room to advance.
+    """
+
+    def __init__(self, examples, tokenizer, max_length=384, stride=128, max_question_length=64, mark_exact_match=False):
+        self.examples, self.tokenizer = examples, tokenizer
+        self.template = Template.of(tokenizer)
+        self.makes_token_types = "token_type_ids" in tokenizer.model_input_names
+        self.mark_exact_match = mark_exact_match and self.makes_token_types and EXACT_MATCH_TYPE not in self.template.types
+
+        contexts, self.context_index = _distinct([example.context for example in examples])
+        questions, self.question_index = _distinct([example.question for example in examples])
+        self.contexts, self.questions = Tokens.of(contexts, tokenizer), Tokens.of(questions, tokenizer)
+        self.max_question_length, self.questions_cut = max_question_length, self.questions.cut(max_question_length)
+
+        self._make_windows(max_length, stride)
+        self._label()
+
+    def _make_windows(self, max_length, stride):
+        question_length = self.questions.lengths[self.question_index]  # (examples,)
+        context_length = self.contexts.lengths[self.context_index]
+        room = max_length - len(self.template) - question_length  # context tokens that fit beside each question
+        if len(room) and room.min() <= stride:
+            raise InputError(f"--stride {stride} must be below the room that a window has for its context: --max-length {max_length} "
+                             f"less {len(self.template)} special tokens and {question_length.max()} of the longest question "
+                             f"leaves {room.min()}; use a smaller stride or a larger max-length.")
+        windows = 1 + np.ceil(np.maximum(context_length - room, 0) / (room - stride)).astype(np.int64)  # (examples,)
+
+        self.example_index = np.repeat(np.arange(len(windows), dtype=np.int32), windows)  # (features,)
+        nth = ranges(np.zeros_like(windows), windows)  # its place among the windows of its example
+        room, step = room[self.example_index], (room - stride)[self.example_index]
+        begin = nth * step
+        end = np.minimum(begin + room, context_length[self.example_index])
+        first = self.contexts.starts[self.context_index[self.example_index]]
+        self.window_begin, self.window_end = first + begin, first + end  # ranges of the flat context arrays
+
+        question_length = question_length[self.example_index]
+        self.context_length = (end - begin).astype(np.int32)
+        self.lengths = (len(self.template) + question_length + self.context_length).astype(np.int32)
+        before = 0 if self.template.context_first else question_length + len(self.template.middle)
+        self.context_first = np.broadcast_to(len(self.template.prefix) + before, self.lengths.shape).astype(np.int32)
+        null = self.template.null_position
+        self.null_position = np.where(null < 0, self.lengths + null, null).astype(np.int32)
+
+    def _label(self):
+        """Set the start and end positions from the first answer of each example that its context holds."""
+        self.start_positions = self.end_positions = None
+        if not any(example.is_labelled for example in self.examples):
+            return
+        spans = [next(((a.start, a.start + len(a.text)) for a in example.answers if a.start != NOT_FOUND), (NOT_FOUND, NOT_FOUND))
+                 for example in self.examples]
+        begin, end = np.array(spans, dtype=np.int64).T  # (examples,) each, in characters
+        first_token, last_token = self.contexts.tokens_of(self.context_index, begin, end)  # in the flat arrays
+
+        first_token, last_token = first_token[self.example_index], last_token[self.example_index]
+        here = (begin[self.example_index] != NOT_FOUND) & (first_token <= last_token)
+        here &= (first_token >= self.window_begin) & (last_token < self.window_end)
+        into_feature = self.context_first - self.window_begin
+        self.start_positions = np.where(here, first_token + into_feature, self.null_position).astype(np.int32)
+        self.end_positions = np.where(here, last_token + into_feature, self.null_position).astype(np.int32)
+
+    def report(self):
+        """A sentence on the questions that were cut, or "" where none was."""
+        return self.questions_cut and f"{self.questions_cut} questions cut to their first {self.max_question_length} tokens." or ""
+
+    def __len__(self):
+        return len(self.example_index)
+
+    def __getitem__(self, i):
+        """Feature i as a dict of int64 arrays (length,), and its labels as integers where there are any."""
+        i = range(len(self))[i]  # counts from the end, or raises IndexError
+        return {name: values[0] if values.ndim == 2 else int(values[0]) for name, values in self.batch([i]).items()}
+
+    def __getitems__(self, indices):
+        """What a DataLoader hands to its collator: the indices themselves, for `batch` to gather in one go."""
+        return indices
+
+    def batch(self, indices, pad_to_multiple_of=1):
+        """Gather features into padded int64 arrays.
+
+        indices: (batch,). Returns input_ids, attention_mask and, where the tokenizer makes them, token_type_ids, each
+        (batch, longest length, rounded up to the multiple); start_positions and end_positions (batch,) where labelled.
+        """
+        indices = np.asarray(indices, dtype=np.int64)
+        template, lengths = self.template, self.lengths[indices]
+        width = -(-int(lengths.max()) // pad_to_multiple_of) * pad_to_multiple_of
+        pad_left = (width - lengths if self.tokenizer.padding_side == "left" else np.zeros_like(lengths)).astype(np.int64)
+
+        question = self.question_index[self.example_index[indices]]
+        sequences = {  # for each: the flat array it stands in, where it begins there (batch,), its length (batch,)
+            "question": (self.questions.ids, self.questions.starts[question], self.questions.lengths[question]),
+            "context": (self.contexts.ids, self.window_begin[indices], self.context_length[indices].astype(np.int64)),
+        }
+        ids = np.full((len(indices), width), self.tokenizer.pad_token_id or 0, dtype=np.int64)
+        types = np.full_like(ids, self.tokenizer.pad_token_type_id)
+        every_row = np.arange(len(indices))
+        column = pad_left  # where the next part goes in each row
+        for part, part_types in template.parts:
+            if isinstance(part, str):
+                flat, starts, counts = sequences[part]
+                rows, columns, tokens = np.repeat(every_row, counts), ranges(column, counts), flat[ranges(starts, counts)]
+                column = column + counts
+            else:  # special tokens, the same in every row
+                rows, columns, tokens = every_row[:, None], column[:, None] + np.arange(len(part)), part
+                column = column + len(part)
+            ids[rows, columns], types[rows, columns] = tokens, part_types
+        column_index = np.arange(width)
+        mask = (column_index >= pad_left[:, None]) & (column_index < (pad_left + lengths)[:, None])
+
+        batch = {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
+        if self.makes_token_types:
+            if self.mark_exact_match:
+                types[self._exact_matches(ids, indices, pad_left)] = EXACT_MATCH_TYPE
+            batch["token_type_ids"] = types
+        if self.start_positions is not None:
+            batch["start_positions"] = self.start_positions[indices] + pad_left
+            batch["end_positions"] = self.end_positions[indices] + pad_left
+        return batch
+
+    def _exact_matches(self, ids, indices, pad_left):
+        """(batch, length) booleans: the context tokens that also occur in the question of their row."""
+        question = self.question_index[self.example_index[indices]]
+        counts = self.questions.lengths[question].astype(np.int64)
+        rows = np.arange(len(indices))
+        vocabulary = max(int(ids.max()), int(self.questions.ids.max(initial=0))) + 1
+        asked = np.repeat(rows, counts) * vocabulary + self.questions.ids[ranges(self.questions.starts[question], counts)]
+        first = (self.context_first[indices] + pad_left)[:, None]
+        columns = np.arange(ids.shape[1])
+        in_context = (columns >= first) & (columns < first + self.context_length[indices][:, None])
+        return np.isin(rows[:, None] * vocabulary + ids, asked) & in_context
+
+    def offsets(self, i):
+        """(length, 2) character offsets of feature i's tokens in its context, -1 for tokens outside the context."""
+        offsets = np.full((self.lengths[i], 2), -1, dtype=np.int32)
+        first = self.context_first[i]
+        offsets[first : first + self.context_length[i]] = self.contexts.offsets[self.window_begin[i] : self.window_end[i]]
+        return offsets
+
+
+@dataclass
+class Template:
+    """How a tokenizer puts two sequences together: its special tokens before, between and after them.
+
+    prefix, middle, suffix: int64 token ids; types: the token type of each token of prefix, first sequence, middle, second
+    sequence, suffix, in this order, a sequence counting as one token. null_position: index of the CLS token (of the BOS
+    token or 0 where there is none), negative if it is counted from the end of a feature.
+    """
+
+    prefix: np.ndarray
+    middle: np.ndarray
+    suffix: np.ndarray
+    types: list
+    null_position: int
+    context_first: bool
+
+    @classmethod
+    def of(cls, tokenizer):
+        """Read the template off the encoding of a pair of short texts."""
+        core = _bare(tokenizer)
+        probe = core.encode("a", "a")
+        sequence = np.array([-1 if s is None else s for s in probe.sequence_ids])
+        ids, types = np.array(probe.ids, dtype=np.int64), np.array(probe.type_ids)
+        (first,), (second,) = np.nonzero(sequence == 0), np.nonzero(sequence == 1)
+        prefix, middle, suffix = ids[: first[0]], ids[first[-1] + 1 : second[0]], ids[second[-1] + 1 :]
+        kept = np.concatenate([np.nonzero(sequence == -1)[0], first[:1], second[:1]])
+        null_position = 0
+        for special in (tokenizer.cls_token_id, tokenizer.bos_token_id):
+            if special is not None and special in prefix:
+                null_position = int(np.nonzero(prefix == special)[0][0])
+                break
+            if special is not None and special in suffix:
+                null_position = int(np.nonzero(suffix == special)[0][0]) - len(suffix)
+                break
+        return cls(prefix, middle, suffix, types[np.sort(kept)].tolist(), null_position, tokenizer.padding_side == "left")
+
+    def __len__(self):
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+    @property
+    def parts(self):
+        """(token ids, or the name of a sequence; their token types) from left to right."""
+        p, m = len(self.prefix), len(self.middle)
+        first, second = ("context", "question") if self.context_first else ("question", "context")
+        return [(self.prefix, self.types[:p]), (first, self.types[p]), (self.middle, self.types[p + 1 : p + 1 + m]),
+                (second, self.types[p + 1 + m]), (self.suffix, self.types[p + 2 + m :])]
+
+
+@dataclass
+class Tokens:
+    """Tokenised texts end to end: `ids` (tokens,) and `offsets` (tokens, 2) in characters, both int32; text t has
+    `lengths[t]` tokens from `starts[t]` on."""
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+    @classmethod
+    def of(cls, texts, tokenizer):
+        """Tokenise without special tokens, on all cores."""
+        core = _bare(tokenizer)
+        ids, offsets, lengths = [np.zeros(0, np.int32)], [np.zeros((0, 2), np.int32)], []
+        for at in range(0, len(texts), TEXTS_AT_ONCE):
+            clean = [LONE_SURROGATES.sub("\ufffd", text) for text in texts[at : at + TEXTS_AT_ONCE]]
+            for encoding in core.encode_batch(clean, add_special_tokens=False):
+                ids.append(np.array(encoding.ids, dtype=np.int32))
+                offsets.append(np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2))
+                lengths.append(len(ids[-1]))
+        lengths = np.array(lengths, dtype=np.int64)
+        return cls(np.concatenate(ids), np.concatenate(offsets), np.cumsum(lengths) - lengths, lengths)
+
+    def cut(self, longest):
+        """Let no text have more than `longest` tokens; return how many had."""
+        too_long = int((self.lengths > longest).sum())
+        self.lengths = np.minimum(self.lengths, longest)
+        return too_long
+
+    def tokens_of(self, text, begin, end):
+        """The first and last token that overlap the characters [begin, end) of texts `text`; all arrays (n,).
+
+        The tokens are indices of the flat arrays. Where several tokens cover one character (the bytes of a byte-level
+        vocabulary), all of them are taken. The first is after the last where no token overlaps.
+        """
+        # One sorted key for all texts: no offset reaches `stretch`, so a text's keys lie before the next text's.
+        stretch = int(max(self.offsets.max(initial=0), end.max(initial=0))) + 2
+        owner = np.repeat(np.arange(len(self.lengths)), self.lengths) * stretch
+        # The running maximum and minimum keep the keys sorted where a normaliser has swapped characters.
+        ends = np.maximum.accumulate(owner + self.offsets[:, 1])
+        begins = np.minimum.accumulate((owner + self.offsets[:, 0])[::-1])[::-1]
+        first = np.searchsorted(ends, text * stretch + begin, side="right")
+        last = np.searchsorted(begins, text * stretch + end, side="left") - 1
+        return first, last
+
+
+def ranges(starts, counts):
+    """Concatenate arange(start, start + count) for each pair, without a loop: (n,), (n,) -> (counts.sum(),)."""
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
+
+
+def _distinct(texts):
+    """The different texts in order of appearance, and which of them each text is: (distinct), (len(texts),)."""
+    place = {}
+    index = np.array([place.setdefault(text, len(place)) for text in texts], dtype=np.int64)
+    return list(place), index
+
+
+def _bare(tokenizer):
+    """The tokenizer's core, set neither to truncate nor to pad (Hugging Face sets both anew at each call)."""
+    core = tokenizer.backend_tokenizer
+    core.no_truncation()
+    core.no_padding()
+    return core

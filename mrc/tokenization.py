@@ -1,0 +1,52 @@
+"""Tokenizers: loading a pretrained one, and learning the vocabulary of the built-in `tiny` encoder."""
+
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from mrc.config import InputError
+
+SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+
+
+def load_tokenizer(name_or_path):
+    """Load the tokenizer of a hub id or a local folder. Raises InputError if it cannot be had or is no fast one."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+    except Exception as error:  # the hub client, transformers and tokenizers each raise their own kinds
+        raise loading_error(name_or_path, "tokenizer", error) from error
+    if not tokenizer.is_fast:
+        raise InputError(f"{name_or_path}: its tokenizer is a slow (Python) one, which gives no character offsets; "
+                         "choose a model that has a tokenizer.json.")
+    return tokenizer
+
+
+def loading_error(name_or_path, what, error):
+    """The InputError for a tokenizer or model that could not be loaded: what failed, and what to do about it."""
+    reason = str(error).strip().split("\n")[0][:200]
+    if Path(name_or_path).is_dir():
+        return InputError(f"{name_or_path}: this folder holds no {what} that can be loaded: {reason}")
+    return InputError(f"{name_or_path}: the {what} is no local folder and could not be fetched from the Hugging Face hub: check the "
+                      f"name and the connection, or give a local folder, or use --model tiny. ({reason})")
+
+
+def train_tokenizer(texts, vocab_size=8000, min_frequency=100):
+    """Learn a cased WordPiece vocabulary from an iterable of texts.
+
+    The pieces of BERT, save that accents are kept (Vietnamese needs them), that each digit is a piece, and that each
+    Hangul syllable is one: a Korean word carries its particles, and an answer must be able to end before them. A piece
+    is learned if it occurs `min_frequency` times, since the embedding of a rarer one would stay as random as it began.
+    """
+    core = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
+    core.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    core.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Digits(individual_digits=True),
+                                                  pre_tokenizers.Split(Regex(r"\p{Hangul}"), "isolated")])
+    core.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, min_frequency=min_frequency, show_progress=False,
+                                        special_tokens=list(SPECIAL_TOKENS.values()))
+    core.train_from_iterator(texts, trainer)
+    specials = [(token, core.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=specials)
+    return PreTrainedTokenizerFast(tokenizer_object=core, model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+                                   model_max_length=512, **SPECIAL_TOKENS)

@@ -1,0 +1,126 @@
+"""What the tests share: small data files, tokenizers of each family trained on them, small models."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from mrc.examples import load_examples
+from mrc.sample import sample_examples
+from mrc.tokenization import train_tokenizer
+
+DATA = Path(__file__).parent / "data"
+REAL = Path(__file__).parents[2] / "shared" / "data"  # real data sets beside the project, where they are at hand
+
+
+def real_data(name):
+    """The path of a real data set; skips the test, saying so, where there is none."""
+    path = REAL / name
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    return path
+
+
+@pytest.fixture(scope="session")
+def examples():
+    return load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json")
+
+
+@pytest.fixture(scope="session")
+def texts(examples):
+    sample = sample_examples("validation")
+    return [text for e in [*examples, *sample] for text in (e.question, e.context)]
+
+
+def wordpiece(texts, lowercase):
+    core = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    core.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    core.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=900, special_tokens=specials, show_progress=False))
+    core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+                                                        special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+                                   model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+
+
+def byte_level(texts, add_prefix_space, trim_offsets):
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    core.train_from_iterator(texts, trainer)
+    core.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=trim_offsets, add_prefix_space=add_prefix_space)
+    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>",
+                                   pad_token="<pad>", unk_token="<unk>", model_input_names=["input_ids", "attention_mask"])
+
+
+def unigram(texts, template, padding_side="right", **specials):
+    core = Tokenizer(models.Unigram())
+    core.normalizer = normalizers.NFKC()
+    core.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    names = ["<pad>", "<unk>", "<s>", "</s>"]
+    trainer = trainers.UnigramTrainer(vocab_size=900, special_tokens=names, unk_token="<unk>", show_progress=False)
+    core.train_from_iterator(texts, trainer)
+    core.post_processor = processors.TemplateProcessing(**template, special_tokens=[("<s>", 2), ("</s>", 3)])
+    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", unk_token="<unk>", padding_side=padding_side,
+                                   model_input_names=["input_ids", "token_type_ids", "attention_mask"], **specials)
+
+
+FAMILIES = {
+    "tiny": lambda texts: train_tokenizer(texts, min_frequency=20),
+    "bert-cased": lambda texts: wordpiece(texts, lowercase=False),
+    "bert-uncased": lambda texts: wordpiece(texts, lowercase=True),
+    "roberta": lambda texts: byte_level(texts, add_prefix_space=False, trim_offsets=True),
+    "roberta-prefix": lambda texts: byte_level(texts, add_prefix_space=True, trim_offsets=True),
+    "roberta-untrimmed": lambda texts: byte_level(texts, add_prefix_space=False, trim_offsets=False),
+    "xlm-r": lambda texts: unigram(texts, {"single": "<s> $A </s>", "pair": "<s> $A </s> </s> $B </s>"}, cls_token="<s>", sep_token="</s>"),
+    "t5": lambda texts: unigram(texts, {"single": "$A </s>", "pair": "$A </s> $B </s>"}, eos_token="</s>"),
+    "xlnet": lambda texts: unigram(texts, {"single": "$A </s> <s>:2", "pair": "$A </s> $B:1 </s>:1 <s>:2"}, padding_side="left",
+                                   cls_token="<s>", sep_token="</s>"),
+}
+
+
+@pytest.fixture(scope="session")
+def tokenizers(texts):
+    """A small tokenizer of each family, by name."""
+    return {name: make(texts) for name, make in FAMILIES.items()}
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def tokenizer(request, tokenizers):
+    return tokenizers[request.param]
+
+
+@pytest.fixture(scope="session")
+def bert(tokenizers):
+    """A tokenizer of BERT's kind, for tests that any tokenizer serves."""
+    return tokenizers["bert-cased"]
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(bert, tmp_path_factory):
+    """A folder as the hub has them: a small BERT encoder without a head, and its tokenizer."""
+    folder = tmp_path_factory.mktemp("encoder")
+    torch.manual_seed(0)
+    config = BertConfig(vocab_size=len(bert), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+                        max_position_embeddings=128)
+    BertModel(config).save_pretrained(folder)
+    bert.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a text, or anything else as JSON, to a file; returns its path."""
+
+    def write(content, name="data.json"):
+        path = tmp_path / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        return path
+
+    return write

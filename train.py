@@ -1,0 +1,77 @@
+"""Train an extractive reader. `python train.py --help` lists the settings; mrc/config.py declares them."""
+
+from mrc.config import InputError, TrainConfig, command_line, parse_args
+
+
+def main(argv=None):
+    config = parse_args(TrainConfig, argv)
+    # Imported once the flags are known to be right: torch and transformers take seconds to load.
+    import torch
+
+    from mrc.checkpoint import data_name, new_run_folder
+    from mrc.device import choose_device
+    from mrc.examples import load_examples, write_json
+    from mrc.features import FeatureDataset
+    from mrc.model import BaselineModel
+    from mrc.sample import load_sample
+    from mrc.tokenization import load_tokenizer, train_tokenizer
+    from mrc.trainer import Trainer
+
+    device = choose_device(config.device)
+    torch.manual_seed(config.seed)
+
+    # Questions on contexts, to train on and to be scored on.
+    if config.train_file:
+        train = load_examples(config.train_file, config.on_bad_answer)
+        validation = load_examples(config.validation_file, config.on_bad_answer) if config.validation_file else None
+    else:
+        train, validation = load_sample(config.data, "train"), load_sample(config.data, "validation")
+    train = train.trainable().head(config.max_train_examples)
+    if not train:
+        raise InputError(f"{train.source}: holds no question that can be trained on.")
+    if validation is not None:
+        validation = validation.head(config.max_eval_examples)
+
+    # An encoder and its tokenizer, a span head on top.
+    if config.model == "tiny":
+        tokenizer = train_tokenizer(text for example in train for text in (example.question, example.context))
+        model = BaselineModel.tiny(len(tokenizer), config.dropout, config.attention_dropout)
+    else:
+        tokenizer = load_tokenizer(config.model)
+        model = BaselineModel.from_pretrained(config.model, config.dropout, config.attention_dropout)
+    model.check_fits(tokenizer, config.max_length)
+
+    # Windows on the contexts, as views on texts tokenised once.
+    train_set, eval_set = (
+        examples and FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length,
+                                    mark_exact_match=model.token_types > 2)
+        for examples in (train, validation)
+    )
+
+    name = f"{data_name(config.model)}-{data_name(config.train_file or config.data)}"
+    folder = new_run_folder(config.output_dir, name)
+    write_json(folder / "config.json", config.to_dict(), indent=2)
+    print(f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters, "
+          f"{'new' if model.head_is_new else 'pretrained'} head; {device}; run in {folder}")
+    for report in (train.report(), validation.report() if validation else "", train_set.report()):
+        if report:
+            print(report)
+
+    results = Trainer(model, tokenizer, train_set, eval_set, config, folder, device).fit()
+    print(summary(results, folder))
+
+
+def summary(results, folder):
+    """The end of a run as a small table, and the command to go on with."""
+    scores = [(name, f"{results[key]:.2f}") for name, key in (("EM", "exact_match"), ("EM", "exact"), ("F1", "f1")) if key in results]
+    rows = [*scores, *([("questions", results["total"]), ("scorer", results["scorer"])] if scores else []),
+            ("best epoch", f"{results['epoch']} of {results['epochs']}"),
+            ("seconds", f"{results['seconds']:.0f}"), ("features/s", f"{results['features_per_second']:.1f}"),
+            ("peak memory", f"{results['peak_memory_mb']:.0f} MB"), ("checkpoint", folder / "best")]
+    table = "\n".join(f"{name:<12} {value}" for name, value in rows)
+    return f"\n{table}\n\nNext: python evaluate.py --checkpoint {folder}"
+
+
+if __name__ == "__main__":
+    with command_line("train.py"):
+        main()

@@ -253,10 +253,11 @@ class Tokens:
         return too_long
 
     def tokens_of(self, text, begin, end):
-        """The first and last token that overlap the characters [begin, end) of texts `text`; all arrays (n,).
+        """The tokens at which the characters [begin, end) of texts `text` begin and end; all arrays (n,).
 
-        The tokens are indices of the flat arrays. Where several tokens cover one character (the bytes of a byte-level
-        vocabulary), all of them are taken. The first is after the last where no token overlaps.
+        The tokens are indices of the flat arrays. Where several share the first or the last character (a lone Metaspace,
+        the bytes of a byte-level vocabulary), the innermost are taken, as the incumbent recipe does; where one character is
+        all there is, all its tokens. The first is after the last where no token overlaps.
         """
         # One sorted key for all texts: no offset reaches `stretch`, so a text's keys lie before the next text's.
         stretch = int(max(self.offsets.max(initial=0), end.max(initial=0))) + 2
@@ -264,8 +265,13 @@ class Tokens:
         # The running maximum and minimum keep the keys sorted where a normaliser has swapped characters.
         ends = np.maximum.accumulate(owner + self.offsets[:, 1])
         begins = np.minimum.accumulate((owner + self.offsets[:, 0])[::-1])[::-1]
-        first = np.searchsorted(ends, text * stretch + begin, side="right")
-        last = np.searchsorted(begins, text * stretch + end, side="left") - 1
+        begin, end = text * stretch + begin, text * stretch + end
+        first, last = np.searchsorted(ends, begin, side="right"), np.searchsorted(begins, end, side="left") - 1  # that overlap
+        overlaps = first <= last
+        inner_first = np.maximum(first, np.searchsorted(begins, begin, side="right") - 1)
+        inner_last = np.minimum(last, np.searchsorted(ends, end, side="left"))
+        first = np.where(overlaps, np.minimum(inner_first, inner_last), first)
+        last = np.where(overlaps, np.maximum(inner_first, inner_last), last)
         return first, last
 
 

@@ -58,7 +58,11 @@ class BaselineModel(nn.Module):
         config = BertConfig(vocab_size=vocab_size, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=512,
                             max_position_embeddings=512, type_vocab_size=3, pad_token_id=0)
         _set_dropout(config, dropout, attention_dropout)
-        return cls(AutoModel.from_config(config, add_pooling_layer=False), dropout)
+        encoder = AutoModel.from_config(config, add_pooling_layer=False)
+        with torch.no_grad():
+            positions = encoder.embeddings.position_embeddings.weight
+            positions.copy_(_sinusoids(*positions.shape) * config.initializer_range)
+        return cls(encoder, dropout)
 
     @classmethod
     def from_pretrained(cls, name_or_path, dropout=0.1, attention_dropout=0.0):
@@ -144,6 +148,13 @@ def _set_dropout(config, hidden, attention):
         for name in names:
             if hasattr(config, name):
                 setattr(config, name, probability)
+
+
+def _sinusoids(length, width):
+    """Sines and cosines of many wavelengths (Vaswani et al. 2017), (length, width): positions that begin in this form, and
+    not at random, let attention find neighbours from the first steps on."""
+    angle = torch.arange(length)[:, None] / 10000 ** (torch.arange(0, width, 2) / width)
+    return rearrange([angle.sin(), angle.cos()], "two length half -> length (half two)") * 2**0.5
 
 
 def _max_length(encoder):

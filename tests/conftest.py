@@ -67,8 +67,9 @@ def unigram(texts, template, padding_side="right", **specials):
     trainer = trainers.UnigramTrainer(vocab_size=900, special_tokens=names, unk_token="<unk>", show_progress=False)
     core.train_from_iterator(texts, trainer)
     core.post_processor = processors.TemplateProcessing(**template, special_tokens=[("<s>", 2), ("</s>", 3)])
+    types = ["token_type_ids"] if ":1" in template["pair"] else []  # XLM-R and T5 make none, XLNet does
     return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", unk_token="<unk>", padding_side=padding_side,
-                                   model_input_names=["input_ids", "token_type_ids", "attention_mask"], **specials)
+                                   model_input_names=["input_ids", *types, "attention_mask"], **specials)
 
 
 FAMILIES = {

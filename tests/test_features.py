@@ -10,7 +10,7 @@ from mrc.config import InputError
 from mrc.examples import Answer, Example, load_examples
 from mrc.features import EXACT_MATCH_TYPE, FeatureDataset, ranges
 
-TEXT = st.text(st.one_of(st.sampled_from("abc XYZ 한국어 도서관 điện thoại Маяк 1984 .,'\"()\n\t"), st.characters()), min_size=1, max_size=80)
+TEXT = st.text(st.one_of(st.sampled_from("abc XYZ 한국어 도서관 điện thoại Маяк 1984 .,'\"()\n\t"), st.characters(exclude_categories=["Cs"])), min_size=1, max_size=80)
 
 
 def tokenizer_windows(tokenizer, example, max_length, stride):
@@ -31,6 +31,7 @@ def tokenizer_windows(tokenizer, example, max_length, stride):
 
 
 def assert_same_windows(dataset, tokenizer, max_length, stride):
+    """Ids, mask, types and offsets are equal, save one offset: see below."""
     feature = 0
     for e, example in enumerate(dataset.examples):
         for window in tokenizer_windows(tokenizer, example, max_length, stride):
@@ -40,7 +41,14 @@ def assert_same_windows(dataset, tokenizer, max_length, stride):
                 assert ours[name].tolist() == window[name]
             if "token_type_ids" in tokenizer.model_input_names:
                 assert ours["token_type_ids"].tolist() == window["token_type_ids"]
-            assert np.array_equal(dataset.offsets(feature), window["offsets"])
+            offsets, expected = dataset.offsets(feature), window["offsets"]
+            first = dataset.context_first[feature]
+            if "add_prefix_space=True" in repr(tokenizer.backend_tokenizer.post_processor) and dataset.window_begin[feature]:
+                # A byte-level post-processor spares the space of a text's first token, and takes the first token of each later
+                # window for one; ours is the same token's offset in every window.
+                assert set(offsets[first] - expected[first]) <= {0, 1}
+                offsets[first] = expected[first]
+            assert np.array_equal(offsets, expected)
             assert dataset.null_position[feature] == window["null"]
             feature += 1
     assert feature == len(dataset)
@@ -69,20 +77,23 @@ def test_windows_of_any_text(tokenizer, pairs, room, data):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(context=TEXT, stride=st.integers(0, 6), data=st.data())
-def test_a_label_covers_its_answer_and_no_further_token(tokenizer, context, stride, data):
+def test_a_label_covers_its_answer_up_to_token_borders(tokenizer, context, stride, data):
     begin = data.draw(st.integers(0, len(context) - 1))
     end = data.draw(st.integers(begin + 1, len(context)))
     dataset = FeatureDataset([Example("1", "?", context, (Answer(context[begin:end], begin),))], tokenizer, 40, stride, 10)
+    tokens = dataset.contexts.offsets
+    of_answer = [c for c in range(begin, end) if ((tokens[:, 0] <= c) & (c < tokens[:, 1])).any()]  # some have no token
     for i in range(len(dataset)):
         item, offsets = dataset[i], dataset.offsets(i)
-        overlapping = np.flatnonzero((offsets[:, 1] > begin) & (offsets[:, 0] < end) & (offsets[:, 0] >= 0))
-        every = dataset.contexts.offsets
-        whole = int(((every[:, 1] > begin) & (every[:, 0] < end)).sum())
-        spans = (item["start_positions"], item["end_positions"])
-        if len(overlapping) == whole > 0 and overlapping[-1] - overlapping[0] + 1 == whole:
-            assert spans == (overlapping[0], overlapping[-1])
-        elif len(overlapping) < whole:  # covered in part: not here
-            assert spans == (dataset.null_position[i],) * 2
+        start, last = item["start_positions"], item["end_positions"]
+        overlapping = int(((tokens[:, 1] > begin) & (tokens[:, 0] < end)).sum())
+        here = int(((offsets[:, 1] > begin) & (offsets[:, 0] < end) & (offsets[:, 0] >= 0)).sum())
+        if start == dataset.null_position[i]:
+            assert here == 0 or here < overlapping
+        else:
+            assert start <= last
+            assert offsets[start, 1] > begin and offsets[last, 0] < end  # both ends are tokens of the answer
+            assert offsets[start, 0] <= of_answer[0] and of_answer[-1] < offsets[last, 1]  # and the answer is covered
 
 
 def incumbent_label(window, answer):
@@ -96,13 +107,10 @@ def incumbent_label(window, answer):
         first += 1
     while offsets[last, 1] >= end:
         last -= 1
-    return first - 1, last + 1
+    return tuple(sorted((first - 1, last + 1)))  # crossed where one character of several tokens is the answer: a label of nothing
 
 
-@pytest.mark.parametrize("family", ["tiny", "bert-cased", "bert-uncased", "xlm-r", "t5", "xlnet"])
-def test_labels_equal_the_incumbents(examples, tokenizers, family):
-    # Byte-level tokenizers are left out: where an answer's first character has several tokens, the incumbent starts at its last.
-    tokenizer = tokenizers[family]
+def test_labels_equal_the_incumbents(examples, tokenizer):
     dataset = FeatureDataset(examples, tokenizer, 96, 20)
     feature = 0
     for example in examples:
@@ -116,11 +124,11 @@ def test_labels_equal_the_incumbents(examples, tokenizers, family):
 def test_windows_and_labels_of_real_data(tokenizers, name):
     examples = load_examples(real_data(name)).head(300)
     for family in ("bert-cased", "xlm-r"):
-        dataset = FeatureDataset(examples, tokenizers[family], 384, 128)
-        assert_same_windows(dataset, tokenizers[family], 384, 128)
+        dataset = FeatureDataset(examples, tokenizers[family], 512, 128, max_question_length=300)
+        assert_same_windows(dataset, tokenizers[family], 512, 128)
         feature = 0
         for example in examples:
-            for window in tokenizer_windows(tokenizers[family], example, 384, 128):
+            for window in tokenizer_windows(tokenizers[family], example, 512, 128):
                 assert (dataset.start_positions[feature], dataset.end_positions[feature]) == incumbent_label(window, example.answers[0])
                 feature += 1
 

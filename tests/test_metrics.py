@@ -1,0 +1,171 @@
+"""Decoding and merging equal a plain-Python reading of the reference n-best, answer for answer."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mrc.examples import Answer, Example
+from mrc.features import FeatureDataset
+from mrc.metrics import Metrics
+
+
+def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length):
+    """The reference semantics in loops: per feature the best n starts x best n ends over all its positions, the validity
+    filter, the merge over an example's features, the sort, the softmax. -> {id: [(text, probability)]}, {id: null score}."""
+    answers, nulls = {}, {}
+    for e, example in enumerate(dataset.examples):
+        candidates, null = [], np.inf
+        for f in np.flatnonzero(dataset.example_index == e):
+            length = int(dataset.lengths[f])
+            left = dataset.tokenizer.padding_side == "left"
+            starts = (start_logits[f][-length:] if left else start_logits[f][:length]).tolist()
+            ends = (end_logits[f][-length:] if left else end_logits[f][:length]).tolist()
+            offsets = dataset.offsets(f).tolist()
+            null = min(null, np.float32(starts[dataset.null_position[f]]) + np.float32(ends[dataset.null_position[f]]))
+            best_starts = sorted(range(length), key=lambda i: (-starts[i], i))[:n]
+            best_ends = sorted(range(length), key=lambda i: (-ends[i], i))[:n]
+            for s in best_starts:
+                for t in best_ends:
+                    if offsets[s][0] < 0 or offsets[t][0] < 0 or t < s or t - s + 1 > max_answer_length:
+                        continue
+                    total = np.float32(starts[s]) + np.float32(ends[t])
+                    candidates.append((-total, f, s, t, example.context[offsets[s][0] : offsets[t][1]]))
+        candidates = sorted(candidates)[:n]
+        weights = [np.exp(float(candidates[0][0]) - float(c[0])) for c in candidates]
+        answers[example.id] = [(c[4], w / sum(weights)) for c, w in zip(candidates, weights)]
+        nulls[example.id] = null
+    return answers, nulls
+
+
+def assert_equals_reference(metrics, dataset, start_logits, end_logits):
+    expected, nulls = reference_n_best(dataset, start_logits, end_logits, metrics.n, metrics.max_answer_length)
+    for identity, spans in expected.items():
+        ours = metrics.n_best[identity]
+        if not spans:
+            assert metrics.predictions[identity] == "" and [o["text"] for o in ours] == [""]
+            continue
+        assert [o["text"] for o in ours] == [text for text, _ in spans]
+        assert np.allclose([o["probability"] for o in ours], [p for _, p in spans], atol=1e-6)
+        assert metrics.predictions[identity] == spans[0][0]
+    assert metrics.without_span == sum(not spans for spans in expected.values())
+
+
+def make_logits(dataset, seed, kind="random"):
+    rng = np.random.default_rng(seed)
+    shape = 2, len(dataset), int(dataset.lengths.max())
+    if kind == "ties":
+        return rng.integers(-1, 2, shape).astype(np.float32)
+    if kind == "equal":
+        return np.zeros(shape, np.float32)
+    logits = rng.normal(size=shape).astype(np.float32)
+    if kind == "question":  # the best starts lie in the question, the best ends in the context
+        logits[0, :, :8] += 20
+    if kind == "no span":  # the best starts and ends lie outside the context
+        logits[:, :, :3] += 50
+        logits[:, :, 3:] -= 50
+    return logits
+
+
+@pytest.mark.parametrize("kind", ["random", "ties", "equal", "question", "no span"])
+@pytest.mark.parametrize("n, max_answer_length", [(20, 30), (3, 4), (1, 1)])
+def test_n_best_equals_the_reference(examples, tokenizer, kind, n, max_answer_length):
+    dataset = FeatureDataset(examples, tokenizer, 96, 20)
+    start_logits, end_logits = make_logits(dataset, 0, kind)
+    metrics = Metrics(dataset, "squad", n, max_answer_length)
+    metrics.compute(start_logits, end_logits)
+    assert_equals_reference(metrics, dataset, start_logits, end_logits)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**6), kind=st.sampled_from(["random", "ties"]), n=st.integers(1, 25), longest=st.integers(1, 40))
+def test_n_best_equals_the_reference_on_any_logits(examples, bert, seed, kind, n, longest):
+    dataset = FeatureDataset(examples, bert, 64, 20)
+    start_logits, end_logits = make_logits(dataset, seed, kind)
+    metrics = Metrics(dataset, "squad", n, longest)
+    metrics.compute(start_logits, end_logits)
+    assert_equals_reference(metrics, dataset, start_logits, end_logits)
+
+
+@pytest.mark.parametrize("family", ["bert-cased", "xlnet"])
+def test_updates_in_any_order_and_padding_give_the_same(examples, tokenizers, family):
+    dataset = FeatureDataset(examples, tokenizers[family], 96, 20)
+    start_logits, end_logits = make_logits(dataset, 1)
+    whole = Metrics(dataset)
+    scores = whole.compute(start_logits, end_logits)
+
+    left = tokenizers[family].padding_side == "left"
+    pieces = Metrics(dataset)
+    for indices in np.array_split(np.random.default_rng(0).permutation(len(dataset)), 4):
+        width = int(dataset.lengths[indices].max())  # a batch is padded to its longest
+        cut = slice(-width, None) if left else slice(width)
+        pieces.update(indices, torch.tensor(start_logits[indices][:, cut]), torch.tensor(end_logits[indices][:, cut]))
+    assert pieces.compute() == scores
+    assert pieces.predictions == whole.predictions and pieces.n_best == whole.n_best
+
+
+def test_right_logits_score_100(examples, bert):
+    dataset = FeatureDataset(examples, bert, 64, 20)
+    start_logits, end_logits = np.zeros((2, len(dataset), 64), np.float32)
+    rows = np.arange(len(dataset))
+    start_logits[rows, dataset.start_positions] = end_logits[rows, dataset.end_positions] = 10
+    metrics = Metrics(dataset)
+    scores = metrics.compute(start_logits, end_logits)
+    assert scores["total"] == len(examples) and scores["exact_match"] == scores["f1"] == 100
+    assert all(abs(sum(span["probability"] for span in spans) - 1) < 1e-9 for spans in metrics.n_best.values())
+
+
+def test_half_precision_logits_are_decoded_in_float32(examples, bert):
+    dataset = FeatureDataset(examples, bert, 64, 20)
+    start_logits, end_logits = torch.tensor(make_logits(dataset, 2)).bfloat16()
+    metrics = Metrics(dataset)
+    metrics.compute(start_logits, end_logits)
+    assert_equals_reference(metrics, dataset, start_logits.float().numpy(), end_logits.float().numpy())
+
+
+def test_no_answer_wins_by_the_smallest_null_score(bert):
+    context = "The mill was built in 1784. " * 8
+    examples = [Example("has", "When?", context, (Answer("1784", 22),)), Example("none", "Who?", context, (), is_impossible=True)]
+    dataset = FeatureDataset(examples, bert, 40, 8)
+    start_logits, end_logits = np.zeros((2, len(dataset), 40), np.float32)
+    first = [int(np.flatnonzero(dataset.example_index == e)[0]) for e in (0, 1)]
+    start_logits[:, 0] = end_logits[:, 0] = 3  # every window of both prefers "no answer"...
+    start_logits[first[0], 0] = end_logits[first[0], 0] = -3  # ...but one of the first question's, and the minimum counts
+    metrics = Metrics(dataset, "squad_v2")
+    scores = metrics.compute(start_logits, end_logits)
+    assert metrics.null_odds["has"] == -6 and metrics.null_odds["none"] == 6
+    assert metrics.predictions["none"] == "" and metrics.predictions["has"] != ""
+    assert scores["NoAns_exact"] == 100 and scores["total"] == 2 and scores["HasAns_total"] == 1
+    assert metrics.n_best["none"][0]["text"] == "" and "" not in [s["text"] for s in metrics.n_best["has"][:1]]
+    for spans in metrics.n_best.values():
+        assert [s["probability"] for s in spans] == sorted((s["probability"] for s in spans), reverse=True)
+
+    metrics.null_threshold = 7.0
+    metrics.compute()
+    assert metrics.predictions["none"] != ""
+
+
+def test_logits_that_are_no_numbers_name_the_example(examples, bert):
+    dataset = FeatureDataset(examples, bert, 64, 20)
+    start_logits, end_logits = make_logits(dataset, 0)
+    start_logits[-1, 2] = np.nan
+    with pytest.raises(FloatingPointError, match=examples[-1].id):
+        Metrics(dataset).compute(start_logits, end_logits)
+
+
+def test_an_unseen_feature_is_an_error(examples, bert):
+    dataset = FeatureDataset(examples, bert, 64, 20)
+    start_logits, end_logits = torch.tensor(make_logits(dataset, 0))
+    metrics = Metrics(dataset)
+    metrics.update([0, 1], start_logits[:2], end_logits[:2])
+    with pytest.raises(ValueError, match="feature 2"):
+        metrics.compute()
+
+
+def test_unlabelled_examples_get_predictions_and_no_scores(examples, bert):
+    bare = [Example(e.id, e.question, e.context) for e in examples]
+    dataset = FeatureDataset(bare, bert, 64, 20)
+    metrics = Metrics(dataset)
+    assert metrics.compute(*make_logits(dataset, 0)) == {}
+    assert set(metrics.predictions) == {e.id for e in examples}

@@ -1,0 +1,73 @@
+"""The built-in corpus keeps its promises."""
+
+import pytest
+
+from mrc.config import InputError
+from mrc.examples import load_examples, write_squad
+from mrc.sample import LANGUAGES, Hangul, load_sample, sample_examples
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return sample_examples("train"), sample_examples("validation")
+
+
+def test_answers_stand_where_they_should(parts):
+    for part in parts:
+        assert all(e.context[a.start :].startswith(a.text) for e in part for a in e.answers)
+        assert len({e.id for e in part}) == len(part)
+
+
+def test_it_is_the_same_each_time_and_different_for_each_seed(parts):
+    assert sample_examples("validation") == parts[1] != sample_examples("validation", seed=1)
+
+
+def test_no_entity_name_stands_in_both_parts(parts):
+    names = [{e.question for e in part} for part in parts]
+    assert not names[0] & names[1]  # every question holds its entity's name
+    contexts = " ".join({e.context for e in parts[0]})
+    heldout = {word for e in parts[1] if e.id.startswith("validation-en") for a in e.answers for word in [a.text] if " " in word}
+    assert heldout and not any(f" {name} " in contexts for name in heldout)
+
+
+def test_several_entities_share_each_kind_of_fact(parts):
+    from mrc.sample import FACTS
+
+    # Each context tells the asked fact of three entities at least, so its type alone does not give the answer away.
+    example = next(e for e in parts[1] if e.id.startswith("validation-en") and e.question.startswith("When"))
+    statements = [s for facts in FACTS["en"].values() for pool, sentences, _ in facts if pool == "year" for s in sentences]
+    stems = [s.replace("{e}", "").replace("{v}.", "").strip() for s in statements]
+    assert sum(example.context.count(stem) for stem in stems) >= 3
+
+
+def test_some_contexts_do_not_fit_a_short_window(parts, bert):
+    assert 0.01 < sum(len(e.context) > 600 for e in parts[0]) / len(parts[0]) < 0.1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_language(language):
+    examples = load_sample(f"sample:{language}", "validation")
+    assert {e.id.split("-")[1] for e in examples} == {language}
+
+
+def test_unanswerable_questions_ask_for_absent_entities():
+    examples = load_sample("sample:en:unanswerable", "validation")
+    share = sum(e.is_impossible for e in examples) / len(examples)
+    assert 0.15 < share < 0.35 and all(e.is_labelled for e in examples)
+    assert not any(e.is_impossible for e in load_sample("sample:en", "validation"))
+
+
+def test_an_unknown_language_is_refused():
+    with pytest.raises(InputError, match="'fr' is neither 'unanswerable' nor a list of ko, en, vi, ru"):
+        load_sample("sample:fr")
+
+
+def test_it_can_be_written_as_squad_json(tmp_path):
+    examples = load_sample("sample:ko:unanswerable", "validation")
+    write_squad(examples, tmp_path / "sample.json")
+    assert load_examples(tmp_path / "sample.json") == examples
+
+
+@pytest.mark.parametrize("word, topic, subject", [("나무", "나무는", "나무가"), ("솔", "솔은", "솔이")])
+def test_korean_particles(word, topic, subject):
+    assert f"{Hangul(word):은}" == topic and f"{Hangul(word):이}" == subject and f"{Hangul(word)}" == word

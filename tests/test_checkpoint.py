@@ -1,0 +1,87 @@
+"""A checkpoint is whole or not there, and a run's folder is found and kept."""
+
+import pytest
+import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+from mrc import checkpoint as checkpoints
+from mrc.checkpoint import find_checkpoint, load_checkpoint, new_run_folder, results_folder, save_checkpoint
+from mrc.config import InputError
+from mrc.features import FeatureDataset
+from mrc.model import BaselineModel
+from mrc.tokenization import train_tokenizer
+
+
+def test_saved_and_loaded(encoder_folder, bert, examples, tmp_path):
+    model = BaselineModel.from_pretrained(encoder_folder)
+    save_checkpoint(tmp_path / "one", model, bert, {"epoch": 3})
+    again, tokenizer, settings = load_checkpoint(tmp_path / "one")
+    assert settings["epoch"] == 3 and settings["mrc_version"]
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
+    assert [p.name for p in tmp_path.iterdir()] == ["one"]
+    ours, theirs = FeatureDataset(examples, bert, 64, 16), FeatureDataset(examples, tokenizer, 64, 16)
+    assert all((ours[i]["input_ids"] == theirs[i]["input_ids"]).all() for i in range(len(ours)))
+
+
+def test_the_tiny_tokenizer_survives_as_hugging_face_reads_it(texts, examples, tmp_path):
+    tokenizer = train_tokenizer(texts, min_frequency=5)
+    model = BaselineModel.tiny(len(tokenizer))
+    save_checkpoint(tmp_path / "tiny", model, tokenizer, {})
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "tiny")
+    for example in examples:
+        assert theirs(example.question, example.context) == tokenizer(example.question, example.context)
+    batch = {n: torch.from_numpy(a) for n, a in FeatureDataset(examples, tokenizer, 64, 16, mark_exact_match=True).batch(range(5)).items()}
+    inputs = [batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]]
+    hugging_face = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "tiny").eval()
+    torch.testing.assert_close(model.eval()(*inputs)[0], hugging_face(*inputs).start_logits, atol=1e-5, rtol=0)
+
+
+def test_a_failed_save_leaves_the_earlier_one_whole(encoder_folder, bert, tmp_path, monkeypatch):
+    model = BaselineModel.from_pretrained(encoder_folder)
+    save_checkpoint(tmp_path / "one", model, bert, {"epoch": 1})
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "write_json", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        save_checkpoint(tmp_path / "one", model, bert, {"epoch": 2})
+    assert load_checkpoint(tmp_path / "one")[2]["epoch"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["one"]
+
+
+def test_an_encoder_is_no_reader(encoder_folder):
+    with pytest.raises(InputError, match="without a question-answering head"):
+        load_checkpoint(encoder_folder)
+
+
+def test_a_runs_folder_means_its_best(tmp_path, encoder_folder):
+    (tmp_path / "run" / "best").mkdir(parents=True)
+    assert find_checkpoint(tmp_path / "run") == tmp_path / "run" / "best"
+    assert find_checkpoint(encoder_folder) == encoder_folder
+    assert find_checkpoint("someone/some-model") == "someone/some-model"
+    with pytest.raises(InputError, match="holds no config.json"):
+        find_checkpoint(tmp_path)
+    (tmp_path / "log.jsonl").touch()
+    with pytest.raises(InputError, match="no checkpoint yet"):
+        find_checkpoint(tmp_path)
+
+
+def test_run_folders_are_never_taken_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert [str(new_run_folder(None, "tiny-sample")) for _ in range(3)] == [f"checkpoints/tiny-sample{n}" for n in ("", "-2", "-3")]
+    (tmp_path / "mine").mkdir()
+    assert new_run_folder("mine", "x").name == "mine"  # an empty folder is fine
+    (tmp_path / "mine" / "log.jsonl").touch()
+    with pytest.raises(InputError, match="mine: holds a run already; choose another folder, or remove this one"):
+        new_run_folder("mine", "x")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be made"):
+        new_run_folder("file", "x")
+
+
+def test_results_go_beside_the_checkpoint(tmp_path):
+    (tmp_path / "best").mkdir()
+    assert results_folder(None, tmp_path / "best", "data/KorQuAD_v1.0_dev.json") == tmp_path / "best-on-KorQuAD_v1.0_dev"
+    assert results_folder(None, tmp_path / "best", "sample:ko,en") == tmp_path / "best-on-sample-ko-en"
+    assert results_folder(tmp_path / "there", tmp_path / "best", "x") == tmp_path / "there"

@@ -1,0 +1,60 @@
+"""A setting is declared once and reaches both Python and the command line."""
+
+from dataclasses import fields
+
+import pytest
+
+from mrc.config import EvalConfig, InputError, TrainConfig, parse_args
+
+
+def test_defaults_depend_on_the_model():
+    tiny, real = TrainConfig(), parse_args(TrainConfig, ["--model", "bert-base-multilingual-cased"])
+    assert (tiny.model, tiny.learning_rate, tiny.dropout) == ("tiny", 1e-3, 0.0)
+    assert (real.learning_rate, real.batch_size, real.max_length, real.stride, real.dropout, real.attention_dropout) == (5e-5, 16, 384, 128, 0.1, 0.0)
+    assert parse_args(TrainConfig, ["--learning-rate", "2e-4"]).learning_rate == 2e-4
+
+
+def test_every_setting_is_a_flag_with_help(capsys):
+    for config_class in (TrainConfig, EvalConfig):
+        with pytest.raises(SystemExit) as raised:
+            parse_args(config_class, ["--help"])
+        text = capsys.readouterr().out
+        assert raised.value.code == 0
+        for setting in fields(config_class):
+            assert f"--{setting.name.replace('_', '-')} " in text and len(setting.metadata["help"]) > 10
+
+
+def test_help_states_defaults(capsys):
+    with pytest.raises(SystemExit):
+        parse_args(TrainConfig, ["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(default: 5e-05; 0.001 with --model tiny)" in text and "(default: 42)" in text
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
+    (["--learning-rate", "0"], "--learning-rate 0.0: must be above 0"),
+    (["--learning-rate", "nan"], "--learning-rate nan: must be a finite number"),
+    (["--dropout", "1"], "--dropout 1.0: must be below 1"),
+])
+def test_values_out_of_bounds(argv, message):
+    with pytest.raises(InputError, match=message):
+        parse_args(TrainConfig, argv)
+
+
+@pytest.mark.parametrize("argv", [["--epochs", "two"], ["--precision", "fp8"], ["--no-such-flag"], ["--epoch", "2"]])
+def test_a_wrong_command_line_exits_with_2(argv, capsys):
+    with pytest.raises(SystemExit) as raised:
+        parse_args(TrainConfig, argv)
+    assert raised.value.code == 2
+
+
+def test_choices_are_checked_in_python_too():
+    with pytest.raises(InputError, match="--scorer bleu: choose one of auto, squad, squad_v2, korquad"):
+        TrainConfig(scorer="bleu")
+
+
+def test_a_checkpoint_is_required(capsys):
+    with pytest.raises(SystemExit):
+        parse_args(EvalConfig, [])
+    assert "required: --checkpoint" in capsys.readouterr().err

@@ -1,0 +1,43 @@
+"""Tokenizers: the built-in one's pieces, and what cannot be loaded."""
+
+import pytest
+from transformers import PreTrainedTokenizer
+
+from mrc import tokenization
+from mrc.config import InputError
+from mrc.tokenization import load_tokenizer, train_tokenizer
+
+
+def test_pieces_of_the_built_in_tokenizer(texts):
+    tokenizer = train_tokenizer(texts, min_frequency=1)
+    text = "한빛은 1968년에 Điện thoại, Ель"
+    spans = [text[a:b] for a, b in tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]]
+    assert spans[:8] == ["한", "빛", "은", "1", "9", "6", "8", "년"]  # an answer can end before a particle, and at each digit
+    assert "".join(spans) == text.replace(" ", "")
+    assert tokenizer("a", "b")["token_type_ids"] == [0, 0, 0, 1, 1]
+    assert tokenizer.tokenize("Điện") != tokenizer.tokenize("Diện")
+
+
+def test_rare_pieces_are_not_learned(texts):
+    sizes = [len(train_tokenizer(texts, min_frequency=n)) for n in (1, 50)]
+    assert sizes[0] > sizes[1] and len(train_tokenizer(texts, vocab_size=300, min_frequency=1)) <= 600  # letters come on top
+
+
+def test_a_slow_tokenizer_is_refused(monkeypatch):
+    class Slow(PreTrainedTokenizer):
+        vocab_size = 1
+
+        def get_vocab(self):
+            return {"a": 0}
+
+    monkeypatch.setattr(tokenization.AutoTokenizer, "from_pretrained", lambda name: Slow())
+    with pytest.raises(InputError, match="slow .Python. one"):
+        load_tokenizer("x")
+
+
+def test_a_missing_tokenizer_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(InputError, match="tokenizer is no local folder and could not be fetched"):
+        load_tokenizer("no-such-user/no-such-model")
+    with pytest.raises(InputError, match="this folder holds no tokenizer"):
+        load_tokenizer(tmp_path)

@@ -89,9 +89,9 @@ class TrainConfig(Config):
     attention_dropout: float = flag(0.0, "dropout probability on attention weights; anything but 0 forgoes fused attention on "
                                     "CPU, at several times the time and memory", group="model", at_least=0, below=1)
 
-    epochs: int = flag(2, "passes over the training data", group="training", tiny=10, at_least=1)
+    epochs: int = flag(2, "passes over the training data", group="training", tiny=3, at_least=1)
     max_steps: int | None = flag(None, "stop after this many optimiser steps, whatever --epochs says", group="training", at_least=1)
-    batch_size: int = flag(16, "windows per forward pass", group="training", tiny=32, at_least=1)
+    batch_size: int = flag(16, "windows per forward pass", group="training", at_least=1)
     gradient_accumulation_steps: int = flag(1, "forward passes per optimiser step", group="training", at_least=1)
     learning_rate: float = flag(5e-5, "peak learning rate of AdamW", group="training", tiny=1e-3, above=0)
     warmup_ratio: float = flag(0.1, "share of the steps over which the learning rate rises from 0; it then falls linearly to 0",

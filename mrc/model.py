@@ -55,7 +55,7 @@ class BaselineModel(nn.Module):
     def tiny(cls, vocab_size, dropout=0.0, attention_dropout=0.0):
         """The built-in encoder from random weights: BERT of 3 layers and width 128, with a third token type for exact
         matches (see FeatureDataset), without which it would have to learn from scratch to compare words."""
-        config = BertConfig(vocab_size=vocab_size, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=512,
+        config = BertConfig(vocab_size=vocab_size, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256,
                             max_position_embeddings=512, type_vocab_size=3, pad_token_id=0)
         _set_dropout(config, dropout, attention_dropout)
         encoder = AutoModel.from_config(config, add_pooling_layer=False)

@@ -17,7 +17,7 @@ from mrc.config import InputError, command_line
 from mrc.examples import Answer, Example, ExampleList, write_squad
 
 LANGUAGES = ("ko", "en", "vi", "ru")
-CONTEXTS = {"train": 6400, "validation": 480}  # over all four languages
+CONTEXTS = {"train": 9600, "validation": 480}  # over all four languages
 LONG_SHARE = 0.04  # of the contexts hold eight entities or nine, and so do not fit a short window
 UNANSWERABLE_SHARE = 0.25  # of the questions, where unanswerable ones are asked for
 

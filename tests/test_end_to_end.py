@@ -1,0 +1,202 @@
+"""Whole runs as a user makes them: the two scripts, their files, their last lines, and their refusals."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import DATA, real_data
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+import evaluate
+import train
+from mrc.config import command_line
+from mrc.examples import load_examples, write_squad
+from mrc.features import FeatureDataset
+from mrc.model import BaselineModel
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(script, *argv, cwd):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run([sys.executable, ROOT / script, *map(str, argv)], cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def fails(main, capsys, *argv):
+    """Run a script's main in this process as its command line would; return its one line on standard error."""
+    with pytest.raises(SystemExit) as raised, command_line("script"):
+        main([str(a) for a in argv])
+    error = capsys.readouterr().err
+    assert raised.value.code == 2 and error.startswith("script: error: ") and error.count("\n") == 1
+    return error
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    write_squad(load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"), folder / "all.json")
+    return folder / "all.json"
+
+
+@pytest.fixture(scope="module")
+def trained(data, encoder_folder, tmp_path_factory):
+    """A run on a user's own files with a user's own encoder, until it knows them by heart."""
+    cwd = tmp_path_factory.mktemp("run")
+    flags = {"model": encoder_folder, "train-file": data, "validation-file": data, "max-length": 96, "stride": 32, "epochs": 60,
+             "batch-size": 4, "learning-rate": 3e-3, "dropout": 0, "log-every": 10}
+    done = run("train.py", *(part for name, value in flags.items() for part in ("--" + name, value)), cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return cwd, done.stdout
+
+
+def test_a_run_ends_with_a_table_and_the_next_command(trained, encoder_folder):
+    cwd, output = trained
+    name = f"checkpoints/{encoder_folder.name}-all"
+    tail = output[output.index("\nEM ") :]
+    assert "EM           100.00" in tail and "F1           100.00" in tail and "questions    10" in tail
+    assert f"checkpoint   {name}/best" in tail and tail.endswith(f"\nNext: python evaluate.py --checkpoint {name}\n")
+    assert "\r" not in output and "new head" in output  # plain lines, no bar
+    assert sorted(p.name for p in (cwd / name).iterdir()) == ["best", "config.json", "last", "log.jsonl", "metrics.json"]
+    assert json.loads((cwd / name / "config.json").read_text())["max_length"] == 96
+
+
+def test_the_next_command_gives_the_same_scores(trained):
+    cwd, output = trained
+    command = output.splitlines()[-1].removeprefix("Next: python ").split()
+    done = run(*command, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    folder = cwd / command[-1]
+    results = folder / "best-on-all"
+    mine, theirs = json.loads((results / "metrics.json").read_text()), json.loads((folder / "metrics.json").read_text())
+    assert {k: mine[k] for k in ("exact_match", "f1", "total")} == {k: theirs[k] for k in ("exact_match", "f1", "total")}
+    assert "EM           100.00" in done.stdout and str(results.relative_to(cwd)) in done.stdout
+    predictions = json.loads((results / "predictions.json").read_text())
+    assert predictions["ko-2"] == "윤세아" and predictions["vi-2"] == "cây bẹo"
+    best = json.loads((results / "nbest_predictions.json").read_text())["ru-2"]
+    assert best[0]["text"] == "37 метров" and set(best[0]) == {"text", "probability", "start_logit", "end_logit"}
+
+
+def test_a_file_without_answers_gets_predictions(trained, tmp_path):
+    cwd, output = trained
+    checkpoint = output.splitlines()[-1].split()[-1]
+    done = run("evaluate.py", "--checkpoint", cwd / checkpoint, "--data", DATA / "news_test.json", "--output-dir", tmp_path / "out", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    assert "the data has no answers" in done.stdout
+    assert set(json.loads((tmp_path / "out" / "predictions.json").read_text())) == {"news-0001", "news-0002"}
+    assert "exact_match" not in json.loads((tmp_path / "out" / "metrics.json").read_text())
+
+
+def test_hugging_face_loads_the_checkpoint_with_our_logits(trained, data):
+    cwd, output = trained
+    folder = cwd / output.splitlines()[-1].split()[-1] / "best"
+    theirs, tokenizer = AutoModelForQuestionAnswering.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    ours = BaselineModel.from_pretrained(folder).eval()
+    for example in load_examples(data):
+        encoded = tokenizer(example.question, example.context, return_tensors="pt", truncation=True, max_length=96)
+        out, (start, end) = theirs(**encoded), ours(**encoded)
+        torch.testing.assert_close(out.start_logits, start, atol=1e-5, rtol=0)
+        torch.testing.assert_close(out.end_logits, end, atol=1e-5, rtol=0)
+
+
+def test_a_hugging_face_checkpoint_is_scored_as_it_is(trained, tmp_path, data, capsys):
+    cwd, output = trained
+    folder = cwd / output.splitlines()[-1].split()[-1] / "best"
+    theirs, tokenizer = AutoModelForQuestionAnswering.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    theirs.save_pretrained(tmp_path / "hf")
+    tokenizer.save_pretrained(tmp_path / "hf")
+    capsys.readouterr()
+    assert "--data is needed" in fails(evaluate.main, capsys, "--checkpoint", tmp_path / "hf")
+    evaluate.main(["--checkpoint", str(tmp_path / "hf"), "--data", str(data), "--stride", "32"])
+    assert "EM           100.00" in capsys.readouterr().out
+
+
+def test_unanswerable_questions_are_trained_on_and_scored(tmp_path, encoder_folder, capsys):
+    file = DATA / "squad_v2.json"
+    train.main([*f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 96 --stride 32 --epochs 40 --batch-size 2 "
+                f"--learning-rate 3e-3 --dropout 0 --output-dir {tmp_path / 'run'}".split()])
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["scorer"] == "squad_v2" and metrics["exact"] == metrics["NoAns_exact"] == metrics["HasAns_f1"] == 100
+    assert "EM           100.00" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--train-file", "absent.json"], "absent.json: no such file"),
+    (["--train-file", "broken.json"], "broken.json: broken JSON at line 1, column 10"),
+    (["--train-file", "nodata.json"], "the key 'data' is missing"),
+    (["--train-file", "shifted.json", "--on-bad-answer", "error"], "answers[0].answer_start: 3 holds"),
+    (["--train-file", "empty.json"], "empty.json: holds no question that can be trained on"),
+    (["--train-file", "unlabelled.json"], "unlabelled.json: holds no question that can be trained on"),
+    (["--stride", "90"], "--stride 90 must be below the room"),
+    (["--max-length", "129"], "--max-length 129 is above the 128 positions that the model has; use --max-length 128 or less"),
+    (["--output-dir", "taken"], "taken: holds a run already"),
+    (["--model", "nobody/nothing"], "could not be fetched from the Hugging Face hub"),
+    (["--model", "."], "this folder holds no tokenizer that can be loaded"),
+    (["--validation-file", "nodata.json"], "nodata.json"),
+    (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
+    (["--device", "cuda:7"], "--device cuda:7: not to be had here"),
+    (["--device", "toaster"], "--device toaster: not to be had here"),
+])
+def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder, argv, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "broken.json").write_text('{"data": ')
+    (tmp_path / "nodata.json").write_text('{"version": "1.1"}')
+    (tmp_path / "empty.json").write_text('{"data": []}')
+    (tmp_path / "unlabelled.json").write_text((DATA / "news_test.json").read_text("utf-8"))
+    (tmp_path / "shifted.json").write_text((DATA / "squad.json").read_text("utf-8").replace('"answer_start": 41', '"answer_start": 3'))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "log.jsonl").touch()
+    before = sorted(tmp_path.rglob("*"))
+    given = {"--model": str(encoder_folder), "--train-file": str(data), "--validation-file": str(data), "--max-length": "96", "--stride": "32"}
+    given.update(zip(argv[::2], argv[1::2]))
+    assert message in fails(train.main, capsys, *(part for pair in given.items() for part in pair))
+    assert sorted(tmp_path.rglob("*")) == before  # nothing half-written
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--checkpoint", "absent"], "could not be fetched from the Hugging Face hub"),
+    (["--checkpoint", "."], "holds no config.json"),
+    (["--data", "absent.json"], "absent.json: no such file"),
+    (["--data", "empty.json"], "empty.json: holds no question"),
+    (["--data", "sample:xx"], "'xx' is neither"),
+    (["--max-length", "500"], "--max-length 500 is above the 128 positions"),
+])
+def test_bad_input_to_evaluate(tmp_path, monkeypatch, capsys, trained, argv, message):
+    cwd, output = trained
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "empty.json").write_text('{"data": []}')
+    before = sorted(tmp_path.rglob("*"))
+    given = {"--checkpoint": str(cwd / output.splitlines()[-1].split()[-1]), "--data": str(DATA / "squad.json")}
+    given.update(zip(argv[::2], argv[1::2]))
+    assert message in fails(evaluate.main, capsys, *(part for pair in given.items() for part in pair))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py"])
+def test_help_and_errors_come_from_the_real_command_line(script, tmp_path):
+    shown = run(script, "--help", cwd=tmp_path)
+    assert shown.returncode == 0 and "--max-length" in shown.stdout and "default" in shown.stdout
+    wrong = run(script, "--checkpoint" if script == "evaluate.py" else "--train-file", "absent", cwd=tmp_path)
+    assert wrong.returncode == 2 and wrong.stderr.startswith(f"{script}: error: absent") and "Traceback" not in wrong.stderr
+
+
+@pytest.mark.slow
+def test_real_korean_questions(tmp_path, capsys):
+    """An encoder from random weights, given real Korean data for some hundred steps, beats guessing by far on what it saw."""
+    path = real_data("KorQuAD_v1.0_dev.json")
+    train.main([*f"--train-file {path} --validation-file {path} --max-train-examples 64 --max-eval-examples 64 --max-length 256 --stride 64 "
+                f"--epochs 40 --batch-size 16 --output-dir {tmp_path / 'run'}".split()])
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["scorer"] == "korquad" and metrics["total"] == 64 and metrics["f1"] > 60
+
+
+@pytest.mark.slow
+def test_real_windows_of_a_whole_file(bert):
+    examples = load_examples(real_data("KorQuAD_v1.0_dev.json"))
+    dataset = FeatureDataset(examples, bert, 384, 128)
+    assert len(dataset) > len(examples) and (dataset.start_positions != dataset.null_position).mean() > 0.5

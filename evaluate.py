@@ -1,24 +1,35 @@
 """Score a trained reader. `python evaluate.py --help` lists the settings; mrc/config.py declares them."""
 
 import time
+from pathlib import Path
 
 from mrc.config import EvalConfig, InputError, TrainConfig, command_line, parse_args
 
 AS_TRAINED = {  # settings that default to the training run's: name here -> name there
     "max_length": "max_length", "stride": "stride", "max_question_length": "max_question_length", "precision": "precision",
-    "scorer": "scorer", "batch_size": "eval_batch_size", "n_best": "n_best", "max_answer_length": "max_answer_length",
+    "scorer": "scorer", "batch_size": "eval_batch_size", "search": "search", "n_best": "n_best", "max_answer_length": "max_answer_length",
 }
 
 
 def main(argv=None):
     config = parse_args(EvalConfig, argv)
+    if config.compare:
+        compare_predictions(config)
+    elif config.predictions:
+        score_predictions(config)
+    else:
+        score_checkpoint(config)
+
+
+def score_checkpoint(config):
+    """Let a reader answer the questions, write its answers, and score them where the right ones are known."""
     # Imported once the flags are known to be right: torch and transformers take seconds to load.
     from mrc.checkpoint import find_checkpoint, load_checkpoint, results_folder
+    from mrc.decoding import strip_answer, strip_particle
     from mrc.device import choose_device, choose_precision, peak_memory_mb
-    from mrc.examples import load_examples, write_json
+    from mrc.examples import write_json
     from mrc.features import FeatureDataset
     from mrc.metrics import Metrics, evaluate
-    from mrc.sample import is_sample, load_sample
 
     started = time.perf_counter()
     device = choose_device(config.device)
@@ -26,14 +37,11 @@ def main(argv=None):
     # The reader, and the settings that it was trained with.
     checkpoint = find_checkpoint(config.checkpoint)
     model, tokenizer, settings = load_checkpoint(checkpoint)
-    fill_in(config, settings.get("config"), model)
+    fill_in(config, settings, model)
     model.to(device).check_fits(tokenizer, config.max_length)
 
-    # The questions. Scores compare texts, so it does not matter here where in the context an answer stands.
-    examples = load_sample(config.data, "validation") if is_sample(config.data) else load_examples(config.data, "skip")
-    examples = examples.head(config.max_eval_examples)
-    if not examples:
-        raise InputError(f"{examples.source}: holds no question.")
+    # The questions, and the windows on their contexts.
+    examples = load_data(config)
     dataset = FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length,
                              mark_exact_match=model.token_types > 2)
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")
@@ -41,21 +49,104 @@ def main(argv=None):
         print(dataset.report())
 
     # Logits, spans, answers, scores.
-    metrics = Metrics(dataset, config.scorer, config.n_best, config.max_answer_length)
+    metrics = Metrics(dataset, config.scorer, config.n_best, config.max_answer_length, config.search, config.null_threshold,
+                      clean=strip_answer if config.strip_answer else None)
     scores = evaluate(model, metrics, config.batch_size, choose_precision(config.precision, device))
+    results = {"scorer": metrics.scorer, "questions": len(examples), "windows": len(dataset), "without_span": metrics.without_span}
+    if metrics.search == "exact":
+        results["answers_changed_by_exact_search"] = metrics.answers_changed
+    if config.strip_particles:
+        metrics.predictions = {i: strip_particle(text) for i, text in metrics.predictions.items()}
+        results["with_particles"], scores = scores, metrics.gold.score(metrics.predictions)
+    if scores:
+        results.update(details(metrics.gold, metrics.predictions, examples, dataset.windows))
 
     folder = results_folder(config.output_dir, checkpoint, config.data)
     write_json(folder / "predictions.json", metrics.predictions, indent=2)
     write_json(folder / "nbest_predictions.json", metrics.n_best, indent=2)
-    results = {**scores, "scorer": metrics.scorer if scores else None, "questions": len(examples), "windows": len(dataset),
-               "without_span": metrics.without_span, "seconds": time.perf_counter() - started,
-               "peak_memory_mb": peak_memory_mb(device), "config": config.to_dict()}
+    if metrics.takes_null:
+        write_json(folder / "null_odds.json", metrics.null_odds, indent=2)
+    results = {**scores, **results, "seconds": time.perf_counter() - started, "peak_memory_mb": peak_memory_mb(device),
+               "config": config.to_dict()}
     write_json(folder / "metrics.json", results, indent=2)
-    print(summary(results, scores, folder))
+    print(summary(scores, results, predictions=folder / "predictions.json"))
 
 
-def fill_in(config, trained, model):
+def score_predictions(config):
+    """Score a file of answers, without any model."""
+    from mrc.examples import write_json
+    from mrc.scoring import Gold, choose_scorer
+
+    examples, predictions = load_data(config), read_answers(config.predictions, str)
+    null_odds = read_answers(config.na_probs, (int, float)) if config.na_probs else None
+    name = choose_scorer(examples) if config.scorer in (None, "auto") else config.scorer
+    gold = Gold(examples, name)
+    if not gold.answers:
+        raise InputError(f"{examples.source}: has no answers to score against.")
+    if null_odds is not None and (lacking := [i for i in predictions if i in gold.answers and i not in null_odds]):
+        raise InputError(f"{config.na_probs}: has no probability for question '{lacking[0]}', which {config.predictions} answers.")
+    # As in evaluate-v2.0.py: where the odds are probabilities, nothing exceeds the default threshold of 1.
+    scores = gold.score(predictions, null_odds, 1.0 if config.null_threshold is None else config.null_threshold)
+    if not scores:
+        raise InputError(f"{config.predictions}: answers none of the questions of {examples.source}; do the ids belong together?")
+    missing = sum(i not in predictions for i in gold.answers)
+    results = {**scores, "scorer": name, "questions": len(examples), "missing": missing, **details(gold, predictions, examples)}
+    if config.output_dir:
+        from mrc.checkpoint import results_folder
+
+        write_json(results_folder(config.output_dir, None, config.data) / "metrics.json", results, indent=2)
+    print(summary(scores, results, **({"missing": f"{missing} questions have no prediction"} if missing else {})))
+
+
+def compare_predictions(config):
+    """Test whether the second of two files of answers is better than the first."""
+    from mrc.analysis import compare
+    from mrc.scoring import choose_scorer
+
+    examples = load_data(config)
+    name = choose_scorer(examples) if config.scorer in (None, "auto") else config.scorer
+    result = compare(*(read_answers(path, str) for path in config.compare), examples, name)
+    print(f"A {config.compare[0]}\nB {config.compare[1]}\n{result['total']} questions, scorer {name}\n")
+    print(f"{'':12} {'A':>7} {'B':>7} {'B - A':>7}   95 % interval        p")
+    for score, row in result.items():
+        if isinstance(row, dict):
+            low, high = row["interval"]
+            print(f"{score:12} {row['a']:7.2f} {row['b']:7.2f} {row['difference']:+7.2f}   {low:+7.2f} to {high:+6.2f}  {row['p']:7.4f}")
+    print(f"\nexact by A alone {result['only_a_exact']}, by B alone {result['only_b_exact']}")
+    if config.output_dir:
+        from mrc.checkpoint import results_folder
+        from mrc.examples import write_json
+
+        write_json(results_folder(config.output_dir, None, config.data) / "comparison.json", {**result, "scorer": name}, indent=2)
+
+
+def load_data(config):
+    """The questions that --data names. Scores compare texts, so it does not matter here where an answer stands."""
+    from mrc.examples import load_examples
+    from mrc.sample import is_sample, load_sample
+
+    examples = load_sample(config.data, "validation") if is_sample(config.data) else load_examples(config.data, "skip")
+    if not examples:
+        raise InputError(f"{examples.source}: holds no question.")
+    return examples.head(config.max_eval_examples)
+
+
+def read_answers(path, kind):
+    """Read a JSON object of question ids, with values of one kind. Raises InputError naming the file and the id."""
+    from mrc.examples import read_json
+
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: must be an object of question id -> answer.")
+    for identity, value in values.items():
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InputError(f"{path}: the value of '{identity}' must be {'a string' if kind is str else 'a number'}.")
+    return values
+
+
+def fill_in(config, settings, model):
     """Set what the command line left open to what the run was trained with, or to the defaults for any model."""
+    trained = settings.get("config")
     if config.data is None:
         if trained is None:
             raise InputError(f"--data is needed: {config.checkpoint} does not say what it was validated on.")
@@ -63,6 +154,8 @@ def fill_in(config, trained, model):
             raise InputError(f"--data is needed: the run of {config.checkpoint} had no validation file.")
         config.data = trained["validation_file"] or trained["data"]
         config.max_eval_examples = config.max_eval_examples or trained["max_eval_examples"]
+    if config.null_threshold is None:
+        config.null_threshold = settings.get("null_threshold", 0.0)
     if trained is None:
         trained = TrainConfig(model=config.checkpoint).to_dict()
         trained["max_length"] = min(trained["max_length"], model.max_length or trained["max_length"])
@@ -71,13 +164,34 @@ def fill_in(config, trained, model):
             setattr(config, name, trained[name_there])
 
 
-def summary(results, scores, folder):
+def details(gold, predictions, examples, windows=None):
+    """What stands beside the scores in metrics.json: their intervals, and the scores of groups of questions."""
+    from mrc.analysis import breakdown, confidence_intervals
+
+    each = gold.each(predictions)
+    intervals = zip((gold.scorer.exact, gold.scorer.graded), confidence_intervals(each, examples))
+    return {**{f"{name}_interval": interval for name, interval in intervals}, "breakdown": breakdown(each, examples, windows)}
+
+
+def summary(scores, results, **more):
     """The end of an evaluation as a small table."""
-    shown = {"exact_match": "EM", "exact": "EM", "f1": "F1"}
-    rows = [(shown.get(name, name), f"{value:.2f}") for name, value in scores.items() if not name.endswith("total")]
-    rows = rows + [("scorer", results["scorer"])] if rows else [("scores", "none: the data has no answers")]
-    rows += [("questions", results["questions"]), ("seconds", f"{results['seconds']:.0f}"), ("predictions", folder / "predictions.json")]
-    return "\n" + "\n".join(f"{name:<12} {value}" for name, value in rows)
+    shown = {"exact_match": "EM", "exact": "EM", "f1": "F1", "rouge_w": "ROUGE-W"}
+    rows = []
+    for name, value in scores.items():
+        if name.endswith("total"):
+            continue
+        interval = results.get(f"{name}_interval")
+        beside = f"  (95 % interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+        if name in results.get("with_particles", {}):
+            beside += f"  (with particles {results['with_particles'][name]:.2f})"
+        rows.append((shown.get(name, name), f"{value:.2f}{beside}"))
+    rows += [("scorer", results["scorer"])] if scores else [("scores", "none: the data has no answers")]
+    rows.append(("questions", results["questions"]))
+    if "answers_changed_by_exact_search" in results:
+        rows.append(("exact search", f"changed {results['answers_changed_by_exact_search']} answers"))
+    rows += [("seconds", f"{results['seconds']:.0f}")] if "seconds" in results else []
+    width = max(12, *(len(name) for name, _ in rows))
+    return "\n" + "\n".join(f"{name:<{width}} {value}" for name, value in [*rows, *more.items()])
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ import shutil
 from pathlib import Path
 
 from mrc import __version__
-from mrc.config import InputError, read_json
-from mrc.examples import write_json
+from mrc.config import InputError
+from mrc.examples import read_json, write_json
 from mrc.model import BaselineModel
 from mrc.tokenization import load_tokenizer
 
 SETTINGS = "mrc.json"  # ours: how the model was trained and what it scored
 BEST, LAST = "best", "last"  # a run's checkpoints
+RUN_FILE = "log.jsonl"  # what tells a run's folder from others
 
 
 def save_checkpoint(folder, model, tokenizer, settings):
@@ -40,7 +41,7 @@ def find_checkpoint(path):
     folder = Path(path)
     if (folder / BEST).is_dir():
         return folder / BEST
-    if (folder / "log.jsonl").exists():
+    if (folder / RUN_FILE).exists():
         raise InputError(f"{path}: this run has no checkpoint yet.")
     if folder.exists() and not (folder / "config.json").is_file():
         raise InputError(f"{path}: neither a run's folder nor a checkpoint's: it holds no config.json.")
@@ -50,7 +51,7 @@ def find_checkpoint(path):
 def load_settings(checkpoint):
     """What `save_checkpoint` was given, or an empty dict for a checkpoint that was made elsewhere."""
     path = Path(checkpoint) / SETTINGS
-    return read_json(path, "the training settings") if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 def load_checkpoint(checkpoint):
@@ -73,7 +74,7 @@ def new_run_folder(output_dir, name):
     else:
         folder = Path(output_dir)
         if folder.is_dir() and any(folder.iterdir()):
-            what = "a run" if (folder / "log.jsonl").exists() else "files"
+            what = "a run" if (folder / RUN_FILE).exists() else "files"
             raise InputError(f"--output-dir {folder}: holds {what} already; choose another folder, or remove this one.")
     return _make(folder)
 

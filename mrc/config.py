@@ -1,7 +1,6 @@
 """Every setting of a run, declared once: the dataclasses below are the Python interface and the command line alike."""
 
 import argparse
-import json
 import math
 import operator
 import sys
@@ -24,15 +23,16 @@ def command_line(program):
         sys.exit(2)
 
 
-REQUIRED = object()  # the default of a setting that has none
+MLQA_LANGUAGES = ("en", "es", "hi", "vi", "de", "ar", "zh")
+SCORERS = ("auto", "squad", "squad_v2", "korquad", "klue", "xquad", *(f"mlqa-{language}" for language in MLQA_LANGUAGES))
 
 
-def flag(default, help, *, group, tiny=None, choices=None, at_least=None, above=None, below=None):
+def flag(default, help, *, group, tiny=None, choices=None, nargs=None, at_least=None, above=None, below=None):
     """Declare a setting. `tiny` is its default with `--model tiny`; the bounds are checked when a config is made."""
-    metadata = {"default": default, "help": help, "group": group, "tiny": tiny, "choices": choices,
+    metadata = {"default": default, "help": help, "group": group, "tiny": tiny, "choices": choices, "nargs": nargs,
                 "bounds": (("at least", at_least, operator.ge), ("above", above, operator.gt), ("below", below, operator.lt))}
     # With two defaults, a setting is None until `__post_init__` knows the model.
-    return field(metadata=metadata) if default is REQUIRED else field(default=default if tiny is None else None, metadata=metadata)
+    return field(default=default if tiny is None else None, metadata=metadata)
 
 
 class Config:
@@ -103,9 +103,11 @@ class TrainConfig(Config):
     seed: int = flag(42, "seed of weights, batches and dropout", group="training", at_least=0)
     device: str = flag("auto", "cpu, cuda, cuda:1, mps; auto takes a GPU where there is one", group="training")
 
-    scorer: str = flag("auto", "official score to report; auto is korquad for a file whose version says KorQuAD, squad_v2 where "
-                       "questions may have no answer, else squad", group="evaluation",
-                       choices=("auto", "squad", "squad_v2", "korquad"))
+    scorer: str = flag("auto", "official score to report; auto goes by what the file says of itself: korquad, klue, mlqa-LANGUAGE, "
+                       "squad_v2 where questions may have no answer, else squad", group="evaluation",
+                       choices=SCORERS)
+    search: str = flag("pruned", "where answers are looked for: pruned pairs the --n-best starts with the --n-best ends, as the "
+                       "reference recipe does; exact takes every span", group="evaluation", choices=("pruned", "exact"))
     eval_batch_size: int = flag(64, "windows per forward pass when scoring", group="evaluation", at_least=1)
     n_best: int = flag(20, "answers kept per question", group="evaluation", at_least=1)
     max_answer_length: int = flag(30, "longest answer, in tokens", group="evaluation", at_least=1)
@@ -113,16 +115,25 @@ class TrainConfig(Config):
     output_dir: str | None = flag(None, "the run's folder (default: checkpoints/MODEL-DATA, numbered where taken)", group="output")
     log_every: int = flag(50, "optimiser steps between log lines", group="output", at_least=1)
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.validation_file and not self.train_file:
+            raise InputError(f"--validation-file {self.validation_file} needs a --train-file; to score a trained reader, use evaluate.py.")
+
 
 @dataclass
 class EvalConfig(Config):
     """Score a trained reader, or let it answer a file of questions that has no answers yet.
 
-    Settings left out are those of the training run.
+    With --predictions in place of --checkpoint, score answers that any program has written; with --compare, test
+    whether the second of two such files is better than the first. Settings left out are those of the training run.
     """
 
-    checkpoint: str = flag(REQUIRED, "a run's folder (its best checkpoint is meant), a checkpoint's folder, or a Hugging Face "
-                           "question-answering model", group="data")
+    checkpoint: str | None = flag(None, "a run's folder (its best checkpoint is meant), a checkpoint's folder, or a Hugging Face "
+                                  "question-answering model", group="what is scored")
+    predictions: str | None = flag(None, "JSON file: question id -> answer", group="what is scored")
+    compare: str | None = flag(None, "two such files", group="what is scored", nargs=2)
+
     data: str | None = flag(None, "SQuAD-style JSON file, or sample; default: what the run was validated on", group="data")
     max_eval_examples: int | None = flag(None, "take the first N questions only", group="data", at_least=1)
 
@@ -132,16 +143,32 @@ class EvalConfig(Config):
                                            group="model", at_least=1)
     precision: str | None = flag(None, "arithmetic of the forward pass; default: as trained, else auto", group="model",
                                  choices=("auto", "fp32", "bf16", "fp16"))
+    batch_size: int | None = flag(None, "windows per forward pass; default: as trained, else 64", group="model", at_least=1)
     device: str = flag("auto", "cpu, cuda, cuda:1, mps; auto takes a GPU where there is one", group="model")
 
-    scorer: str | None = flag(None, "official score to report; default: as trained, else auto", group="evaluation",
-                              choices=("auto", "squad", "squad_v2", "korquad"))
-    batch_size: int | None = flag(None, "windows per forward pass; default: as trained, else 64", group="evaluation", at_least=1)
-    n_best: int | None = flag(None, "answers kept per question; default: as trained, else 20", group="evaluation", at_least=1)
-    max_answer_length: int | None = flag(None, "longest answer, in tokens; default: as trained, else 30", group="evaluation", at_least=1)
+    search: str | None = flag(None, "where answers are looked for: pruned pairs the --n-best starts with the --n-best ends, exact takes "
+                              "every span and says how many answers that changed; default: as trained, else pruned", group="answers",
+                              choices=("pruned", "exact"))
+    n_best: int | None = flag(None, "answers kept per question; default: as trained, else 20", group="answers", at_least=1)
+    max_answer_length: int | None = flag(None, "longest answer, in tokens; default: as trained, else 30", group="answers", at_least=1)
+    strip_answer: bool = flag(False, "drop white space and unpaired quotation marks from both ends of an answer", group="answers")
+    strip_particles: bool = flag(False, "also drop a Korean particle from an answer's end; the scores without that are shown beside",
+                                 group="answers")
 
-    output_dir: str | None = flag(None, "where predictions.json, nbest_predictions.json and metrics.json go (default: a folder "
-                                  "beside the checkpoint)", group="output")
+    scorer: str | None = flag(None, "official score to report; default: as trained, else auto", group="scores", choices=SCORERS)
+    null_threshold: float | None = flag(None, "answer nothing where the null score exceeds the best span's by more than this, for data "
+                                        "with unanswerable questions; default: the best on the validation data, else 0", group="scores")
+    na_probs: str | None = flag(None, "with --predictions: JSON file, question id -> probability that it has no answer", group="scores")
+
+    output_dir: str | None = flag(None, "folder for predictions.json, nbest_predictions.json, null_odds.json and metrics.json "
+                                  "(default: one beside the checkpoint; with --predictions and --compare, none)", group="output")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if sum(given is not None for given in (self.checkpoint, self.predictions, self.compare)) != 1:
+            raise InputError("give one of --checkpoint, --predictions and --compare; see --help.")
+        if self.checkpoint is None and self.data is None:
+            raise InputError("--data is needed: the file that holds the right answers.")
 
 
 def parse_args(config_class, argv=None):
@@ -155,23 +182,18 @@ def parse_args(config_class, argv=None):
         if meta["group"] not in groups:
             groups[meta["group"]] = parser.add_argument_group(meta["group"])
         kind = (get_args(types[setting.name]) or [types[setting.name]])[0]  # `int | None` is read as int
-        metavar = None if meta["choices"] else {int: "N", float: "X", str: "NAME"}[kind]
-        groups[meta["group"]].add_argument("--" + setting.name.replace("_", "-"), type=kind, metavar=metavar, choices=meta["choices"],
-                                           required=meta["default"] is REQUIRED, help=_help(meta))
+        option, help = "--" + setting.name.replace("_", "-"), _help(meta)
+        if kind is bool:
+            groups[meta["group"]].add_argument(option, action="store_true", help=help)
+        else:
+            metavar = None if meta["choices"] else {int: "N", float: "X", str: "NAME"}[kind]
+            groups[meta["group"]].add_argument(option, type=kind, nargs=meta["nargs"], metavar=metavar, choices=meta["choices"], help=help)
     return config_class(**vars(parser.parse_args(argv)))
 
 
 def _help(meta):
     text = meta["help"].replace("%", "%%")
-    if meta["default"] in (None, REQUIRED):
+    if meta["default"] in (None, False):
         return text
     tiny = f"; {meta['tiny']} with --model tiny" if meta["tiny"] is not None else ""
     return f"{text} (default: {meta['default']}{tiny})"
-
-
-def read_json(path, what):
-    """Read a small JSON file that this project wrote; an InputError names the file when it is damaged."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot read {what} ({error}).") from error

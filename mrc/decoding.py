@@ -4,6 +4,14 @@ from dataclasses import dataclass
 
 import torch
 
+SEARCHES = ("pruned", "exact")
+QUOTES = {"“": "”", "‘": "’", "«": "»", "「": "」", "『": "』", "《": "》", "〈": "〉", '"': '"', "'": "'"}
+# Korean particles of nouns, longer ones first, and the final consonants after which they stand: 0 for none, 8 for ㄹ, 27 the last.
+ANY, VOWEL, CONSONANT = set(range(28)), {0}, set(range(1, 28))
+PARTICLES = [("에서는", ANY), ("에서", ANY), ("에게", ANY), ("에는", ANY), ("까지", ANY), ("부터", ANY), ("으로", CONSONANT - {8}),
+             ("로", VOWEL | {8}), ("은", CONSONANT), ("는", VOWEL), ("이", CONSONANT), ("가", VOWEL), ("을", CONSONANT), ("를", VOWEL),
+             ("과", CONSONANT), ("와", VOWEL), ("의", ANY), ("에", ANY), ("도", ANY), ("만", ANY)]
+
 
 @dataclass
 class Spans:
@@ -22,38 +30,77 @@ class Spans:
     null_score: torch.Tensor
 
 
-def best_spans(start_logits, end_logits, attention_mask, context_mask, null_position, n_best=20, max_answer_length=30):
+def best_spans(start_logits, end_logits, attention_mask, context_mask, null_position, n_best=20, max_answer_length=30, search="pruned"):
     """Find the n best spans of each feature.
 
-    As in the reference recipe for SQuAD (Hugging Face's run_qa; before it, BERT's run_squad): the best n starts and the
-    best n ends over all positions of a feature, their n x n pairs, of which those are kept that lie within the context,
-    do not end before they start, and have at most `max_answer_length` tokens. Of equal scores, the earlier start and
-    then the earlier end comes first.
+    A span is valid if it lies within the context, does not end before it starts, and has at most `max_answer_length`
+    tokens. "pruned" looks where the reference recipe for SQuAD looks (BERT's run_squad; Hugging Face's run_qa): at the
+    pairs of the best n starts and the best n ends over all positions of a feature. "exact" looks at every valid span.
+    Of equal scores, the earlier start and then the earlier end comes first.
 
     start_logits, end_logits: (batch, length), of any float type, computed with in float32; attention_mask, context_mask:
     (batch, length) bool, the feature's tokens and those of its context; null_position: (batch,). Returns Spans.
     """
     start_logits, end_logits = start_logits.float(), end_logits.float()
-    n = min(n_best, start_logits.shape[1])
-    start_logit, start = _best_positions(start_logits, attention_mask, n)  # (batch, n), in ascending order of position
-    end_logit, end = _best_positions(end_logits, attention_mask, n)
+    if search == "pruned":
+        start, end = _pruned_candidates(start_logits, end_logits, attention_mask, n_best)
+    else:
+        start, end = _all_candidates(start_logits, max_answer_length)
 
-    in_context_start, in_context_end = context_mask.gather(1, start), context_mask.gather(1, end)
-    length = end[:, None, :] - start[:, :, None] + 1  # (batch, n starts, n ends)
-    valid = in_context_start[:, :, None] & in_context_end[:, None, :] & (length >= 1) & (length <= max_answer_length)
-    score = (start_logit[:, :, None] + end_logit[:, None, :]).masked_fill(~valid, -torch.inf)
+    span_length = end - start + 1  # (batch, candidates), ascending in (start, end)
+    valid = context_mask.gather(1, start) & context_mask.gather(1, end) & (span_length >= 1) & (span_length <= max_answer_length)
+    score = (start_logits.gather(1, start) + end_logits.gather(1, end)).masked_fill(~valid, -torch.inf)
+    best = score.sort(dim=1, descending=True, stable=True).indices[:, :n_best]  # stable: of equals, the earlier span first
 
-    score, pair = score.flatten(1).sort(dim=1, descending=True, stable=True)  # stable: of equals, the earlier span first
-    score, pair = score[:, :n_best], pair[:, :n_best]
-    of_start, of_end = pair // n, pair % n
-    null_position = null_position[:, None]
-    null_score = start_logits.gather(1, null_position) + end_logits.gather(1, null_position)
-    return Spans(start.gather(1, of_start), end.gather(1, of_end), start_logit.gather(1, of_start), end_logit.gather(1, of_end),
-                 valid.flatten(1).gather(1, pair), null_score.squeeze(1))
+    start, end, null = start.gather(1, best), end.gather(1, best), null_position[:, None]
+    null_score = start_logits.gather(1, null) + end_logits.gather(1, null)
+    return Spans(start, end, start_logits.gather(1, start), end_logits.gather(1, end), valid.gather(1, best), null_score.squeeze(1))
+
+
+def _pruned_candidates(start_logits, end_logits, attention_mask, n):
+    """The pairs of each feature's best n starts and ends: start, end (batch, n * n), ascending in (start, end)."""
+    start, end = (_best_positions(logits, attention_mask, n) for logits in (start_logits, end_logits))
+    n = start.shape[1]
+    return start.repeat_interleave(n, dim=1), end.repeat(1, n)
 
 
 def _best_positions(logits, mask, n):
-    """The n best positions of each row, the earlier of equals: logits (batch, n) and positions (batch, n), ascending."""
+    """Each row's n best positions, the earlier of equals, in ascending order: (batch, n), fewer where the row is shorter."""
     best = logits.masked_fill(~mask, -torch.inf).sort(dim=1, descending=True, stable=True).indices[:, :n]
-    best = best.sort(dim=1).values
-    return logits.gather(1, best), best
+    return best.sort(dim=1).values
+
+
+def _all_candidates(logits, max_answer_length):
+    """Every start with every end that is near enough: start, end (batch, length * max_answer_length), ascending."""
+    batch, length = logits.shape
+    reach = min(max_answer_length, length)
+    start = torch.arange(length, device=logits.device).repeat_interleave(reach)
+    end = start + torch.arange(reach, device=logits.device).repeat(length)
+    end = end.where(end < length, 0)  # beyond the row: an end before its start, which is no valid span
+    return start.expand(batch, -1), end.expand(batch, -1)
+
+
+def strip_answer(text):
+    """Drop white space, and quotation marks without a partner, from both ends of an answer."""
+    previous = None
+    while text != previous:
+        previous = text = text.strip()
+        for opening, closing in QUOTES.items():
+            same = opening == closing
+            if text.startswith(opening) and (text.count(opening) % 2 if same else text.count(opening) > text.count(closing)):
+                text = text[1:]
+            elif text.endswith(closing) and (text.count(closing) % 2 if same else text.count(closing) > text.count(opening)):
+                text = text[:-1]
+    return text
+
+
+def strip_particle(text):
+    """Drop the Korean particle that ends an answer, if its noun keeps two characters and ends as the particle demands.
+
+    A guess by form alone: a noun that happens to end like a particle (고양이) loses its end too.
+    """
+    for particle, goes_after in PARTICLES:
+        noun = text.removesuffix(particle)
+        if noun != text and len(noun) >= 2 and "가" <= noun[-1] <= "힣" and (ord(noun[-1]) - ord("가")) % 28 in goes_after:
+            return noun
+    return text

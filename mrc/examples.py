@@ -79,7 +79,7 @@ def load_examples(source, on_bad_answer="repair"):
     Returns an ExampleList. Raises InputError naming file, record and field.
     """
     path = Path(source)
-    root = _read(path)
+    root = read_json(path)
     articles = _field(root, "data", list, str(path), hint=" SQuAD-style files hold {\"data\": [{\"paragraphs\": ...}]}.")
     examples = ExampleList(source=str(path), version=str(root.get("version", "")))
     seen = {}
@@ -98,21 +98,6 @@ def load_examples(source, on_bad_answer="repair"):
                 seen[example.id] = where.split(": ", 1)[1]
                 examples.append(example)
     return examples
-
-
-def _read(path):
-    try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8.") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}.") from None
-    except RecursionError:
-        raise InputError(f"{path}: broken JSON: nested too deeply.") from None
 
 
 def _example(record, context, title, where, on_bad_answer, report):
@@ -199,6 +184,23 @@ def write_squad(examples, path):
             record["answers"] = [{"text": answer.text, "answer_start": answer.start} for answer in example.answers]
         paragraphs[-1]["qas"].append(record)
     write_json(path, {"version": getattr(examples, "version", ""), "data": articles})
+
+
+def read_json(path):
+    """Parse a UTF-8 JSON file, with or without a byte-order mark. Raises InputError naming the file and the place."""
+    path = Path(path)
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}.") from None
+    except RecursionError:
+        raise InputError(f"{path}: broken JSON: nested too deeply.") from None
 
 
 def write_json(path, value, indent=None):

@@ -34,7 +34,8 @@ class FeatureDataset:
 
     Attributes, with one entry a feature: `example_index`, `lengths` (tokens), `context_first` and `context_length` (where
     the window begins within the feature, and its tokens), `null_position` (of the CLS token), and, if any example is
-    labelled, `start_positions` and `end_positions` (null_position where the window does not hold the answer).
+    labelled, `start_positions` and `end_positions` (null_position where the window does not hold the answer). With one entry
+    an example: `windows`, the number of its features.
 
     Raises InputError if the stride leaves a window no room to advance.
     """
@@ -61,10 +62,10 @@ class FeatureDataset:
             raise InputError(f"--stride {stride} must be below the room that a window has for its context: --max-length {max_length} "
                              f"less {len(self.template)} special tokens and {question_length.max()} of the longest question "
                              f"leaves {room.min()}; use a smaller stride or a larger max-length.")
-        windows = 1 + np.ceil(np.maximum(context_length - room, 0) / (room - stride)).astype(np.int64)  # (examples,)
+        self.windows = 1 + np.ceil(np.maximum(context_length - room, 0) / (room - stride)).astype(np.int64)  # (examples,)
 
-        self.example_index = np.repeat(np.arange(len(windows), dtype=np.int32), windows)  # (features,)
-        nth = ranges(np.zeros_like(windows), windows)  # its place among the windows of its example
+        self.example_index = np.repeat(np.arange(len(self.windows), dtype=np.int32), self.windows)  # (features,)
+        nth = ranges(np.zeros_like(self.windows), self.windows)  # its place among the windows of its example
         room, step = room[self.example_index], (room - stride)[self.example_index]
         begin = nth * step
         end = np.minimum(begin + room, context_length[self.example_index])

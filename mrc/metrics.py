@@ -1,5 +1,6 @@
 """Metrics: logits in, n-best answers and official scores out."""
 
+import bisect
 import sys
 
 import numpy as np
@@ -7,11 +8,11 @@ import torch
 from tqdm import tqdm
 
 from mrc.batching import INPUTS, make_loader
-from mrc.config import InputError
 from mrc.decoding import best_spans
 from mrc.device import autocast
-from mrc.scoring import choose_scorer, score
+from mrc.scoring import Gold, choose_scorer
 
+NO_SPAN = {"text": "", "probability": 1.0, "start_logit": None, "end_logit": None}  # the empty answer
 UPDATE_SIZE = 64  # features decoded at once when `compute` is given whole arrays
 
 
@@ -26,59 +27,76 @@ class Metrics:
         metrics.n_best["some id"]           # [{"text", "probability", "start_logit", "end_logit"}, ...], best first
 
     No logits are kept, only spans. The n best spans of an example are those of all its features merged; probabilities
-    are the softmax of their scores (start + end logit). Under the scorer "squad_v2" the empty answer takes part, with the
-    smallest null score of the example's features, and is the prediction where that score exceeds the best span's by
-    more than `null_threshold`.
+    are the softmax of their scores (start + end logit).
 
-    dataset: FeatureDataset. scorer: a name in `mrc.scoring.SCORERS`, or "auto".
-    After `compute`: `predictions`, `n_best`, `null_odds` (id -> null score less the best span's score; squad_v2 alone),
-    and `without_span`, the number of examples with no valid span at all, whose prediction is the empty text.
+    Under a scorer for questions that may have no answer (squad_v2, klue), the empty answer takes part, with the smallest
+    null score of the example's features. It is the prediction where that score exceeds the best span's by more than
+    `null_threshold`.
+
+    dataset: FeatureDataset. scorer: a name in `mrc.scoring.SCORERS`, or "auto". search: "pruned" or "exact", see
+    `best_spans`. tune_threshold: let `compute` set `null_threshold` to what is best for the scorer's graded score on this
+    very data, as is done on validation data. clean: a function applied to each answer's text, such as `strip_answer`.
+
+    After `compute`: `predictions`; `n_best`; `null_odds` (id -> null score less the best span's score; empty unless answers
+    may be); `best_texts` (id -> the best answer that is not empty); `without_span`, the number of examples with no valid span
+    at all, whose prediction is the empty text; `answers_changed` by an exact search, else None.
     """
 
-    def __init__(self, dataset, scorer="squad", n_best=20, max_answer_length=30, null_threshold=0.0):
+    def __init__(self, dataset, scorer="squad", n_best=20, max_answer_length=30, search="pruned", null_threshold=0.0,
+                 tune_threshold=False, clean=None):
         self.dataset = dataset
         self.scorer = choose_scorer(dataset.examples) if scorer == "auto" else scorer
-        self.n, self.max_answer_length, self.null_threshold = n_best, max_answer_length, null_threshold
+        self.gold = Gold(dataset.examples, self.scorer)
+        self.takes_null, self.main_score = self.gold.scorer.takes_null, self.gold.scorer.graded
+        self.n, self.max_answer_length, self.search, self.clean = n_best, max_answer_length, search, clean
+        self.null_threshold, self.tune_threshold = null_threshold, tune_threshold
+        # What the pruned search would have said is found beside, to tell what an exact one changes.
+        self.pruned = None
+        if search == "exact":
+            self.pruned = Metrics(dataset, self.scorer, n_best, max_answer_length, "pruned", null_threshold, tune_threshold, clean)
         self.reset()
 
     def reset(self):
         """Forget everything, for the next evaluation."""
-        self.predictions, self.n_best, self.null_odds, self.without_span = {}, {}, {}, 0
+        self.predictions, self.best_texts, self.n_best, self.null_odds = {}, {}, {}, {}
+        self.without_span, self.answers_changed = 0, None
         self._spans = []  # one tuple of flat arrays a batch
         self._null_score = np.full(len(self.dataset), np.nan, dtype=np.float32)  # NaN: feature not seen
+        if self.pruned:
+            self.pruned.reset()
 
     def update(self, feature_indices, start_logits, end_logits):
         """Take in one batch: feature_indices (batch,); start_logits, end_logits (batch, length), padded as by the Collator.
 
         Raises FloatingPointError naming the example if a logit is not a number.
         """
-        indices = np.asarray(feature_indices)
-        dataset, device = self.dataset, start_logits.device
-        width = start_logits.shape[1]
-        lengths = dataset.lengths[indices].astype(np.int64)
+        indices, dataset, device = np.asarray(feature_indices), self.dataset, start_logits.device
+        width, lengths = start_logits.shape[1], dataset.lengths[indices].astype(np.int64)
         begin = width - lengths if dataset.tokenizer.padding_side == "left" else np.zeros_like(lengths)
         context = begin + dataset.context_first[indices]
-        rows = np.stack([begin, begin + lengths, context, context + dataset.context_length[indices], begin + dataset.null_position[indices]])
-        begin_t, end_t, context_begin, context_end, null_position = torch.from_numpy(rows).to(device)[:, :, None]  # (batch, 1) each
+        borders = [begin, begin + lengths, context, context + dataset.context_length[indices], begin + dataset.null_position[indices]]
+        borders = torch.from_numpy(np.stack(borders)).to(device)  # (5, batch): one copy to the device
         position = torch.arange(width, device=device)
+        attention_mask = (position >= borders[0, :, None]) & (position < borders[1, :, None])
+        context_mask = (position >= borders[2, :, None]) & (position < borders[3, :, None])
 
-        attention_mask = (position >= begin_t) & (position < end_t)
-        context_mask = (position >= context_begin) & (position < context_end)
-        spans = best_spans(start_logits, end_logits, attention_mask, context_mask, null_position.squeeze(1), self.n, self.max_answer_length)
-        broken = ((start_logits + end_logits).isnan() & attention_mask).any(dim=1)
-        integers = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
-        floats = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
-        tail = torch.stack([spans.null_score, broken.float()]).cpu().numpy()
-        if tail[1].any():
-            example = dataset.examples[dataset.example_index[indices[tail[1].argmax()]]]
+        spans = best_spans(start_logits, end_logits, attention_mask, context_mask, borders[4], self.n, self.max_answer_length, self.search)
+        is_nan = ((start_logits + end_logits).isnan() & attention_mask).any(dim=1)
+        start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
+        start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
+        null_score, is_nan = torch.stack([spans.null_score, is_nan.float()]).cpu().numpy()
+        if is_nan.any():
+            example = dataset.examples[dataset.example_index[indices[is_nan.argmax()]]]
             raise FloatingPointError(f"the model's logits for example '{example.id}' are not numbers (NaN).")
 
-        row, column = np.nonzero(integers[2])
+        row, rank = np.nonzero(valid)
         into_context = (dataset.window_begin[indices] - context)[row]  # from a batch's column to the flat context tokens
-        begin_char = dataset.contexts.offsets[integers[0, row, column] + into_context, 0]
-        end_char = dataset.contexts.offsets[integers[1, row, column] + into_context, 1]
-        self._spans.append((indices[row].astype(np.int64), column, begin_char, end_char, floats[0, row, column], floats[1, row, column]))
-        self._null_score[indices] = tail[0]
+        begin_char = dataset.contexts.offsets[start[row, rank] + into_context, 0]
+        end_char = dataset.contexts.offsets[end[row, rank] + into_context, 1]
+        self._spans.append((indices[row].astype(np.int64), rank, begin_char, end_char, start_logit[row, rank], end_logit[row, rank]))
+        self._null_score[indices] = null_score
+        if self.pruned:
+            self.pruned.update(feature_indices, start_logits, end_logits)
 
     def compute(self, start_logits=None, end_logits=None):
         """Answer every example and return its scorer's scores (an empty dict if no example is labelled).
@@ -93,51 +111,53 @@ class Metrics:
                 self.update(np.arange(len(self.dataset))[part], torch.as_tensor(start_logits[part]), torch.as_tensor(end_logits[part]))
         if np.isnan(self._null_score).any():
             missing = int(np.isnan(self._null_score).argmax())
-            raise InputError(f"no logits have been given for feature {missing}; update() must see every feature of the dataset.")
+            raise ValueError(f"no logits have been given for feature {missing}; update() must see every feature of the dataset.")
         self._answer()
-        return score(self.predictions, self.dataset.examples, self.scorer)
+        if self.tune_threshold and self.takes_null:
+            self.null_threshold = self.gold.score(self.best_texts, self.null_odds).get(f"best_{self.main_score}_thresh", 0.0)
+        self.predictions = {identity: "" if self.takes_null and self.null_odds[identity] > self.null_threshold else text
+                            for identity, text in self.best_texts.items()}
+        if self.pruned:
+            self.pruned.compute()
+            self.answers_changed = sum(text != self.pruned.predictions[identity] for identity, text in self.predictions.items())
+        return self.gold.score(self.best_texts, self.null_odds, self.null_threshold)
 
     def _answer(self):
         """Merge the spans of each example's features into its n best, and turn them into texts and probabilities."""
         examples = self.dataset.examples
         feature, rank, begin, end, start_logit, end_logit = (np.concatenate(column) for column in zip(*self._spans))
-        example, span_score = self.dataset.example_index[feature], start_logit + end_logit
-        null_score = np.full(len(examples), np.inf, dtype=np.float32)
-        np.minimum.at(null_score, self.dataset.example_index, self._null_score)
+        example, score = self.dataset.example_index[feature], start_logit + end_logit
 
         # Best first; of equal scores the earlier feature, and within it the order of decoding.
-        order = np.lexsort((rank, feature, -span_score, example))
-        example, span_score = example[order], span_score[order]
-        place = ranges_within(example)
-        order, example, span_score, place = (a[place < self.n] for a in (order, example, span_score, place))
+        order = np.lexsort((rank, feature, -score, example))
+        order = order[ranges_within(example[order]) < self.n]
+        example, begin, end, start_logit, end_logit, score = (a[order] for a in (example, begin, end, start_logit, end_logit, score))
 
-        with_null = self.scorer == "squad_v2"
         best = np.full(len(examples), -np.inf, dtype=np.float32)
-        np.maximum.at(best, example, span_score)
-        top = np.maximum(best, null_score) if with_null else best
-        weight = np.exp((span_score - top[example]).astype(np.float64))
-        null_weight = np.exp((null_score - top).astype(np.float64)) if with_null else np.zeros(len(examples))
+        np.maximum.at(best, example, score)
+        null_score = np.full(len(examples), np.inf if self.takes_null else -np.inf, dtype=np.float32)
+        if self.takes_null:
+            np.minimum.at(null_score, self.dataset.example_index, self._null_score)
+        top = np.maximum(best, null_score)
+        weight, null_weight = np.exp((score - top[example]).astype(np.float64)), np.zeros(len(examples))
+        if self.takes_null:
+            null_weight = np.exp((null_score - top).astype(np.float64))
         total = np.bincount(example, weight, minlength=len(examples)) + null_weight
-        probability = weight / total[example]
 
         n_best = [[] for _ in examples]
-        columns = (a.tolist() for a in (example, begin[order], end[order], probability, start_logit[order], end_logit[order]))
-        for e, b, c, p, s, t in zip(*columns):
-            n_best[e].append({"text": examples[e].context[b:c], "probability": p, "start_logit": s, "end_logit": t})
-
-        self.predictions, self.n_best, self.null_odds = {}, {}, {}
+        columns = (a.tolist() for a in (example, begin, end, weight / total[example], start_logit, end_logit))
+        for e, b, c, probability, s, t in zip(*columns):
+            text = examples[e].context[b:c]
+            text = self.clean(text) if self.clean else text
+            n_best[e].append({"text": text, "probability": probability, "start_logit": s, "end_logit": t})
         self.without_span = sum(not spans for spans in n_best)
-        for e, (item, spans) in enumerate(zip(examples, n_best)):
-            answer = spans[0]["text"] if spans else ""
-            if with_null:
-                odds = float(null_score[e] - best[e])
-                self.null_odds[item.id] = odds
-                answer = "" if odds > self.null_threshold else answer
-                null = {"text": "", "probability": float(null_weight[e] / total[e]), "start_logit": None, "end_logit": None}
-                at = sum(span["probability"] >= null["probability"] for span in spans)
-                spans = (spans[:at] + [null] + spans[at:])[: max(self.n, 1)]
-            self.predictions[item.id] = answer
-            self.n_best[item.id] = spans or [{"text": "", "probability": 1.0, "start_logit": None, "end_logit": None}]
+        self.best_texts = {item.id: spans[0]["text"] if spans else "" for item, spans in zip(examples, n_best)}
+        if self.takes_null:
+            self.null_odds = {item.id: odds for item, odds in zip(examples, np.nan_to_num(null_score - best).tolist())}
+            for spans, probability in zip(n_best, (null_weight / total).tolist()):
+                bisect.insort(spans, {**NO_SPAN, "probability": probability}, key=lambda span: -span["probability"])
+                del spans[self.n :]
+        self.n_best = {item.id: spans or [dict(NO_SPAN)] for item, spans in zip(examples, n_best)}
 
 
 def ranges_within(groups):

@@ -1,120 +1,226 @@
 """Scores of predicted answers, equal to those of the data sets' official scripts to the last bit.
 
-Each scorer has its own idea of when two answers are the same; F1 values of different scorers must not be compared.
+Each scorer has its own idea of when two answers are the same; values of different scorers must not be compared.
 """
 
 import re
 import string
+import sys
+import unicodedata
 from collections import Counter
-from functools import reduce
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache, partial, reduce
 from operator import add
+
+import numpy as np
 
 from mrc.config import InputError
 
-PUNCTUATION = str.maketrans("", "", string.punctuation)  # ASCII alone, as the official scripts have it
-ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
+ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
+SQUAD_ARTICLES = re.compile(r"\b(a|an|the)\b")
 KORQUAD_SYMBOLS = str.maketrans(dict.fromkeys("'\"《》<>〈〉()‘’", " "))
+KLUE_SYMBOLS = re.compile(r"['\"《》<>〈〉]\(\)‘’")  # one symbol and then "()‘’", all in a row: as published
+CJK_CHARACTER = re.compile("([\u4e00-\u9fa5])")
+MLQA_ARTICLES = {
+    "en": r"\b(a|an|the)\b",
+    "es": r"\b(un|una|unos|unas|el|la|los|las)\b",
+    "vi": r"\b(của|là|cái|chiếc|những)\b",
+    "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
+    "ar": "ال",  # anywhere: the other half of the published pattern, for word borders, cannot match
+    "hi": None,
+    "zh": None,
+}
 
 
 def normalize_squad(text):
-    """Lower-case, drop ASCII punctuation, English articles and superfluous white space (SQuAD 1.1, evaluate-v1.1.py)."""
-    return " ".join(ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split())
+    """Lower-case, drop ASCII punctuation, English articles and superfluous white space."""
+    return " ".join(SQUAD_ARTICLES.sub(" ", text.lower().translate(ASCII_PUNCTUATION)).split())
 
 
 def normalize_korquad(text):
-    """Turn quotation marks and brackets into spaces, lower-case, drop ASCII punctuation and superfluous white space
-    (KorQuAD 1.0, evaluate-korquad_v1.0.py)."""
-    return " ".join(text.translate(KORQUAD_SYMBOLS).lower().translate(PUNCTUATION).split())
+    """Turn quotation marks and brackets into spaces, lower-case, drop ASCII punctuation and superfluous white space."""
+    return " ".join(text.translate(KORQUAD_SYMBOLS).lower().translate(ASCII_PUNCTUATION).split())
 
 
-def words(normalized):
-    return normalized.split()
+def normalize_klue(text):
+    """Lower-case, drop ASCII punctuation and superfluous white space (and the symbols of KLUE_SYMBOLS)."""
+    return " ".join(KLUE_SYMBOLS.sub(" ", text.lower()).translate(ASCII_PUNCTUATION).split())
 
 
-def characters(normalized):
-    return list(normalized.replace(" ", ""))
+def normalize_mlqa(text, language):
+    """Lower-case, drop all Unicode punctuation, the language's articles and superfluous white space.
+
+    Chinese characters become words of their own.
+    """
+    text = text.lower().translate(_unicode_punctuation())
+    if MLQA_ARTICLES[language]:
+        text = re.sub(MLQA_ARTICLES[language], " ", text)
+    if language == "zh":
+        text = CJK_CHARACTER.sub(r" \1 ", text)
+    return " ".join(text.split())
 
 
-def overlap_f1(predicted, gold):
-    """F1 of two lists of units (words or characters) as multisets; 0 where they share nothing."""
-    common = sum((Counter(predicted) & Counter(gold)).values())
+@cache
+def _unicode_punctuation():
+    """A translation that drops every character of a Unicode category P*, and ASCII punctuation."""
+    every = map(chr, range(sys.maxunicode + 1))
+    return str.maketrans("", "", "".join(c for c in every if unicodedata.category(c).startswith("P")) + string.punctuation)
+
+
+def word_f1(predicted, gold):
+    """F1 of two normalised texts as multisets of words; 0 where they share none."""
+    return _multiset_f1(predicted.split(), gold.split())
+
+
+def character_f1(predicted, gold):
+    """F1 of two normalised texts as multisets of characters other than spaces; 0 where they share none."""
+    return _multiset_f1(predicted.replace(" ", ""), gold.replace(" ", ""))
+
+
+def word_f1_or_nothing(predicted, gold):
+    """`word_f1`, but two texts of no words are the same: an unanswerable question is answered by nothing."""
+    return word_f1(predicted, gold) if predicted and gold else float(predicted == gold)
+
+
+def character_rouge_w(predicted, gold):
+    """F-measure of the longest run of characters that two normalised texts share, spaces included."""
+    if not gold:
+        return float(predicted == gold)
+    run = SequenceMatcher(None, predicted, gold).find_longest_match(0, len(predicted), 0, len(gold)).size
+    return _f_measure(run, len(predicted), len(gold))
+
+
+def _multiset_f1(predicted, gold):
+    return _f_measure(sum((Counter(predicted) & Counter(gold)).values()), len(predicted), len(gold))
+
+
+def _f_measure(common, predicted, gold):
     if common == 0:
         return 0.0
-    precision, recall = common / len(predicted), common / len(gold)
+    precision, recall = common / predicted, common / gold
     return 2 * precision * recall / (precision + recall)
 
 
-SCORERS = {  # name: (normalisation, units of F1)
-    "squad": (normalize_squad, words),
-    "squad_v2": (normalize_squad, words),
-    "korquad": (normalize_korquad, characters),
+@dataclass(frozen=True)
+class Scorer:
+    """How one official script compares answers.
+
+    normalize: text -> text; similarity: two normalised texts -> 0 to 1; exact, graded: what metrics.json calls the share of
+    equal answers and the mean similarity; takes_null: questions may have no answer, which the empty text answers, and
+    predictions that are missing are left out instead of counting as wrong.
+    """
+
+    normalize: Callable[[str], str]
+    similarity: Callable[[str, str], float]
+    exact: str = "exact_match"
+    graded: str = "f1"
+    takes_null: bool = False
+
+
+SCORERS = {
+    "squad": Scorer(normalize_squad, word_f1),  # Rajpurkar et al. 2016, evaluate-v1.1.py
+    "squad_v2": Scorer(normalize_squad, word_f1_or_nothing, exact="exact", takes_null=True),  # Rajpurkar et al. 2018, evaluate-v2.0.py
+    "korquad": Scorer(normalize_korquad, character_f1),  # Lim et al. 2019, evaluate-korquad_v1.0.py
+    "klue": Scorer(normalize_klue, character_rouge_w, graded="rouge_w", takes_null=True),  # Park et al. 2021, KLUE-baseline
+    "xquad": Scorer(normalize_squad, word_f1),  # Artetxe et al. 2020 score XQuAD by the script of SQuAD 1.1
+    **{f"mlqa-{language}": Scorer(partial(normalize_mlqa, language=language), word_f1) for language in MLQA_ARTICLES},  # Lewis et al. 2019
 }
 
 
 def choose_scorer(examples):
-    """What `--scorer auto` means for these examples: korquad where their file's version says so, squad_v2 where a
-    question is marked as having no answer, else squad."""
-    if "korquad" in getattr(examples, "version", "").lower():
+    """The scorer of a data set, told by its version ("KorQuAD_v1.0_dev"), its file's name (MLQA's say the context's
+    language), or by questions marked as having no answer (squad_v2); else squad."""
+    version, source = getattr(examples, "version", "").lower(), getattr(examples, "source", "")
+    if "korquad" in version:
         return "korquad"
+    if "klue" in version:
+        return "klue"
+    mlqa = re.search(r"context-(\w\w)-question-\w\w", source)
+    if mlqa and mlqa[1] in MLQA_ARTICLES:
+        return f"mlqa-{mlqa[1]}"
     return "squad_v2" if any(example.is_impossible for example in examples) else "squad"
 
 
-def score_each(predictions, examples, scorer):
-    """Score every labelled example: {id: (exact match, F1)}, each in 0 to 1, the best over its answers.
+class Gold:
+    """The answers of the labelled examples, normalised once for one scorer.
 
-    predictions: id -> text. Under "squad" and "korquad" a missing prediction scores 0; under "squad_v2" it is left out,
-    as the official scripts do. A question without an answer is answered rightly by the empty text.
+    examples: Examples, those without a label being passed over; scorer: a name in SCORERS. Raises InputError for another.
     """
-    if scorer not in SCORERS:
-        raise InputError(f"scorer '{scorer}': choose one of {', '.join(SCORERS)}.")
-    normalize, units = SCORERS[scorer]
-    scores = {}
-    for example in examples:
-        if not example.is_labelled:
-            continue
-        if example.id not in predictions:
-            if scorer != "squad_v2":
-                scores[example.id] = (0.0, 0.0)
-            continue
-        gold = [normalize(answer.text) for answer in example.answers]
-        if scorer == "squad_v2" or not gold:
-            gold = [answer for answer in gold if answer] or [""]
-        prediction = normalize(predictions[example.id])
-        exact = float(prediction in gold)
-        predicted_units = units(prediction)
-        f1 = max(_f1(predicted_units, units(answer), scorer) for answer in gold)
-        scores[example.id] = (exact, f1)
-    return scores
+
+    def __init__(self, examples, scorer="squad"):
+        if scorer not in SCORERS:
+            raise InputError(f"scorer '{scorer}': choose one of {', '.join(SCORERS)}.")
+        self.scorer = SCORERS[scorer]
+        self.has_answer, self.answers = {}, {}  # by id, in the examples' order
+        for example in examples:
+            if example.is_labelled:
+                texts = [self.scorer.normalize(answer.text) for answer in example.answers]
+                if scorer == "squad_v2":
+                    texts = [text for text in texts if text]
+                self.answers[example.id] = list(dict.fromkeys(texts)) or [""]
+                self.has_answer[example.id] = bool(example.answers)
+
+    def each(self, predictions):
+        """{id: (exactness, similarity)}, each the best over the example's answers; predictions: id -> text."""
+        scores = {}
+        for identity, gold in self.answers.items():
+            if identity in predictions:
+                text = self.scorer.normalize(predictions[identity])
+                scores[identity] = (float(text in gold), max(self.scorer.similarity(text, answer) for answer in gold))
+            elif not self.scorer.takes_null:
+                scores[identity] = (0.0, 0.0)
+        return scores
+
+    def score(self, predictions, null_odds=None, null_threshold=0.0):
+        """The scores that the official script prints, in percent and unrounded; {} where nothing is labelled.
+
+        predictions: id -> text. For squad_v2 also the scores of answerable (HasAns_) and unanswerable (NoAns_) questions.
+        null_odds: id -> how much speaks for there being no answer (a probability, or null score less best score): where
+        it exceeds `null_threshold` the prediction counts as empty, and the thresholds that would have been best are added.
+        """
+        raw = self.each(predictions)
+        each = self.with_threshold(raw, null_odds, null_threshold) if null_odds else raw
+        scores = self._average(each)
+        if self.scorer.exact == "exact" and scores:
+            for prefix, has_answer in (("HasAns_", True), ("NoAns_", False)):
+                part = self._average({i: pair for i, pair in each.items() if self.has_answer[i] == has_answer})
+                scores.update({prefix + name: value for name, value in part.items()})
+        if self.scorer.takes_null and null_odds and scores:
+            for column, name in enumerate((self.scorer.exact, self.scorer.graded)):
+                best, threshold = self.best_threshold({i: pair[column] for i, pair in raw.items()}, predictions, null_odds)
+                scores.update({f"best_{name}": best, f"best_{name}_thresh": threshold})
+        return scores
+
+    def with_threshold(self, each, null_odds, threshold):
+        """Rescore as if the predictions whose null odds exceed the threshold were empty."""
+        return {i: (float(not self.has_answer[i]),) * 2 if null_odds[i] > threshold else pair for i, pair in each.items()}
+
+    def best_threshold(self, scores, predictions, null_odds):
+        """The null threshold with the highest mean score, found in one sorted pass: (percent, threshold).
+
+        scores: id -> score of the prediction where it is kept. As in evaluate-v2.0.py: of equally good thresholds the
+        smallest, 0 where none beats giving no answer at all.
+        """
+        order = [i for i in sorted(null_odds, key=null_odds.get) if i in scores]
+        gain = [scores[i] if self.has_answer[i] else -1.0 * bool(predictions[i]) for i in order]
+        none_answered = sum(not has for has in self.has_answer.values())
+        total = np.cumsum([float(none_answered), *gain])  # of the first k kept, for each k
+        k = int(total.argmax())
+        return 100.0 * float(total[k]) / len(scores), float(null_odds[order[k - 1]]) if k else 0.0
+
+    def _average(self, each):
+        if not each:
+            return {}
+        exact, graded = zip(*each.values())
+        if self.scorer.exact == "exact_match" and self.scorer.takes_null:  # KLUE's script averages with numpy, which sums in pairs
+            means = 100.0 * float(np.mean(exact)), 100.0 * float(np.mean(graded))
+        else:  # the others add one by one; `sum` would compensate for rounding from Python 3.12 on
+            means = (100.0 * reduce(add, column) / len(each) for column in (exact, graded))
+        return {**dict(zip((self.scorer.exact, self.scorer.graded), means)), "total": len(each)}
 
 
-def _f1(predicted, gold, scorer):
-    if scorer == "squad_v2" and not (predicted and gold):
-        return float(predicted == gold)  # "no answer" has no words to share
-    return overlap_f1(predicted, gold)
-
-
-def score(predictions, examples, scorer="squad"):
-    """Score predictions (id -> text) as the official script of the scorer's data set does.
-
-    "squad" (Rajpurkar et al. 2016) and "korquad" (Lim et al. 2019): exact_match, f1, total. "squad_v2" (Rajpurkar et al.
-    2018): exact, f1, total, and the same with HasAns_ and NoAns_ before them for the questions that have an answer and
-    that have none. Percentages, unrounded. An empty dict where no example is labelled.
-    """
-    each = score_each(predictions, examples, scorer)
-    if scorer != "squad_v2":
-        return _average(each.values(), "exact_match")
-    impossible = {example.id for example in examples if not any(normalize_squad(answer.text) for answer in example.answers)}
-    scores = _average(each.values(), "exact")
-    for prefix, kept in (("HasAns_", each.keys() - impossible), ("NoAns_", each.keys() & impossible)):
-        part = _average([each[i] for i in each if i in kept], "exact")
-        scores.update({prefix + name: value for name, value in part.items()})
-    return scores
-
-
-def _average(pairs, exact_name):
-    pairs = list(pairs)
-    if not pairs:
-        return {}
-    # Summed one by one, as the official scripts do: `sum` compensates for rounding from Python 3.12 on.
-    exact, f1 = (reduce(add, column) for column in zip(*pairs))
-    return {exact_name: 100.0 * exact / len(pairs), "f1": 100.0 * f1 / len(pairs), "total": len(pairs)}
+def score(predictions, examples, scorer="squad", null_odds=None, null_threshold=0.0):
+    """Score predictions (id -> text) once; see `Gold.score`."""
+    return Gold(examples, scorer).score(predictions, null_odds, null_threshold)

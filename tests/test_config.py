@@ -50,11 +50,26 @@ def test_a_wrong_command_line_exits_with_2(argv, capsys):
 
 
 def test_choices_are_checked_in_python_too():
-    with pytest.raises(InputError, match="--scorer bleu: choose one of auto, squad, squad_v2, korquad"):
+    with pytest.raises(InputError, match="--scorer bleu: choose one of auto, squad, squad_v2, korquad, klue"):
         TrainConfig(scorer="bleu")
 
 
-def test_a_checkpoint_is_required(capsys):
-    with pytest.raises(SystemExit):
-        parse_args(EvalConfig, [])
-    assert "required: --checkpoint" in capsys.readouterr().err
+@pytest.mark.parametrize("argv, message", [
+    ([], "give one of --checkpoint, --predictions and --compare"),
+    (["--checkpoint", "a", "--predictions", "b"], "give one of --checkpoint, --predictions and --compare"),
+    (["--predictions", "b"], "--data is needed"),
+])
+def test_one_thing_is_scored(argv, message):
+    with pytest.raises(InputError, match=message):
+        parse_args(EvalConfig, argv)
+
+
+def test_flags_of_other_kinds():
+    config = parse_args(EvalConfig, ["--compare", "a", "b", "--data", "d", "--strip-answer"])
+    assert config.compare == ["a", "b"] and config.strip_answer and not config.strip_particles
+
+
+def test_every_scorer_can_be_asked_for():
+    from mrc import config, scoring
+
+    assert set(config.SCORERS) == {"auto", *scoring.SCORERS} and set(config.MLQA_LANGUAGES) == set(scoring.MLQA_ARTICLES)

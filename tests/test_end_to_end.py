@@ -136,6 +136,7 @@ def test_unanswerable_questions_are_trained_on_and_scored(tmp_path, encoder_fold
     (["--model", "nobody/nothing"], "could not be fetched from the Hugging Face hub"),
     (["--model", "."], "this folder holds no tokenizer that can be loaded"),
     (["--validation-file", "nodata.json"], "nodata.json"),
+    (["--train-file", ""], "needs a --train-file; to score a trained reader, use evaluate.py"),
     (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
     (["--device", "cuda:7"], "--device cuda:7: not to be had here"),
     (["--device", "toaster"], "--device toaster: not to be had here"),

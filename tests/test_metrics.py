@@ -6,6 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mrc.decoding import strip_answer, strip_particle
 from mrc.examples import Answer, Example
 from mrc.features import FeatureDataset
 from mrc.metrics import Metrics
@@ -37,6 +38,23 @@ def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length):
         answers[example.id] = [(c[4], w / sum(weights)) for c, w in zip(candidates, weights)]
         nulls[example.id] = null
     return answers, nulls
+
+
+def exhaustive_best(dataset, start_logits, end_logits, n, max_answer_length):
+    """The n best of all valid spans of each example, in loops: {id: texts}."""
+    best = {}
+    for e, example in enumerate(dataset.examples):
+        spans = []
+        for f in np.flatnonzero(dataset.example_index == e):
+            offsets, width = dataset.offsets(f).tolist(), start_logits.shape[1]
+            shift = width - len(offsets) if dataset.tokenizer.padding_side == "left" else 0
+            for s in range(len(offsets)):
+                for t in range(s, min(s + max_answer_length, len(offsets))):
+                    if offsets[s][0] >= 0 and offsets[t][0] >= 0:
+                        score = start_logits[f, s + shift] + end_logits[f, t + shift]
+                        spans.append((-score, f, s, t, example.context[offsets[s][0] : offsets[t][1]]))
+        best[example.id] = [span[4] for span in sorted(spans)[:n]]
+    return best
 
 
 def assert_equals_reference(metrics, dataset, start_logits, end_logits):
@@ -88,6 +106,23 @@ def test_n_best_equals_the_reference_on_any_logits(examples, bert, seed, kind, n
     assert_equals_reference(metrics, dataset, start_logits, end_logits)
 
 
+@pytest.mark.parametrize("kind", ["random", "ties", "question", "no span"])
+@pytest.mark.parametrize("family", ["bert-cased", "xlnet"])
+@pytest.mark.parametrize("n, max_answer_length", [(5, 7), (20, 100)])
+def test_exact_search_finds_the_best_of_all_spans(examples, tokenizers, kind, family, n, max_answer_length):
+    dataset = FeatureDataset(examples, tokenizers[family], 64, 10)
+    logits = make_logits(dataset, 3, kind)
+    metrics = Metrics(dataset, "squad", n, max_answer_length, search="exact")
+    metrics.compute(*logits)
+    expected = exhaustive_best(dataset, *logits, n, max_answer_length)
+    assert {i: [span["text"] for span in spans] for i, spans in metrics.n_best.items()} == expected
+    pruned = Metrics(dataset, "squad", n, max_answer_length)
+    pruned.compute(*logits)
+    assert metrics.answers_changed == sum(pruned.predictions[i] != metrics.predictions[i] for i in expected)
+    if kind == "question" and family == "bert-cased" and n == 5:  # where all of the best starts lie in the question
+        assert metrics.answers_changed == len(expected)
+
+
 @pytest.mark.parametrize("family", ["bert-cased", "xlnet"])
 def test_updates_in_any_order_and_padding_give_the_same(examples, tokenizers, family):
     dataset = FeatureDataset(examples, tokenizers[family], 96, 20)
@@ -125,8 +160,8 @@ def test_half_precision_logits_are_decoded_in_float32(examples, bert):
 
 
 def test_no_answer_wins_by_the_smallest_null_score(bert):
-    context = "The mill was built in 1784. " * 8
-    examples = [Example("has", "When?", context, (Answer("1784", 22),)), Example("none", "Who?", context, (), is_impossible=True)]
+    context = "1784 was when they built it. " * 8
+    examples = [Example("has", "When?", context, (Answer("1784", 0),)), Example("none", "Who?", context, (), is_impossible=True)]
     dataset = FeatureDataset(examples, bert, 40, 8)
     start_logits, end_logits = np.zeros((2, len(dataset), 40), np.float32)
     first = [int(np.flatnonzero(dataset.example_index == e)[0]) for e in (0, 1)]
@@ -142,8 +177,33 @@ def test_no_answer_wins_by_the_smallest_null_score(bert):
         assert [s["probability"] for s in spans] == sorted((s["probability"] for s in spans), reverse=True)
 
     metrics.null_threshold = 7.0
-    metrics.compute()
+    assert metrics.compute()["NoAns_exact"] == 0
     assert metrics.predictions["none"] != ""
+
+
+def test_the_null_threshold_can_be_tuned(bert):
+    examples = [Example(f"has{n}", "When?", "The mill was built in 1784.", (Answer("1784", 22),)) for n in range(3)]
+    examples += [Example(f"none{n}", "Who?", "The mill was built in 1784.", (), True) for n in range(3)]
+    dataset = FeatureDataset(examples, bert, 40, 8)
+    start_logits, end_logits = np.zeros((2, 6, 40), np.float32)
+    start_logits[range(3), dataset.start_positions[:3]] = end_logits[range(3), dataset.end_positions[:3]] = 1
+    start_logits[:, 0] = [3, 4, 5, 6, 7, 8]  # the null score of each; the best spans score 2 and 0
+    metrics = Metrics(dataset, "squad_v2", tune_threshold=True)
+    scores = metrics.compute(start_logits, end_logits)
+    assert metrics.null_odds == {"has0": 1, "has1": 2, "has2": 3, "none0": 6, "none1": 7, "none2": 8}
+    assert scores["f1"] == scores["best_f1"] == 100 and metrics.null_threshold == scores["best_f1_thresh"] == 3
+    assert metrics.predictions["has2"] == "1784" and metrics.predictions["none0"] == ""
+    fixed = Metrics(dataset, "squad_v2")
+    assert fixed.compute(start_logits, end_logits)["f1"] == 50 and fixed.null_threshold == 0
+    again = Metrics(dataset, "squad_v2", null_threshold=metrics.null_threshold)
+    assert again.compute(start_logits, end_logits) == scores
+
+
+def test_klue_takes_the_empty_answer_too(bert):
+    examples = [Example("none", "Who?", "The mill was built in 1784.", (), True)]
+    metrics = Metrics(FeatureDataset(examples, bert, 40, 8), "klue")
+    start_logits = end_logits = np.eye(1, 12, dtype=np.float32)
+    assert metrics.compute(start_logits, end_logits)["rouge_w"] == 100 and metrics.predictions == {"none": ""}
 
 
 def test_logits_that_are_no_numbers_name_the_example(examples, bert):
@@ -169,3 +229,30 @@ def test_unlabelled_examples_get_predictions_and_no_scores(examples, bert):
     metrics = Metrics(dataset)
     assert metrics.compute(*make_logits(dataset, 0)) == {}
     assert set(metrics.predictions) == {e.id for e in examples}
+
+
+@pytest.mark.parametrize("text, stripped", [
+    ("  1784 \n", "1784"), ('"Crane', "Crane"), ('Crane"', "Crane"), ('"Crane"', '"Crane"'), ("“Crane", "Crane"), ("《국부론》", "《국부론》"),
+    ("《국부론", "국부론"), ("국부론》 ", "국부론"), ("'어린이' 열람실", "'어린이' 열람실"), ("Eli's mill", "Eli's mill"), ('""', '""'), ('"', ""), ("", ""),
+])
+def test_strip_answer(text, stripped):
+    assert strip_answer(text) == stripped
+
+
+@pytest.mark.parametrize("text, stripped", [
+    ("서림시에서", "서림시"), ("윤세아가", "윤세아"), ("윤세아이", "윤세아이"), ("도서관은", "도서관"), ("도서관는", "도서관는"), ("서울로", "서울"),
+    ("부산으로", "부산"), ("1968년에", "1968년"), ("나는", "나는"), ("mill", "mill"), ("", ""),
+])
+def test_strip_particle(text, stripped):
+    assert strip_particle(text) == stripped
+
+
+def test_answers_can_be_cleaned(bert):
+    dataset = FeatureDataset([Example("1", "Who?", 'He said "Crane built it.')], bert, 40, 8)
+    start_logits, end_logits = np.zeros((2, 1, int(dataset.lengths[0])), np.float32)
+    quote = dataset[0]["input_ids"].tolist().index(bert.convert_tokens_to_ids('"'))
+    start_logits[0, quote], end_logits[0, quote + 1] = 9, 9
+    plain, cleaned = Metrics(dataset), Metrics(dataset, clean=strip_answer)
+    plain.compute(start_logits, end_logits)
+    cleaned.compute(start_logits, end_logits)
+    assert plain.predictions["1"].startswith('"') and cleaned.predictions["1"] == plain.predictions["1"][1:]

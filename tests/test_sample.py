@@ -60,6 +60,8 @@ def test_unanswerable_questions_ask_for_absent_entities():
 def test_an_unknown_language_is_refused():
     with pytest.raises(InputError, match="'fr' is neither 'unanswerable' nor a list of ko, en, vi, ru"):
         load_sample("sample:fr")
+    with pytest.raises(InputError, match="data.json: the built-in corpus is called sample; a file to train on is a --train-file"):
+        load_sample("data.json")
 
 
 def test_it_can_be_written_as_squad_json(tmp_path):

@@ -24,8 +24,8 @@ def main(argv=None):
 def score_checkpoint(config):
     """Let a reader answer the questions, write its answers, and score them where the right ones are known."""
     # Imported once the flags are known to be right: torch and transformers take seconds to load.
+    from mrc.answers import strip_answer, strip_particle
     from mrc.checkpoint import find_checkpoint, load_checkpoint, results_folder
-    from mrc.decoding import strip_answer, strip_particle
     from mrc.device import choose_device, choose_precision, peak_memory_mb
     from mrc.examples import write_json
     from mrc.features import FeatureDataset
@@ -42,15 +42,15 @@ def score_checkpoint(config):
 
     # The questions, and the windows on their contexts.
     examples = load_data(config)
-    dataset = FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length,
-                             mark_exact_match=model.token_types > 2)
+    dataset = FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length, model.marks_exact_match)
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")
     if dataset.report():
         print(dataset.report())
 
     # Logits, spans, answers, scores.
-    metrics = Metrics(dataset, config.scorer, config.n_best, config.max_answer_length, config.search, config.null_threshold,
-                      clean=strip_answer if config.strip_answer else None)
+    takes_null = settings.get("takes_null") or None  # what has learned to give no answer may do so; else the scorer decides
+    metrics = Metrics(dataset, config.scorer, config.n_best, config.max_answer_length, config.search, takes_null,
+                      config.null_threshold, clean=strip_answer if config.strip_answer else None)
     scores = evaluate(model, metrics, config.batch_size, choose_precision(config.precision, device))
     results = {"scorer": metrics.scorer, "questions": len(examples), "windows": len(dataset), "without_span": metrics.without_span}
     if metrics.search == "exact":
@@ -156,9 +156,9 @@ def fill_in(config, settings, model):
         config.max_eval_examples = config.max_eval_examples or trained["max_eval_examples"]
     if config.null_threshold is None:
         config.null_threshold = settings.get("null_threshold", 0.0)
-    if trained is None:
-        trained = TrainConfig(model=config.checkpoint).to_dict()
-        trained["max_length"] = min(trained["max_length"], model.max_length or trained["max_length"])
+    defaults = TrainConfig(model=str(config.checkpoint)).to_dict()
+    defaults["max_length"] = min(defaults["max_length"], model.max_length or defaults["max_length"])
+    trained = {**defaults, **(trained or {})}
     for name, name_there in AS_TRAINED.items():
         if getattr(config, name) is None:
             setattr(config, name, trained[name_there])

@@ -31,6 +31,8 @@ def main(argv=None):
         raise InputError(f"{train.source}: holds no question that can be trained on.")
     if validation is not None:
         validation = validation.head(config.max_eval_examples)
+        if not validation:
+            raise InputError(f"{validation.source}: holds no question to score.")
 
     # An encoder and its tokenizer, a span head on top.
     if config.model == "tiny":
@@ -42,11 +44,9 @@ def main(argv=None):
     model.check_fits(tokenizer, config.max_length)
 
     # Windows on the contexts, as views on texts tokenised once.
-    train_set, eval_set = (
-        examples and FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length,
-                                    mark_exact_match=model.token_types > 2)
-        for examples in (train, validation)
-    )
+    window = (config.max_length, config.stride, config.max_question_length, model.marks_exact_match)
+    train_set = FeatureDataset(train, tokenizer, *window)
+    eval_set = FeatureDataset(validation, tokenizer, *window) if validation else None
 
     name = f"{data_name(config.model)}-{data_name(config.train_file or config.data)}"
     folder = new_run_folder(config.output_dir, name)
@@ -61,13 +61,17 @@ def main(argv=None):
     print(summary(results, folder))
 
 
+SHOWN = (("EM", "exact_match"), ("EM", "exact"), ("F1", "f1"), ("ROUGE-W", "rouge_w"))
+
+
 def summary(results, folder):
     """The end of a run as a small table, and the command to go on with."""
-    scores = [(name, f"{results[key]:.2f}") for name, key in (("EM", "exact_match"), ("EM", "exact"), ("F1", "f1")) if key in results]
+    scores = [(name, f"{results[key]:.2f}") for name, key in SHOWN if key in results]
     rows = [*scores, *([("questions", results["total"]), ("scorer", results["scorer"])] if scores else []),
             ("best epoch", f"{results['epoch']} of {results['epochs']}"),
             ("seconds", f"{results['seconds']:.0f}"), ("features/s", f"{results['features_per_second']:.1f}"),
-            ("peak memory", f"{results['peak_memory_mb']:.0f} MB"), ("checkpoint", folder / "best")]
+            *([("peak memory", f"{results['peak_memory_mb']:.0f} MB")] if results["peak_memory_mb"] else []),
+            ("checkpoint", folder / "best")]
     table = "\n".join(f"{name:<12} {value}" for name, value in rows)
     return f"\n{table}\n\nNext: python evaluate.py --checkpoint {folder}"
 

@@ -3,7 +3,10 @@
 import os
 import re
 import shutil
+from itertools import count
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from mrc import __version__
 from mrc.config import InputError
@@ -17,30 +20,47 @@ RUN_FILE = "log.jsonl"  # what tells a run's folder from others
 
 
 def save_checkpoint(folder, model, tokenizer, settings):
-    """Write model, tokenizer and settings (a dict) to `folder`: to a folder beside it, which is then renamed."""
+    """Write model, tokenizer and settings (a dict) to `folder`: to a folder beside it, which is then renamed.
+
+    An earlier checkpoint of that name stays whole until the new one is complete. Raises InputError if it cannot be written.
+    """
     folder = Path(folder)
-    aside, old = folder.with_name(f".{folder.name}.tmp"), folder.with_name(f".{folder.name}.old")
+    aside, old = folder.with_name(f".{folder.name}.tmp"), _old(folder)
     try:
-        for leftover in (aside, old):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
         write_json(aside / SETTINGS, {"mrc_version": __version__, **settings}, indent=2)
+        for path in aside.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
         if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
             os.rename(folder, old)
         os.rename(aside, folder)
         shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        if old.exists() and not folder.exists():
+            os.rename(old, folder)
         shutil.rmtree(aside, ignore_errors=True)
         raise InputError(f"{folder}: the checkpoint cannot be written ({error}).") from error
 
 
+def _old(folder):
+    """Where the earlier checkpoint of that name is for the moment between the two renames of `save_checkpoint`."""
+    return folder.with_name(f".{folder.name}.old")
+
+
 def find_checkpoint(path):
-    """A run's folder means its best checkpoint; another folder, or a hub id, means itself. Raises InputError."""
+    """A run's folder means its best checkpoint; another folder, or a hub id, means itself.
+
+    Raises InputError for a folder that is neither a run's nor a checkpoint's.
+    """
     folder = Path(path)
-    if (folder / BEST).is_dir():
-        return folder / BEST
+    for best in (folder / BEST, _old(folder / BEST)):  # the second: a run that died between two renames
+        if best.is_dir():
+            return best
     if (folder / RUN_FILE).exists():
         raise InputError(f"{path}: this run has no checkpoint yet.")
     if folder.exists() and not (folder / "config.json").is_file():
@@ -49,7 +69,7 @@ def find_checkpoint(path):
 
 
 def load_settings(checkpoint):
-    """What `save_checkpoint` was given, or an empty dict for a checkpoint that was made elsewhere."""
+    """What `save_checkpoint` was given, or an empty dict for a checkpoint that was made elsewhere. Raises InputError."""
     path = Path(checkpoint) / SETTINGS
     return read_json(path) if path.is_file() else {}
 
@@ -58,6 +78,9 @@ def load_checkpoint(checkpoint):
     """-> model, tokenizer, settings. Raises InputError if the checkpoint cannot be had or has no trained head."""
     model, tokenizer = BaselineModel.from_pretrained(checkpoint), load_tokenizer(checkpoint)
     if model.head_is_new:
+        architecture = (model.encoder.config.architectures or [""])[0]
+        if "QuestionAnswering" in architecture:
+            raise InputError(f"{checkpoint}: {architecture} has a head other than one linear layer on an encoder, which is not supported.")
         raise InputError(f"{checkpoint}: an encoder without a question-answering head; train one with train.py --model {checkpoint}.")
     return model, tokenizer, load_settings(checkpoint)
 
@@ -68,15 +91,16 @@ def new_run_folder(output_dir, name):
     Raises InputError if `output_dir` holds a run, or anything else, already.
     """
     if output_dir is None:
-        folder, number = Path("checkpoints") / name, 2
-        while folder.exists():
-            folder, number = Path("checkpoints") / f"{name}-{number}", number + 1
+        candidates = (Path("checkpoints") / (name if n == 1 else f"{name}-{n}") for n in count(1))
+        folder = next(folder for folder in candidates if _make(folder, if_new=True))
     else:
         folder = Path(output_dir)
         if folder.is_dir() and any(folder.iterdir()):
             what = "a run" if (folder / RUN_FILE).exists() else "files"
             raise InputError(f"--output-dir {folder}: holds {what} already; choose another folder, or remove this one.")
-    return _make(folder)
+        _make(folder)
+    (folder / RUN_FILE).touch()
+    return folder
 
 
 def results_folder(output_dir, checkpoint, data):
@@ -93,9 +117,14 @@ def data_name(data):
     return re.sub(r"[^\w.-]+", "-", Path(data).name.removesuffix(".json"))
 
 
-def _make(folder):
+def _make(folder, if_new=False):
+    """Make a folder and return it; with `if_new`, return None if it was there, so that two runs never share one."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=not if_new)
+    except FileExistsError as error:
+        if if_new:
+            return None
+        raise InputError(f"--output-dir {folder}: is a file.") from error
     except OSError as error:
         raise InputError(f"--output-dir {folder}: cannot be made ({error.strerror}).") from error
     return folder

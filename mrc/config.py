@@ -15,12 +15,25 @@ class InputError(ValueError):
 
 @contextmanager
 def command_line(program):
-    """Turn an InputError within the block into one line on standard error and exit status 2."""
+    """Turn what ends a run within the block into one line on standard error.
+
+    Exit status 2 for input that cannot be used and for logits that are not numbers, 1 for a device without enough memory,
+    130 for an interruption from the keyboard.
+    """
     try:
         yield
-    except InputError as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        sys.exit(2)
+    except (InputError, FloatingPointError) as error:
+        message, status = f"error: {error}", 2
+    except KeyboardInterrupt:
+        message, status = "interrupted", 130
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # PyTorch's, which is not imported for a command line that fails early
+            raise
+        message, status = "error: the device has too little memory; use a smaller batch size or --max-length.", 1
+    else:
+        return
+    print(f"{program}: {message}", file=sys.stderr)
+    sys.exit(status)
 
 
 MLQA_LANGUAGES = ("en", "es", "hi", "vi", "de", "ar", "zh")
@@ -69,8 +82,8 @@ class TrainConfig(Config):
     Without any flag it trains the built-in `tiny` encoder from random weights on the built-in corpus, in a few minutes.
     """
 
-    data: str = flag("sample", "built-in corpus, read when no --train-file is given: sample, or some of its languages "
-                     "(sample:ko,en,vi,ru); ':unanswerable' after it adds questions without an answer", group="data")
+    data: str | None = flag(None, "in place of files, the built-in corpus: sample, or some of its languages (sample:ko,en,vi,ru); "
+                            "':unanswerable' after it adds questions without an answer (default: sample)", group="data")
     train_file: str | None = flag(None, "SQuAD-style JSON file to train on", group="data")
     validation_file: str | None = flag(None, "SQuAD-style JSON file to score each epoch on", group="data")
     max_train_examples: int | None = flag(None, "train on the first N questions only", group="data", at_least=1)
@@ -119,6 +132,10 @@ class TrainConfig(Config):
         super().__post_init__()
         if self.validation_file and not self.train_file:
             raise InputError(f"--validation-file {self.validation_file} needs a --train-file; to score a trained reader, use evaluate.py.")
+        if self.data and self.train_file:
+            raise InputError(f"--data {self.data} and --train-file {self.train_file}: give one of them.")
+        if not self.train_file:
+            self.data = self.data or "sample"
 
 
 @dataclass

@@ -100,7 +100,7 @@ def load_examples(source, on_bad_answer="repair"):
     return examples
 
 
-def _example(record, context, title, where, on_bad_answer, report):
+def _example(record, context, title, where, on_bad_answer, examples):
     name = "guid" if isinstance(record, dict) and "id" not in record and "guid" in record else "id"
     example_id = _field(record, name, (str, int), where)
     question = _text(record, "question", where)
@@ -108,13 +108,14 @@ def _example(record, context, title, where, on_bad_answer, report):
     answers = []
     if record.get("answers") is not None and not is_impossible:
         for n, answer in enumerate(_field(record, "answers", list, where)):
-            answers.append(_answer(answer, context, f"{where}.answers[{n}]", on_bad_answer, report))
+            answers.append(_answer(answer, context, f"{where}.answers[{n}]", on_bad_answer, examples))
         if not answers and is_impossible is None:
             is_impossible = True  # an empty list, and no word of is_impossible: SQuAD 2.0 as some tools write it
     return Example(str(example_id), question, context, tuple(answers), bool(is_impossible), title)
 
 
-def _answer(record, context, where, on_bad_answer, report):
+def _answer(record, context, where, on_bad_answer, examples):
+    """Check one answer; what is not at its place is noted in the ExampleList `examples`."""
     text = _field(record, "text", str, where)
     start = _field(record, "answer_start", int, where)
     if text and start >= 0 and context.startswith(text, start):
@@ -125,7 +126,7 @@ def _answer(record, context, where, on_bad_answer, report):
         raise InputError(f"{where}.answer_start: {start} holds {_shorten(there)} where the text is {_shorten(text)}; "
                          "correct it, or use --on-bad-answer repair or skip.")
     nearest = _nearest(context, text, start) if on_bad_answer == "repair" else NOT_FOUND
-    (report.not_found if nearest == NOT_FOUND else report.moved).append(place.split(": ", 1)[1])
+    (examples.not_found if nearest == NOT_FOUND else examples.moved).append(place.split(": ", 1)[1])
     return Answer(text, nearest)
 
 
@@ -204,13 +205,15 @@ def read_json(path):
 
 
 def write_json(path, value, indent=None):
-    """Write JSON to `path` whole or not at all: to a file beside it that is then renamed."""
+    """Write JSON to `path` whole or not at all: to a file beside it that is then renamed. Raises InputError if it cannot."""
     path = Path(path)
     aside = path.with_name(path.name + ".tmp")
     try:
         # A lone surrogate has no UTF-8 form; backslashreplace writes it as the JSON escape that it came from.
         with open(aside, "w", encoding="utf-8", errors="backslashreplace") as file:
             json.dump(value, file, ensure_ascii=False, indent=indent)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
         aside.unlink(missing_ok=True)

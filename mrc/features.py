@@ -32,7 +32,7 @@ class FeatureDataset:
     mark_exact_match: give context tokens that also occur in the question a token type of their own, the exact match
     feature of DrQA (Chen et al. 2017, section 3.2). For encoders with three token types.
 
-    Attributes, with one entry a feature: `example_index`, `lengths` (tokens), `context_first` and `context_length` (where
+    Attributes, with one entry a feature: `example_index`, `lengths` (tokens), `context_begin` and `context_length` (where
     the window begins within the feature, and its tokens), `null_position` (of the CLS token), and, if any example is
     labelled, `start_positions` and `end_positions` (null_position where the window does not hold the answer). With one entry
     an example: `windows`, the number of its features.
@@ -41,7 +41,7 @@ class FeatureDataset:
     """
 
     def __init__(self, examples, tokenizer, max_length=384, stride=128, max_question_length=64, mark_exact_match=False):
-        self.examples, self.tokenizer = examples, tokenizer
+        self.examples, self.tokenizer, self.max_length = examples, tokenizer, max_length
         self.template = Template.of(tokenizer)
         self.makes_token_types = "token_type_ids" in tokenizer.model_input_names
         self.mark_exact_match = mark_exact_match and self.makes_token_types and EXACT_MATCH_TYPE not in self.template.types
@@ -61,7 +61,7 @@ class FeatureDataset:
         if len(room) and room.min() <= stride:
             raise InputError(f"--stride {stride} must be below the room that a window has for its context: --max-length {max_length} "
                              f"less {len(self.template)} special tokens and {question_length.max()} of the longest question "
-                             f"leaves {room.min()}; use a smaller stride or a larger max-length.")
+                             f"leaves {room.min()}; use a smaller stride, a larger max-length or a smaller --max-question-length.")
         self.windows = 1 + np.ceil(np.maximum(context_length - room, 0) / (room - stride)).astype(np.int64)  # (examples,)
 
         self.example_index = np.repeat(np.arange(len(self.windows), dtype=np.int32), self.windows)  # (features,)
@@ -75,8 +75,8 @@ class FeatureDataset:
         question_length = question_length[self.example_index]
         self.context_length = (end - begin).astype(np.int32)
         self.lengths = (len(self.template) + question_length + self.context_length).astype(np.int32)
-        before = 0 if self.template.context_first else question_length + len(self.template.middle)
-        self.context_first = np.broadcast_to(len(self.template.prefix) + before, self.lengths.shape).astype(np.int32)
+        before = 0 if self.template.puts_context_first else question_length + len(self.template.middle)
+        self.context_begin = np.broadcast_to(len(self.template.prefix) + before, self.lengths.shape).astype(np.int32)
         null = self.template.null_position
         self.null_position = np.where(null < 0, self.lengths + null, null).astype(np.int32)
 
@@ -93,13 +93,13 @@ class FeatureDataset:
         first_token, last_token = first_token[self.example_index], last_token[self.example_index]
         here = (begin[self.example_index] != NOT_FOUND) & (first_token <= last_token)
         here &= (first_token >= self.window_begin) & (last_token < self.window_end)
-        into_feature = self.context_first - self.window_begin
+        into_feature = self.context_begin - self.window_begin
         self.start_positions = np.where(here, first_token + into_feature, self.null_position).astype(np.int32)
         self.end_positions = np.where(here, last_token + into_feature, self.null_position).astype(np.int32)
 
     def report(self):
         """A sentence on the questions that were cut, or "" where none was."""
-        return self.questions_cut and f"{self.questions_cut} questions cut to their first {self.max_question_length} tokens." or ""
+        return f"{self.questions_cut} questions cut to their first {self.max_question_length} tokens." if self.questions_cut else ""
 
     def __len__(self):
         return len(self.example_index)
@@ -117,11 +117,12 @@ class FeatureDataset:
         """Gather features into padded int64 arrays.
 
         indices: (batch,). Returns input_ids, attention_mask and, where the tokenizer makes them, token_type_ids, each
-        (batch, longest length, rounded up to the multiple); start_positions and end_positions (batch,) where labelled.
+        (batch, longest length, rounded up to the multiple, but not beyond max_length); start_positions and end_positions (batch,) where labelled.
         """
         indices = np.asarray(indices, dtype=np.int64)
         template, lengths = self.template, self.lengths[indices]
-        width = -(-int(lengths.max()) // pad_to_multiple_of) * pad_to_multiple_of
+        rounded = -(-int(lengths.max()) // pad_to_multiple_of) * pad_to_multiple_of
+        width = min(rounded, self.max_length)  # beyond it the model may have no positions
         pad_left = (width - lengths if self.tokenizer.padding_side == "left" else np.zeros_like(lengths)).astype(np.int64)
 
         question = self.question_index[self.example_index[indices]]
@@ -162,7 +163,7 @@ class FeatureDataset:
         rows = np.arange(len(indices))
         vocabulary = max(int(ids.max()), int(self.questions.ids.max(initial=0))) + 1
         asked = np.repeat(rows, counts) * vocabulary + self.questions.ids[ranges(self.questions.starts[question], counts)]
-        first = (self.context_first[indices] + pad_left)[:, None]
+        first = (self.context_begin[indices] + pad_left)[:, None]
         columns = np.arange(ids.shape[1])
         in_context = (columns >= first) & (columns < first + self.context_length[indices][:, None])
         return np.isin(rows[:, None] * vocabulary + ids, asked) & in_context
@@ -170,7 +171,7 @@ class FeatureDataset:
     def offsets(self, i):
         """(length, 2) character offsets of feature i's tokens in its context, -1 for tokens outside the context."""
         offsets = np.full((self.lengths[i], 2), -1, dtype=np.int32)
-        first = self.context_first[i]
+        first = self.context_begin[i]
         offsets[first : first + self.context_length[i]] = self.contexts.offsets[self.window_begin[i] : self.window_end[i]]
         return offsets
 
@@ -189,7 +190,7 @@ class Template:
     suffix: np.ndarray
     types: list
     null_position: int
-    context_first: bool
+    puts_context_first: bool
 
     @classmethod
     def of(cls, tokenizer):
@@ -218,7 +219,7 @@ class Template:
     def parts(self):
         """(token ids, or the name of a sequence; their token types) from left to right."""
         p, m = len(self.prefix), len(self.middle)
-        first, second = ("context", "question") if self.context_first else ("question", "context")
+        first, second = ("context", "question") if self.puts_context_first else ("question", "context")
         return [(self.prefix, self.types[:p]), (first, self.types[p]), (self.middle, self.types[p + 1 : p + 1 + m]),
                 (second, self.types[p + 1 + m]), (self.suffix, self.types[p + 2 + m :])]
 

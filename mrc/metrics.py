@@ -29,12 +29,11 @@ class Metrics:
     No logits are kept, only spans. The n best spans of an example are those of all its features merged; probabilities
     are the softmax of their scores (start + end logit).
 
-    Under a scorer for questions that may have no answer (squad_v2, klue), the empty answer takes part, with the smallest
-    null score of the example's features. It is the prediction where that score exceeds the best span's by more than
-    `null_threshold`.
+    Where questions may have no answer, the empty answer takes part, with the smallest null score of the example's
+    features. It is the prediction where that score exceeds the best span's by more than `null_threshold`.
 
     dataset: FeatureDataset. scorer: a name in `mrc.scoring.SCORERS`, or "auto". search: "pruned" or "exact", see
-    `best_spans`. tune_threshold: let `compute` set `null_threshold` to what is best for the scorer's graded score on this
+    `best_spans`. takes_null: whether questions may have no answer; None leaves that to the scorer. tune_threshold: let `compute` set `null_threshold` to what is best for the scorer's graded score on this
     very data, as is done on validation data. clean: a function applied to each answer's text, such as `strip_answer`.
 
     After `compute`: `predictions`; `n_best`; `null_odds` (id -> null score less the best span's score; empty unless answers
@@ -42,18 +41,19 @@ class Metrics:
     at all, whose prediction is the empty text; `answers_changed` by an exact search, else None.
     """
 
-    def __init__(self, dataset, scorer="squad", n_best=20, max_answer_length=30, search="pruned", null_threshold=0.0,
-                 tune_threshold=False, clean=None):
+    def __init__(self, dataset, scorer="squad", n_best=20, max_answer_length=30, search="pruned", takes_null=None,
+                 null_threshold=0.0, tune_threshold=False, clean=None):
         self.dataset = dataset
         self.scorer = choose_scorer(dataset.examples) if scorer == "auto" else scorer
         self.gold = Gold(dataset.examples, self.scorer)
-        self.takes_null, self.main_score = self.gold.scorer.takes_null, self.gold.scorer.graded
+        self.takes_null = self.gold.scorer.takes_null if takes_null is None else takes_null
+        self.main_score = self.gold.scorer.graded
         self.n, self.max_answer_length, self.search, self.clean = n_best, max_answer_length, search, clean
         self.null_threshold, self.tune_threshold = null_threshold, tune_threshold
         # What the pruned search would have said is found beside, to tell what an exact one changes.
         self.pruned = None
         if search == "exact":
-            self.pruned = Metrics(dataset, self.scorer, n_best, max_answer_length, "pruned", null_threshold, tune_threshold, clean)
+            self.pruned = Metrics(dataset, self.scorer, n_best, max_answer_length, "pruned", takes_null, null_threshold, tune_threshold, clean)
         self.reset()
 
     def reset(self):
@@ -73,7 +73,7 @@ class Metrics:
         indices, dataset, device = np.asarray(feature_indices), self.dataset, start_logits.device
         width, lengths = start_logits.shape[1], dataset.lengths[indices].astype(np.int64)
         begin = width - lengths if dataset.tokenizer.padding_side == "left" else np.zeros_like(lengths)
-        context = begin + dataset.context_first[indices]
+        context = begin + dataset.context_begin[indices]
         borders = [begin, begin + lengths, context, context + dataset.context_length[indices], begin + dataset.null_position[indices]]
         borders = torch.from_numpy(np.stack(borders)).to(device)  # (5, batch): one copy to the device
         position = torch.arange(width, device=device)
@@ -102,7 +102,7 @@ class Metrics:
         """Answer every example and return its scorer's scores (an empty dict if no example is labelled).
 
         start_logits, end_logits: (features, length), right- or left-padded like the tokenizer; None where `update` has
-        had every feature already.
+        had every feature already. Raises ValueError if a feature is missing, FloatingPointError for logits that are no numbers.
         """
         if start_logits is not None:
             self.reset()
@@ -113,51 +113,68 @@ class Metrics:
             missing = int(np.isnan(self._null_score).argmax())
             raise ValueError(f"no logits have been given for feature {missing}; update() must see every feature of the dataset.")
         self._answer()
-        if self.tune_threshold and self.takes_null:
-            self.null_threshold = self.gold.score(self.best_texts, self.null_odds).get(f"best_{self.main_score}_thresh", 0.0)
+        if self.tune_threshold and self.takes_null and self.gold.answers:
+            graded = {identity: pair[1] for identity, pair in self.gold.each(self.best_texts).items()}
+            below_all = min(self.null_odds.values()) - 1.0  # gives no answer at all
+            _, self.null_threshold = self.gold.best_threshold(graded, self.best_texts, self.null_odds, below_all)
         self.predictions = {identity: "" if self.takes_null and self.null_odds[identity] > self.null_threshold else text
                             for identity, text in self.best_texts.items()}
         if self.pruned:
             self.pruned.compute()
             self.answers_changed = sum(text != self.pruned.predictions[identity] for identity, text in self.predictions.items())
+        if not self.gold.scorer.takes_null:  # such a scorer knows no odds, only answers
+            return self.gold.score(self.predictions)
         return self.gold.score(self.best_texts, self.null_odds, self.null_threshold)
 
     def _answer(self):
-        """Merge the spans of each example's features into its n best, and turn them into texts and probabilities."""
+        """Turn each example's best spans into texts, and the odds for its having no answer."""
         examples = self.dataset.examples
-        feature, rank, begin, end, start_logit, end_logit = (np.concatenate(column) for column in zip(*self._spans))
-        example, score = self.dataset.example_index[feature], start_logit + end_logit
-
-        # Best first; of equal scores the earlier feature, and within it the order of decoding.
-        order = np.lexsort((rank, feature, -score, example))
-        order = order[ranges_within(example[order]) < self.n]
-        example, begin, end, start_logit, end_logit, score = (a[order] for a in (example, begin, end, start_logit, end_logit, score))
-
-        best = np.full(len(examples), -np.inf, dtype=np.float32)
-        np.maximum.at(best, example, score)
-        null_score = np.full(len(examples), np.inf if self.takes_null else -np.inf, dtype=np.float32)
-        if self.takes_null:
-            np.minimum.at(null_score, self.dataset.example_index, self._null_score)
-        top = np.maximum(best, null_score)
-        weight, null_weight = np.exp((score - top[example]).astype(np.float64)), np.zeros(len(examples))
-        if self.takes_null:
-            null_weight = np.exp((null_score - top).astype(np.float64))
-        total = np.bincount(example, weight, minlength=len(examples)) + null_weight
-
+        example, begin, end, start_logit, end_logit, probability, null_probability, null_odds = self._merge()
         n_best = [[] for _ in examples]
-        columns = (a.tolist() for a in (example, begin, end, weight / total[example], start_logit, end_logit))
-        for e, b, c, probability, s, t in zip(*columns):
+        columns = (a.tolist() for a in (example, begin, end, probability, start_logit, end_logit))
+        for e, b, c, p, s, t in zip(*columns):
             text = examples[e].context[b:c]
-            text = self.clean(text) if self.clean else text
-            n_best[e].append({"text": text, "probability": probability, "start_logit": s, "end_logit": t})
+            n_best[e].append({"text": self.clean(text) if self.clean else text, "probability": p, "start_logit": s, "end_logit": t})
+
         self.without_span = sum(not spans for spans in n_best)
         self.best_texts = {item.id: spans[0]["text"] if spans else "" for item, spans in zip(examples, n_best)}
         if self.takes_null:
-            self.null_odds = {item.id: odds for item, odds in zip(examples, np.nan_to_num(null_score - best).tolist())}
-            for spans, probability in zip(n_best, (null_weight / total).tolist()):
-                bisect.insort(spans, {**NO_SPAN, "probability": probability}, key=lambda span: -span["probability"])
-                del spans[self.n :]
+            self.null_odds = {item.id: odds for item, odds in zip(examples, null_odds.tolist())}
+            for spans, p in zip(n_best, null_probability.tolist()):
+                bisect.insort(spans, {**NO_SPAN, "probability": p}, key=lambda span: -span["probability"])
         self.n_best = {item.id: spans or [dict(NO_SPAN)] for item, spans in zip(examples, n_best)}
+
+    def _merge(self):
+        """The n best spans of each example, those of one example together and best first, as arrays.
+
+        Returns for each span its example, its characters [begin, end), its two logits and its probability; for each
+        example the probability of no answer and the null odds. The empty answer is one of the n best if it scores so, and
+        beyond them if not, as in the reference recipe.
+        """
+        count = len(self.dataset.examples)
+        feature, rank, begin, end, start_logit, end_logit = (np.concatenate(column) for column in zip(*self._spans))
+        example, score = self.dataset.example_index[feature], start_logit + end_logit
+        order = np.lexsort((rank, feature, -score, example))  # of equal scores the earlier feature, and in it the earlier span
+        example, begin, end, start_logit, end_logit, score = (a[order] for a in (example, begin, end, start_logit, end_logit, score))
+
+        null_score, most = np.full(count, -np.inf, dtype=np.float32), np.full(count, self.n)
+        if self.takes_null:
+            null_score[:] = np.inf
+            np.minimum.at(null_score, self.dataset.example_index, self._null_score)
+            ahead_of_null = np.bincount(example, score >= null_score[example], minlength=count)
+            most -= ahead_of_null < self.n  # it takes a place among the n
+        kept = ranges_within(example) < most[example]
+
+        best = np.full(count, -np.inf, dtype=np.float32)
+        np.maximum.at(best, example, score)
+        example, begin, end, start_logit, end_logit, score = (a[kept] for a in (example, begin, end, start_logit, end_logit, score))
+        top = np.maximum(best, null_score)
+        top[np.isinf(top)] = 0.0  # no span and no null: nothing to weigh
+        weight, null_weight = np.exp((score - top[example]).astype(np.float64)), np.exp((null_score - top).astype(np.float64))
+        total = np.bincount(example, weight, minlength=count) + null_weight
+        total[total == 0] = 1.0
+        null_odds = np.nan_to_num(null_score - best) if self.takes_null else None  # finite where there is no span
+        return example, begin, end, start_logit, end_logit, weight / total[example], null_weight / total, null_odds
 
 
 def ranges_within(groups):
@@ -170,7 +187,11 @@ def ranges_within(groups):
 
 @torch.inference_mode()
 def evaluate(model, metrics, batch_size=64, precision="fp32"):
-    """Run a model over the dataset of `metrics`, on the device that holds the model, and return the scores."""
+    """Run a model over the dataset of `metrics`, on the device that holds the model, and return the scores.
+
+    batch_size: windows per forward pass; precision: "fp32", "bf16" or "fp16". Raises FloatingPointError naming an example
+    whose logits are no numbers.
+    """
     device = next(model.parameters()).device
     loader = make_loader(metrics.dataset, batch_size, device)
     metrics.reset()

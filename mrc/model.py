@@ -26,8 +26,8 @@ class BaselineModel(nn.Module):
 
     encoder: a Hugging Face model whose output has `last_hidden_state`; dropout: probability before the head.
 
-    Attributes: `head_is_new` (its weights are random), `token_types` (how many the encoder tells apart; 0 for none),
-    `max_length` (longest input in tokens, None for no limit).
+    Attributes: `head_is_new` (its weights are random), `takes_token_types`, `marks_exact_match` (it was made to be given the
+    exact match feature of FeatureDataset), `max_length` (longest input in tokens, None for no limit).
     """
 
     def __init__(self, encoder, dropout=0.1):
@@ -38,14 +38,16 @@ class BaselineModel(nn.Module):
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
         self.head_is_new = True
-        takes_types = "token_type_ids" in inspect.signature(encoder.forward).parameters
-        self.token_types = (getattr(encoder.config, "type_vocab_size", 0) or 0) if takes_types else 0
+        # With one type the embedding has no row for a second; XLNet's config states no number, and takes them.
+        token_types = getattr(encoder.config, "type_vocab_size", 2)
+        self.takes_token_types = "token_type_ids" in inspect.signature(encoder.forward).parameters and token_types > 1
+        self.marks_exact_match = self.takes_token_types and getattr(encoder.config, "marks_exact_match", False)
         self.max_length = _max_length(encoder)
 
     def forward(self, input_ids, attention_mask, token_type_ids=None):
         """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length)."""
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if token_type_ids is not None and self.token_types > 1:  # with one type, its embedding has no row for a second
+        if token_type_ids is not None and self.takes_token_types:
             inputs["token_type_ids"] = token_type_ids
         states = self.encoder(**inputs).last_hidden_state  # (batch, length, hidden)
         start_logits, end_logits = rearrange(self.head(self.dropout(states)), "batch length two -> two batch length")
@@ -56,7 +58,7 @@ class BaselineModel(nn.Module):
         """The built-in encoder from random weights: BERT of 3 layers and width 128, with a third token type for exact
         matches (see FeatureDataset), without which it would have to learn from scratch to compare words."""
         config = BertConfig(vocab_size=vocab_size, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256,
-                            max_position_embeddings=512, type_vocab_size=3, pad_token_id=0)
+                            max_position_embeddings=512, type_vocab_size=3, pad_token_id=0, marks_exact_match=True)
         _set_dropout(config, dropout, attention_dropout)
         encoder = AutoModel.from_config(config, add_pooling_layer=False)
         with torch.no_grad():
@@ -163,7 +165,8 @@ def _max_length(encoder):
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             # RoBERTa and its kin count positions from padding_idx + 1 on.
             return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
-    return getattr(encoder.config, "max_position_embeddings", None)
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    return positions if positions and positions > 0 else None  # XLNet says -1
 
 
 @contextmanager

@@ -211,7 +211,7 @@ def _one_context(rng, context_id, split, language, unanswerable):
     kind = rng.choice(list(FACTS[language]))
     facts = rng.sample(FACTS[language][kind], k=2)  # the same for every entity of the context
     size = rng.randint(8, 9) if rng.random() < LONG_SHARE else rng.choice((3, 3, 4))
-    entities, absent = _names(rng, split, language, kind, size), _names(rng, split, language, kind, 1)
+    entities = _names(rng, split, language, kind, size)
 
     context, told = "", []  # told: (entity, fact, value, where the value begins)
     for entity in entities:
@@ -223,10 +223,14 @@ def _one_context(rng, context_id, split, language, unanswerable):
             told.append((entity, fact, value, len(context)))
             context += ("{v" + after).format(v=value, e=entity)
 
+    absent = entities[0]
+    while unanswerable and absent in context:  # until the name is of nobody of whom the context tells
+        (absent,) = _names(rng, split, language, kind, 1)
+
     examples = []
     for number, (entity, fact, value, start) in enumerate(rng.sample(told, k=2)):
         is_impossible = unanswerable and rng.random() < UNANSWERABLE_SHARE
-        question = rng.choice(fact[2]).format(e=absent[0] if is_impossible else entity)
+        question = rng.choice(fact[2]).format(e=absent if is_impossible else entity)
         answers = () if is_impossible else (Answer(str(value), start),)
         examples.append(Example(f"{context_id}-{number}", question, context, answers, is_impossible, title=context_id))
     return examples

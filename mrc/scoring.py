@@ -103,13 +103,25 @@ def _f_measure(common, predicted, gold):
     return 2 * precision * recall / (precision + recall)
 
 
+def percent_one_by_one(values):
+    """The mean in percent, added one by one: from Python 3.12 on `sum` compensates for rounding, and numpy adds in pairs."""
+    return 100.0 * reduce(add, values) / len(values)
+
+
+def percent_in_pairs(values):
+    """The mean in percent, as numpy adds."""
+    return 100.0 * float(np.mean(values))
+
+
 @dataclass(frozen=True)
 class Scorer:
     """How one official script compares answers.
 
     normalize: text -> text; similarity: two normalised texts -> 0 to 1; exact, graded: what metrics.json calls the share of
     equal answers and the mean similarity; takes_null: questions may have no answer, which the empty text answers, and
-    predictions that are missing are left out instead of counting as wrong.
+    predictions that are missing are left out instead of counting as wrong; drops_empty: right answers that normalise to
+    nothing do not count as answers; splits_by_answer: answerable and unanswerable questions are also reported apart;
+    percent: the mean of a sequence of scores, which for bit equality has to be added in the script's order.
     """
 
     normalize: Callable[[str], str]
@@ -117,13 +129,17 @@ class Scorer:
     exact: str = "exact_match"
     graded: str = "f1"
     takes_null: bool = False
+    drops_empty: bool = False
+    splits_by_answer: bool = False
+    percent: Callable = percent_one_by_one
 
 
 SCORERS = {
     "squad": Scorer(normalize_squad, word_f1),  # Rajpurkar et al. 2016, evaluate-v1.1.py
-    "squad_v2": Scorer(normalize_squad, word_f1_or_nothing, exact="exact", takes_null=True),  # Rajpurkar et al. 2018, evaluate-v2.0.py
+    "squad_v2": Scorer(normalize_squad, word_f1_or_nothing, exact="exact", takes_null=True, drops_empty=True,
+                       splits_by_answer=True),  # Rajpurkar et al. 2018, evaluate-v2.0.py
     "korquad": Scorer(normalize_korquad, character_f1),  # Lim et al. 2019, evaluate-korquad_v1.0.py
-    "klue": Scorer(normalize_klue, character_rouge_w, graded="rouge_w", takes_null=True),  # Park et al. 2021, KLUE-baseline
+    "klue": Scorer(normalize_klue, character_rouge_w, graded="rouge_w", takes_null=True, percent=percent_in_pairs),  # Park et al. 2021, KLUE-baseline
     "xquad": Scorer(normalize_squad, word_f1),  # Artetxe et al. 2020 score XQuAD by the script of SQuAD 1.1
     **{f"mlqa-{language}": Scorer(partial(normalize_mlqa, language=language), word_f1) for language in MLQA_ARTICLES},  # Lewis et al. 2019
 }
@@ -157,7 +173,7 @@ class Gold:
         for example in examples:
             if example.is_labelled:
                 texts = [self.scorer.normalize(answer.text) for answer in example.answers]
-                if scorer == "squad_v2":
+                if self.scorer.drops_empty:
                     texts = [text for text in texts if text]
                 self.answers[example.id] = list(dict.fromkeys(texts)) or [""]
                 self.has_answer[example.id] = bool(example.answers)
@@ -183,7 +199,7 @@ class Gold:
         raw = self.each(predictions)
         each = self.with_threshold(raw, null_odds, null_threshold) if null_odds else raw
         scores = self._average(each)
-        if self.scorer.exact == "exact" and scores:
+        if self.scorer.splits_by_answer and scores:
             for prefix, has_answer in (("HasAns_", True), ("NoAns_", False)):
                 part = self._average({i: pair for i, pair in each.items() if self.has_answer[i] == has_answer})
                 scores.update({prefix + name: value for name, value in part.items()})
@@ -197,28 +213,25 @@ class Gold:
         """Rescore as if the predictions whose null odds exceed the threshold were empty."""
         return {i: (float(not self.has_answer[i]),) * 2 if null_odds[i] > threshold else pair for i, pair in each.items()}
 
-    def best_threshold(self, scores, predictions, null_odds):
+    def best_threshold(self, scores, predictions, null_odds, if_never=0.0):
         """The null threshold with the highest mean score, found in one sorted pass: (percent, threshold).
 
         scores: id -> score of the prediction where it is kept. As in evaluate-v2.0.py: of equally good thresholds the
-        smallest, 0 where none beats giving no answer at all.
+        smallest; `if_never` where no threshold beats never giving an answer (the script says 0, which is no such threshold).
         """
         order = [i for i in sorted(null_odds, key=null_odds.get) if i in scores]
         gain = [scores[i] if self.has_answer[i] else -1.0 * bool(predictions[i]) for i in order]
         none_answered = sum(not has for has in self.has_answer.values())
         total = np.cumsum([float(none_answered), *gain])  # of the first k kept, for each k
         k = int(total.argmax())
-        return 100.0 * float(total[k]) / len(scores), float(null_odds[order[k - 1]]) if k else 0.0
+        return 100.0 * float(total[k]) / len(scores), float(null_odds[order[k - 1]]) if k else if_never
 
     def _average(self, each):
         if not each:
             return {}
-        exact, graded = zip(*each.values())
-        if self.scorer.exact == "exact_match" and self.scorer.takes_null:  # KLUE's script averages with numpy, which sums in pairs
-            means = 100.0 * float(np.mean(exact)), 100.0 * float(np.mean(graded))
-        else:  # the others add one by one; `sum` would compensate for rounding from Python 3.12 on
-            means = (100.0 * reduce(add, column) / len(each) for column in (exact, graded))
-        return {**dict(zip((self.scorer.exact, self.scorer.graded), means)), "total": len(each)}
+        names = (self.scorer.exact, self.scorer.graded)
+        means = {name: self.scorer.percent(column) for name, column in zip(names, zip(*each.values()))}
+        return {**means, "total": len(each)}
 
 
 def score(predictions, examples, scorer="squad", null_odds=None, null_threshold=0.0):

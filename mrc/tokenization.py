@@ -25,10 +25,12 @@ def load_tokenizer(name_or_path):
 def loading_error(name_or_path, what, error):
     """The InputError for a tokenizer or model that could not be loaded: what failed, and what to do about it."""
     reason = str(error).strip().split("\n")[0][:200]
+    if "safetensors" in reason:
+        return InputError(f"{name_or_path}: no weights in safetensors, and pickled ones are not loaded, as they can run code: convert them. ({reason})")
     if Path(name_or_path).is_dir():
         return InputError(f"{name_or_path}: this folder holds no {what} that can be loaded: {reason}")
     return InputError(f"{name_or_path}: the {what} is no local folder and could not be fetched from the Hugging Face hub: check the "
-                      f"name and the connection, or give a local folder, or use --model tiny. ({reason})")
+                      f"name and the connection, or give a local folder (or train the built-in one: train.py --model tiny). ({reason})")
 
 
 def train_tokenizer(texts, vocab_size=8000, min_frequency=100):

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from mrc.batching import INPUTS, make_loader
-from mrc.checkpoint import BEST, LAST, save_checkpoint
+from mrc.checkpoint import BEST, LAST, RUN_FILE, save_checkpoint
 from mrc.config import InputError
 from mrc.device import autocast, choose_precision, peak_memory_mb
 from mrc.examples import write_json
@@ -33,8 +33,10 @@ class Trainer:
         self.folder = Path(folder)
         self.loader = make_loader(train_set, config.batch_size, device, shuffle=True, seed=config.seed)
         self.metrics = None
-        if eval_set:
-            self.metrics = Metrics(eval_set, config.scorer, config.n_best, config.max_answer_length, config.search, tune_threshold=True)
+        self.takes_null = any(example.is_impossible for example in train_set.examples)  # it learns to give no answer
+        if eval_set is not None:
+            self.metrics = Metrics(eval_set, config.scorer, config.n_best, config.max_answer_length, config.search,
+                                   self.takes_null or None, tune_threshold=True)
 
         steps_per_epoch = math.ceil(len(self.loader) / config.gradient_accumulation_steps)
         self.total_steps = config.max_steps or config.epochs * steps_per_epoch
@@ -45,6 +47,7 @@ class Trainer:
 
         self.step, self.epoch = 0, 0  # optimiser steps and epochs done
         self.features, self.train_seconds = 0, 0.0  # trained on so far, and the time that took, scoring left out
+        self.loss_sum, self.loss_steps = torch.zeros((), device=device), 0  # since the last log line
         self.bar = tqdm(total=self.total_steps, desc="training", unit="step", disable=not sys.stderr.isatty())
 
     def fit(self):
@@ -54,7 +57,7 @@ class Trainer:
             self.train_epoch()
             scores = self.evaluate()
             settings = {"config": self.config.to_dict(), "epoch": self.epoch, "step": self.step, "scores": scores,
-                        "null_threshold": self.metrics.null_threshold if self.metrics else 0.0}
+                        "takes_null": self.takes_null, "null_threshold": self.metrics.null_threshold if self.metrics else 0.0}
             save_checkpoint(self.folder / LAST, self.model, self.tokenizer, settings)
             if best is None or not scores or scores[self.metrics.main_score] > best[self.metrics.main_score]:
                 best = {**scores, "epoch": self.epoch, "step": self.step}
@@ -72,16 +75,16 @@ class Trainer:
         self.loader.batch_sampler.set_epoch(self.epoch)
         self.model.train()
         batches, started = iter(self.loader), time.perf_counter()
-        loss_sum, loss_steps = torch.zeros((), device=self.device), 0  # since the last log line
         while self.step < self.total_steps and (group := list(islice(batches, self.config.gradient_accumulation_steps))):
             loss, grad_norm = self.train_step(group)
-            loss_sum, loss_steps = loss_sum + loss, loss_steps + 1
+            self.loss_sum, self.loss_steps = self.loss_sum + loss, self.loss_steps + 1
             self.step, self.features = self.step + 1, self.features + sum(len(batch["input_ids"]) for batch in group)
             self.bar.update()
             if self.step % self.config.log_every == 0 or self.step == self.total_steps:
                 seconds = self.train_seconds + time.perf_counter() - started
-                self.log_step(loss_sum.item() / loss_steps, grad_norm.item(), self.features / seconds)
-                loss_sum, loss_steps = torch.zeros_like(loss_sum), 0
+                self.log_step(self.check_loss(), grad_norm.item(), self.features / seconds)
+                self.loss_sum, self.loss_steps = torch.zeros_like(self.loss_sum), 0
+        self.check_loss()  # before anything is saved; it also waits for the device, so that the clock below is right
         self.train_seconds += time.perf_counter() - started
         self.epoch += 1
 
@@ -122,10 +125,15 @@ class Trainer:
         tqdm.write(f"epoch {self.epoch}: {shown or 'no answers to score'}", file=sys.stdout)
         return scores
 
-    def log_step(self, loss, grad_norm, rate):
-        """Log and show the mean loss since the last line. Raises InputError if it is not a number."""
+    def check_loss(self):
+        """The mean loss of the steps since the last log line, 0 if there are none. Raises InputError if it is not a number."""
+        loss = self.loss_sum.item() / max(1, self.loss_steps)
         if math.isnan(loss):
             raise InputError(f"the loss is not a number at step {self.step}; try a smaller --learning-rate, or --precision fp32.")
+        return loss
+
+    def log_step(self, loss, grad_norm, rate):
+        """Log and show the mean loss since the last line, the gradient's norm before clipping, and features per second."""
         learning_rate = self.schedule.get_last_lr()[0]
         self.log({"step": self.step, "epoch": self.epoch + 1, "loss": loss, "grad_norm": grad_norm, "learning_rate": learning_rate,
                   "features_per_second": rate})
@@ -136,7 +144,7 @@ class Trainer:
 
     def log(self, line):
         """Append one object to log.jsonl, on disk once this returns."""
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+        with (self.folder / RUN_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 

@@ -1,7 +1,10 @@
 """What the tests share: small data files, tokenizers of each family trained on them, small models."""
 
 import json
+import os
 from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported; no test asks the hub
 
 import pytest
 import torch

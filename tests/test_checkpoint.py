@@ -1,10 +1,12 @@
 """A checkpoint is whole or not there, and a run's folder is found and kept."""
 
+import os
+
 import pytest
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-from mrc import checkpoint as checkpoints
 from mrc.checkpoint import find_checkpoint, load_checkpoint, new_run_folder, results_folder, save_checkpoint
 from mrc.config import InputError
 from mrc.features import FeatureDataset
@@ -36,16 +38,37 @@ def test_the_tiny_tokenizer_survives_as_hugging_face_reads_it(texts, examples, t
     torch.testing.assert_close(model.eval()(*inputs)[0], hugging_face(*inputs).start_logits, atol=1e-5, rtol=0)
 
 
-def test_a_failed_save_leaves_the_earlier_one_whole(encoder_folder, bert, tmp_path, monkeypatch):
+def fails_with(error, after=0):
+    """A stand-in for a function that works `after` times, as os.rename does, and then fails once."""
+    def call(*arguments, **named):
+        nonlocal after
+        after -= 1
+        if after == -1:
+            raise error
+        return os_rename(*arguments, **named)
+
+    return call
+
+
+os_rename = os.rename
+FULL = OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("place, error", [
+    ("mrc.checkpoint.write_json", fails_with(FULL)),
+    ("mrc.model.save_file", fails_with(SafetensorError("I/O error: No space left on device"))),
+    ("os.rename", fails_with(FULL, after=0)),
+    ("os.rename", fails_with(FULL, after=1)),
+])
+def test_a_failed_save_leaves_the_earlier_one_whole(encoder_folder, bert, tmp_path, monkeypatch, place, error):
     model = BaselineModel.from_pretrained(encoder_folder)
     save_checkpoint(tmp_path / "one", model, bert, {"epoch": 1})
-
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoints, "write_json", full)
+    monkeypatch.setattr(place, error)
     with pytest.raises(InputError, match="No space left on device"):
-        save_checkpoint(tmp_path / "one", model, bert, {"epoch": 2})
+        try:
+            save_checkpoint(tmp_path / "one", model, bert, {"epoch": 2})
+        finally:
+            monkeypatch.undo()
     assert load_checkpoint(tmp_path / "one")[2]["epoch"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
 
@@ -62,9 +85,19 @@ def test_a_runs_folder_means_its_best(tmp_path, encoder_folder):
     assert find_checkpoint("someone/some-model") == "someone/some-model"
     with pytest.raises(InputError, match="holds no config.json"):
         find_checkpoint(tmp_path)
-    (tmp_path / "log.jsonl").touch()
+    new_run_folder(tmp_path / "new", "x")
     with pytest.raises(InputError, match="no checkpoint yet"):
-        find_checkpoint(tmp_path)
+        find_checkpoint(tmp_path / "new")
+
+
+def test_a_run_that_died_between_two_renames_still_has_its_best(tmp_path, encoder_folder, bert):
+    model = BaselineModel.from_pretrained(encoder_folder)
+    save_checkpoint(tmp_path / "best", model, bert, {"epoch": 1})
+    (tmp_path / "best").rename(tmp_path / ".best.old")
+    assert load_checkpoint(find_checkpoint(tmp_path))[2]["epoch"] == 1
+    save_checkpoint(tmp_path / "best", model, bert, {"epoch": 2})
+    assert load_checkpoint(find_checkpoint(tmp_path))[2]["epoch"] == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["best"]
 
 
 def test_run_folders_are_never_taken_twice(tmp_path, monkeypatch):
@@ -72,11 +105,10 @@ def test_run_folders_are_never_taken_twice(tmp_path, monkeypatch):
     assert [str(new_run_folder(None, "tiny-sample")) for _ in range(3)] == [f"checkpoints/tiny-sample{n}" for n in ("", "-2", "-3")]
     (tmp_path / "mine").mkdir()
     assert new_run_folder("mine", "x").name == "mine"  # an empty folder is fine
-    (tmp_path / "mine" / "log.jsonl").touch()
     with pytest.raises(InputError, match="mine: holds a run already; choose another folder, or remove this one"):
         new_run_folder("mine", "x")
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="is a file"):
         new_run_folder("file", "x")
 
 

@@ -110,7 +110,7 @@ def test_a_hugging_face_checkpoint_is_scored_as_it_is(trained, tmp_path, data, c
     tokenizer.save_pretrained(tmp_path / "hf")
     capsys.readouterr()
     assert "--data is needed" in fails(evaluate.main, capsys, "--checkpoint", tmp_path / "hf")
-    evaluate.main(["--checkpoint", str(tmp_path / "hf"), "--data", str(data), "--stride", "32"])
+    evaluate.main(["--checkpoint", str(tmp_path / "hf"), "--data", str(data), "--max-length", "96", "--stride", "32"])
     assert "EM           100.00" in capsys.readouterr().out
 
 
@@ -121,6 +121,60 @@ def test_unanswerable_questions_are_trained_on_and_scored(tmp_path, encoder_fold
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["scorer"] == "squad_v2" and metrics["exact"] == metrics["NoAns_exact"] == metrics["HasAns_f1"] == 100
     assert "EM           100.00" in capsys.readouterr().out
+
+    evaluate.main(["--checkpoint", str(tmp_path / "run")])
+    scored = json.loads((tmp_path / "run" / "best-on-squad_v2" / "metrics.json").read_text())
+    assert {name: scored[name] for name in metrics if name in scored and name.endswith(("exact", "f1", "thresh"))} == \
+        {name: value for name, value in metrics.items() if name.endswith(("exact", "f1", "thresh"))}
+    assert set(json.loads((tmp_path / "run" / "best-on-squad_v2" / "null_odds.json").read_text())) == {"v2-1", "v2-2"}
+
+    # Without labels it still gives no answer where it has learned to.
+    bare = json.loads(file.read_text("utf-8"))
+    for qa in bare["data"][0]["paragraphs"][0]["qas"]:
+        del qa["answers"], qa["is_impossible"]
+    (tmp_path / "bare.json").write_text(json.dumps(bare))
+    evaluate.main(["--checkpoint", str(tmp_path / "run"), "--data", str(tmp_path / "bare.json"), "--output-dir", str(tmp_path / "out")])
+    assert json.loads((tmp_path / "out" / "predictions.json").read_text()) == {"v2-1": "1784", "v2-2": ""}
+
+
+def test_predictions_are_scored_without_a_model(tmp_path, capsys):
+    right = {e.id: e.answers[0].text for e in load_examples(DATA / "squad.json")}
+    (tmp_path / "right.json").write_text(json.dumps(right))
+    (tmp_path / "half.json").write_text(json.dumps({i: text for i, text in right.items() if i < "ru"} | {"vi-1": "x"}))
+    evaluate.main(["--predictions", str(tmp_path / "right.json"), "--data", str(DATA / "squad.json"), "--output-dir", str(tmp_path / "out")])
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["exact_match"] == metrics["f1"] == 100 and metrics["exact_match_interval"] == [100, 100]
+    assert metrics["breakdown"]["title"]["Маяк"]["total"] == 2
+    evaluate.main(["--predictions", str(tmp_path / "half.json"), "--data", str(DATA / "squad.json"), "--scorer", "mlqa-vi"])
+    assert "3 questions have no prediction" in capsys.readouterr().out
+    evaluate.main(["--compare", str(tmp_path / "half.json"), str(tmp_path / "right.json"), "--data", str(DATA / "squad.json")])
+    table = capsys.readouterr().out
+    assert "exact by A alone 0, by B alone 4" in table and "exact_match" in table
+
+
+def test_probabilities_of_no_answer(tmp_path, capsys):
+    (tmp_path / "p.json").write_text('{"v2-1": "1784", "v2-2": "Eli Crane"}')
+    (tmp_path / "na.json").write_text('{"v2-1": 0.2, "v2-2": 0.9}')
+    base = ["--predictions", str(tmp_path / "p.json"), "--data", str(DATA / "squad_v2.json"), "--output-dir", str(tmp_path / "out")]
+    evaluate.main([*base, "--na-probs", str(tmp_path / "na.json")])
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["exact"], metrics["best_exact"], metrics["best_exact_thresh"]) == (50, 100, 0.2)
+    (tmp_path / "na.json").write_text('{"v2-1": 0.2}')
+    assert "na.json: has no probability for question 'v2-2'" in fails(evaluate.main, capsys, *base, "--na-probs", tmp_path / "na.json")
+    (tmp_path / "p.json").write_text('{"v2-1": 1784}')
+    assert "p.json: the value of 'v2-1' must be a string" in fails(evaluate.main, capsys, *base)
+    (tmp_path / "p.json").write_text('{"other": "1784"}')
+    assert "answers none of the questions" in fails(evaluate.main, capsys, *base)
+
+
+def test_options_of_answers_and_search(trained, tmp_path, capsys):
+    cwd, output = trained
+    checkpoint = cwd / output.splitlines()[-1].split()[-1]
+    evaluate.main(["--checkpoint", str(checkpoint), "--data", str(DATA / "korquad.json"), "--search", "exact", "--strip-answer", "--strip-particles",
+                   "--output-dir", str(tmp_path / "out")])
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["answers_changed_by_exact_search"] == 0 and set(metrics["with_particles"]) == {"exact_match", "f1", "total"}
+    assert metrics["scorer"] == "korquad" and metrics["f1"] <= 100 and "(with particles " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("argv, message", [
@@ -137,13 +191,14 @@ def test_unanswerable_questions_are_trained_on_and_scored(tmp_path, encoder_fold
     (["--model", "."], "this folder holds no tokenizer that can be loaded"),
     (["--validation-file", "nodata.json"], "nodata.json"),
     (["--train-file", ""], "needs a --train-file; to score a trained reader, use evaluate.py"),
+    (["--data", "sample"], "give one of them"),
+    (["--validation-file", "empty.json"], "empty.json: holds no question to score"),
     (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
     (["--device", "cuda:7"], "--device cuda:7: not to be had here"),
     (["--device", "toaster"], "--device toaster: not to be had here"),
 ])
 def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder, argv, message):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "broken.json").write_text('{"data": ')
     (tmp_path / "nodata.json").write_text('{"version": "1.1"}')
     (tmp_path / "empty.json").write_text('{"data": []}')
@@ -169,7 +224,6 @@ def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder,
 def test_bad_input_to_evaluate(tmp_path, monkeypatch, capsys, trained, argv, message):
     cwd, output = trained
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "empty.json").write_text('{"data": []}')
     before = sorted(tmp_path.rglob("*"))
     given = {"--checkpoint": str(cwd / output.splitlines()[-1].split()[-1]), "--data": str(DATA / "squad.json")}

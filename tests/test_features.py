@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mrc.config import InputError
 from mrc.examples import Answer, Example, load_examples
 from mrc.features import EXACT_MATCH_TYPE, FeatureDataset, ranges
+from mrc.sample import sample_examples
 
 TEXT = st.text(st.one_of(st.sampled_from("abc XYZ 한국어 도서관 điện thoại Маяк 1984 .,'\"()\n\t"), st.characters(exclude_categories=["Cs"])), min_size=1, max_size=80)
 
@@ -42,7 +43,7 @@ def assert_same_windows(dataset, tokenizer, max_length, stride):
             if "token_type_ids" in tokenizer.model_input_names:
                 assert ours["token_type_ids"].tolist() == window["token_type_ids"]
             offsets, expected = dataset.offsets(feature), window["offsets"]
-            first = dataset.context_first[feature]
+            first = dataset.context_begin[feature]
             if "add_prefix_space=True" in repr(tokenizer.backend_tokenizer.post_processor) and dataset.window_begin[feature]:
                 # A byte-level post-processor spares the space of a text's first token, and takes the first token of each later
                 # window for one; ours is the same token's offset in every window.
@@ -120,9 +121,9 @@ def test_labels_equal_the_incumbents(examples, tokenizer):
     assert (dataset.start_positions != dataset.null_position).any()
 
 
-@pytest.mark.parametrize("name", ["KorQuAD_v1.0_dev.json", "xquad.en.json", "xquad.vi.json", "xquad.ru.json"])
-def test_windows_and_labels_of_real_data(tokenizers, name):
-    examples = load_examples(real_data(name)).head(300)
+@pytest.mark.parametrize("name", ["sample", "KorQuAD_v1.0_dev.json", "xquad.en.json", "xquad.vi.json", "xquad.ru.json"])
+def test_windows_and_labels_of_whole_data_sets(tokenizers, name):
+    examples = (sample_examples("validation") if name == "sample" else load_examples(real_data(name))).head(300)
     for family in ("bert-cased", "xlm-r"):
         dataset = FeatureDataset(examples, tokenizers[family], 512, 128, max_question_length=300)
         assert_same_windows(dataset, tokenizers[family], 512, 128)
@@ -151,13 +152,18 @@ def test_a_batch_is_its_features_padded(examples, tokenizer):
     assert set(batch) == set(items[0])
 
 
+def test_rounding_up_does_not_pass_the_longest_window(examples, bert):
+    dataset = FeatureDataset(examples, bert, 60, 20)
+    assert dataset.batch(range(len(dataset)), pad_to_multiple_of=8)["input_ids"].shape[1] == dataset.lengths.max() == 60
+
+
 def test_exact_matches_are_the_context_tokens_of_the_question(examples, bert):
     dataset = FeatureDataset(examples, bert, 64, 20, mark_exact_match=True)
     plain = FeatureDataset(examples, bert, 64, 20)
     marked = 0
     for i in range(len(dataset)):
         ids, types, before = dataset[i]["input_ids"], dataset[i]["token_type_ids"], plain[i]["token_type_ids"]
-        first, count = dataset.context_first[i], dataset.context_length[i]
+        first, count = dataset.context_begin[i], dataset.context_length[i]
         question = set(ids[1 : first - 1].tolist())
         for position in range(len(ids)):
             in_context = first <= position < first + count

@@ -6,16 +6,18 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mrc.decoding import strip_answer, strip_particle
+from mrc.answers import strip_answer, strip_particle
 from mrc.examples import Answer, Example
 from mrc.features import FeatureDataset
 from mrc.metrics import Metrics
 
 
-def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length):
+def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length, with_null=False):
     """The reference semantics in loops: per feature the best n starts x best n ends over all its positions, the validity
-    filter, the merge over an example's features, the sort, the softmax. -> {id: [(text, probability)]}, {id: null score}."""
-    answers, nulls = {}, {}
+    filter, the merge over an example's features, the sort, the softmax; with_null: the smallest null score takes part, and is
+    put back if it fell off the list. -> {id: [(text, probability)]}, {id: null score less the best span's score}, the number of
+    examples without a span."""
+    answers, odds, spanless = {}, {}, 0
     for e, example in enumerate(dataset.examples):
         candidates, null = [], np.inf
         for f in np.flatnonzero(dataset.example_index == e):
@@ -33,11 +35,17 @@ def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length):
                         continue
                     total = np.float32(starts[s]) + np.float32(ends[t])
                     candidates.append((-total, f, s, t, example.context[offsets[s][0] : offsets[t][1]]))
-        candidates = sorted(candidates)[:n]
+        candidates.sort()
+        odds[example.id] = float(null + candidates[0][0]) if candidates else float(np.finfo(np.float32).max)
+        spanless += not candidates
+        if with_null:
+            candidates = sorted([*candidates, (-null, np.inf, 0, 0, "")])[:n]
+            if not any(c[4] == "" for c in candidates):
+                candidates.append((-null, np.inf, 0, 0, ""))
+        candidates = candidates[: n + with_null]
         weights = [np.exp(float(candidates[0][0]) - float(c[0])) for c in candidates]
         answers[example.id] = [(c[4], w / sum(weights)) for c, w in zip(candidates, weights)]
-        nulls[example.id] = null
-    return answers, nulls
+    return answers, odds, spanless
 
 
 def exhaustive_best(dataset, start_logits, end_logits, n, max_answer_length):
@@ -58,7 +66,8 @@ def exhaustive_best(dataset, start_logits, end_logits, n, max_answer_length):
 
 
 def assert_equals_reference(metrics, dataset, start_logits, end_logits):
-    expected, nulls = reference_n_best(dataset, start_logits, end_logits, metrics.n, metrics.max_answer_length)
+    expected, odds, spanless = reference_n_best(dataset, start_logits, end_logits, metrics.n, metrics.max_answer_length, metrics.takes_null)
+    assert metrics.null_odds == ({i: pytest.approx(o) for i, o in odds.items()} if metrics.takes_null else {})
     for identity, spans in expected.items():
         ours = metrics.n_best[identity]
         if not spans:
@@ -66,8 +75,9 @@ def assert_equals_reference(metrics, dataset, start_logits, end_logits):
             continue
         assert [o["text"] for o in ours] == [text for text, _ in spans]
         assert np.allclose([o["probability"] for o in ours], [p for _, p in spans], atol=1e-6)
-        assert metrics.predictions[identity] == spans[0][0]
-    assert metrics.without_span == sum(not spans for spans in expected.values())
+        text = next((text for text, _ in spans if text), "")
+        assert metrics.predictions[identity] == ("" if metrics.takes_null and odds[identity] > 0 else text)
+    assert metrics.without_span == spanless
 
 
 def make_logits(dataset, seed, kind="random"):
@@ -94,6 +104,21 @@ def test_n_best_equals_the_reference(examples, tokenizer, kind, n, max_answer_le
     metrics = Metrics(dataset, "squad", n, max_answer_length)
     metrics.compute(start_logits, end_logits)
     assert_equals_reference(metrics, dataset, start_logits, end_logits)
+
+
+@pytest.mark.parametrize("kind", ["random", "ties", "equal"])
+@pytest.mark.parametrize("n", [20, 3, 1])
+@pytest.mark.parametrize("null_bonus", [-3, 0, 2, 9])
+def test_n_best_with_the_empty_answer_equals_the_reference(examples, tokenizers, kind, n, null_bonus):
+    for family in ("bert-cased", "t5", "xlnet"):
+        dataset = FeatureDataset(examples, tokenizers[family], 96, 20)
+        start_logits, end_logits = make_logits(dataset, 5, kind)
+        width, left = start_logits.shape[1], tokenizers[family].padding_side == "left"
+        null = dataset.null_position + (width - dataset.lengths if left else 0)
+        start_logits[np.arange(len(dataset)), null] += np.float32(null_bonus)
+        metrics = Metrics(dataset, "squad_v2", n, 30)
+        metrics.compute(start_logits, end_logits)
+        assert_equals_reference(metrics, dataset, start_logits, end_logits)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

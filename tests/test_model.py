@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (AutoModelForQuestionAnswering, BertConfig, BertForQuestionAnswering, DistilBertConfig, DistilBertModel, RobertaConfig,
-                          RobertaModel, T5Config, T5EncoderModel, T5Model)
+                          RobertaModel, T5Config, T5EncoderModel, T5Model, XLNetConfig, XLNetModel)
 
 from mrc.config import InputError
 from mrc.model import BaselineModel
@@ -26,7 +26,7 @@ def test_forward_is_what_it_says(encoder_folder):
 
 def test_token_types_matter_where_the_encoder_has_them(encoder_folder):
     model = BaselineModel.from_pretrained(encoder_folder).eval()
-    assert model.token_types == 2
+    assert model.takes_token_types and not model.marks_exact_match
     assert not torch.allclose(model(IDS, MASK, TYPES)[0], model(IDS, MASK)[0])
 
 
@@ -93,10 +93,25 @@ def test_weights_are_float32_whatever_the_file_holds(encoder_folder, tmp_path, b
     assert {p.dtype for p in BaselineModel.from_pretrained(tmp_path).parameters()} == {torch.float32}
 
 
-def test_tiny_marks_exact_matches():
+def test_tiny_marks_exact_matches(tmp_path):
     model = BaselineModel.tiny(100)
-    assert model.token_types == 3 and model.max_length == 512
+    assert model.marks_exact_match and model.max_length == 512
     assert model(IDS, MASK, TYPES * 2)[0].shape == IDS.shape
+    model.save_pretrained(tmp_path)
+    assert BaselineModel.from_pretrained(tmp_path).marks_exact_match
+
+
+def test_a_third_token_type_alone_is_no_invitation(tmp_path):
+    """ERNIE and FNet have four types by default, and know them for something else."""
+    config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, type_vocab_size=4)
+    BertForQuestionAnswering(config).save_pretrained(tmp_path)
+    assert not BaselineModel.from_pretrained(tmp_path).marks_exact_match
+
+
+def test_xlnet_has_types_and_no_limit():
+    model = BaselineModel(XLNetModel(XLNetConfig(vocab_size=50, d_model=16, n_layer=1, n_head=2, d_inner=16))).eval()
+    assert model.max_length is None and model.takes_token_types
+    assert not torch.equal(model(IDS, MASK, TYPES)[0], model(IDS, MASK)[0])
 
 
 def test_what_does_not_fit_is_refused(encoder_folder, bert, tokenizers):
@@ -109,8 +124,7 @@ def test_what_does_not_fit_is_refused(encoder_folder, bert, tokenizers):
         small.check_fits(bert, 128)
 
 
-def test_a_missing_model_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_missing_model_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match="no local folder and could not be fetched from the Hugging Face hub.*--model tiny"):
         BaselineModel.from_pretrained("no-such-user/no-such-model")
     with pytest.raises(InputError, match="this folder holds no model that can be loaded"):
@@ -122,7 +136,7 @@ def test_pickled_weights_are_refused(encoder_folder, tmp_path):
     model.save_pretrained(tmp_path)
     torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(InputError, match="holds no model that can be loaded"):
+    with pytest.raises(InputError, match="no weights in safetensors, and pickled ones are not loaded"):
         BaselineModel.from_pretrained(tmp_path)
 
 

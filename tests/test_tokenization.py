@@ -35,8 +35,7 @@ def test_a_slow_tokenizer_is_refused(monkeypatch):
         load_tokenizer("x")
 
 
-def test_a_missing_tokenizer_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_missing_tokenizer_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match="tokenizer is no local folder and could not be fetched"):
         load_tokenizer("no-such-user/no-such-model")
     with pytest.raises(InputError, match="this folder holds no tokenizer"):

@@ -42,7 +42,7 @@ def best_spans(start_logits, end_logits, attention_mask, context_mask, null_posi
     span_length = end - start + 1  # (batch, candidates), ascending in (start, end)
     valid = context_mask.gather(1, start) & context_mask.gather(1, end) & (span_length >= 1) & (span_length <= max_answer_length)
     score = (start_logits.gather(1, start) + end_logits.gather(1, end)).masked_fill(~valid, -torch.inf)
-    best = score.sort(dim=1, descending=True, stable=True).indices[:, :n_best]  # stable: of equals, the earlier span first
+    best = _largest(score, n_best)
 
     start, end, null = start.gather(1, best), end.gather(1, best), null_position[:, None]
     null_score = start_logits.gather(1, null) + end_logits.gather(1, null)
@@ -57,9 +57,20 @@ def _pruned_candidates(start_logits, end_logits, attention_mask, n):
 
 
 def _best_positions(logits, mask, n):
-    """Each row's n best positions, the earlier of equals, in ascending order: (batch, n), fewer where the row is shorter."""
-    best = logits.masked_fill(~mask, -torch.inf).sort(dim=1, descending=True, stable=True).indices[:, :n]
-    return best.sort(dim=1).values
+    """Each row's n best positions, in ascending order: (batch, n), fewer where the row is shorter."""
+    return _largest(logits.masked_fill(~mask, -torch.inf), n).sort(dim=1).values
+
+
+def _largest(values, n):
+    """The indices of each row's n largest values, largest first, of equals the earlier: float32 (batch, any) -> (batch, n).
+
+    `topk` alone takes equals in any order, and a stable sort of the whole row takes several times as long. So topk is given
+    integers that are all different: the value's bits, which for floats of one sign sort as the values do, above its place.
+    """
+    bits = (values + 0.0).view(torch.int32)  # + 0.0 makes one zero of the two
+    ascending = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # negative floats sort by their bits the other way round
+    place = torch.arange(values.shape[1] - 1, -1, -1, device=values.device)
+    return ((ascending.long() << 32) + place).topk(min(n, values.shape[1]), dim=1).indices
 
 
 def _all_candidates(logits, max_answer_length):

@@ -1,5 +1,6 @@
 """Tokenizers: loading a pretrained one, and learning the vocabulary of the built-in `tiny` encoder."""
 
+from collections import Counter
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -34,21 +35,32 @@ def loading_error(name_or_path, what, error):
 
 
 def train_tokenizer(texts, vocab_size=8000, min_frequency=100):
-    """Learn a cased WordPiece vocabulary from an iterable of texts.
+    """Learn a cased WordPiece vocabulary from an iterable of texts: the same for the same texts, whatever their order.
 
     The pieces of BERT, save that accents are kept (Vietnamese needs them), that each digit is a piece, and that each
     Hangul syllable is one: a Korean word carries its particles, and an answer must be able to end before them. A piece
-    is learned if it occurs `min_frequency` times, since the embedding of a rarer one would stay as random as it began.
+    is learned if it occurs `min_frequency` times, since the embedding of a rarer one would stay as random as it began;
+    single characters are learned in any case.
     """
-    core = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
-    core.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    core.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Digits(individual_digits=True),
-                                                  pre_tokenizers.Split(Regex(r"\p{Hangul}"), "isolated")])
-    core.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, min_frequency=min_frequency, show_progress=False,
-                                        special_tokens=list(SPECIAL_TOKENS.values()))
-    core.train_from_iterator(texts, trainer)
-    specials = [(token, core.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=specials)
+    normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    splitter = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Digits(individual_digits=True),
+                                        pre_tokenizers.Split(Regex(r"\p{Hangul}"), "isolated")])
+    words = Counter()
+    for text, times in Counter(texts).items():  # contexts come once a question
+        words.update({word: times * n for word, n in Counter(w for w, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))).items()})
+
+    # The trainer numbers the pieces "##a" as it meets them, in the order of a hash map, and breaks ties by these numbers. Given
+    # them beforehand, it learns the same each time; "special" they are only here, and not in the tokenizer made of the result.
+    specials = list(SPECIAL_TOKENS.values())
+    inner = sorted({"##" + character for word in words for character in word[1:]})
+    learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=specials + inner, show_progress=False)
+    learner.train_from_iterator((" ".join([word] * count) for word, count in words.items()), trainer)
+
+    core = Tokenizer(models.WordPiece(learner.get_vocab(), unk_token="[UNK]"))
+    core.normalizer, core.pre_tokenizer, core.decoder = normalizer, splitter, decoders.WordPiece()
+    core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+                                                        special_tokens=[(token, core.token_to_id(token)) for token in ("[CLS]", "[SEP]")])
     return PreTrainedTokenizerFast(tokenizer_object=core, model_input_names=["input_ids", "token_type_ids", "attention_mask"],
                                    model_max_length=512, **SPECIAL_TOKENS)

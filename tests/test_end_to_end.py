@@ -46,7 +46,7 @@ def data(tmp_path_factory):
 def trained(data, encoder_folder, tmp_path_factory):
     """A run on a user's own files with a user's own encoder, until it knows them by heart."""
     cwd = tmp_path_factory.mktemp("run")
-    flags = {"model": encoder_folder, "train-file": data, "validation-file": data, "max-length": 96, "stride": 32, "epochs": 60,
+    flags = {"model": encoder_folder, "train-file": data, "validation-file": data, "max-length": 128, "stride": 32, "epochs": 60,
              "batch-size": 4, "learning-rate": 3e-3, "dropout": 0, "log-every": 10}
     done = run("train.py", *(part for name, value in flags.items() for part in ("--" + name, value)), cwd=cwd)
     assert done.returncode == 0, done.stderr
@@ -61,7 +61,7 @@ def test_a_run_ends_with_a_table_and_the_next_command(trained, encoder_folder):
     assert f"checkpoint   {name}/best" in tail and tail.endswith(f"\nNext: python evaluate.py --checkpoint {name}\n")
     assert "\r" not in output and "new head" in output  # plain lines, no bar
     assert sorted(p.name for p in (cwd / name).iterdir()) == ["best", "config.json", "last", "log.jsonl", "metrics.json"]
-    assert json.loads((cwd / name / "config.json").read_text())["max_length"] == 96
+    assert json.loads((cwd / name / "config.json").read_text())["max_length"] == 128
 
 
 def test_the_next_command_gives_the_same_scores(trained):
@@ -96,7 +96,7 @@ def test_hugging_face_loads_the_checkpoint_with_our_logits(trained, data):
     theirs, tokenizer = AutoModelForQuestionAnswering.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
     ours = BaselineModel.from_pretrained(folder).eval()
     for example in load_examples(data):
-        encoded = tokenizer(example.question, example.context, return_tensors="pt", truncation=True, max_length=96)
+        encoded = tokenizer(example.question, example.context, return_tensors="pt", truncation=True, max_length=128)
         out, (start, end) = theirs(**encoded), ours(**encoded)
         torch.testing.assert_close(out.start_logits, start, atol=1e-5, rtol=0)
         torch.testing.assert_close(out.end_logits, end, atol=1e-5, rtol=0)
@@ -110,7 +110,7 @@ def test_a_hugging_face_checkpoint_is_scored_as_it_is(trained, tmp_path, data, c
     tokenizer.save_pretrained(tmp_path / "hf")
     capsys.readouterr()
     assert "--data is needed" in fails(evaluate.main, capsys, "--checkpoint", tmp_path / "hf")
-    evaluate.main(["--checkpoint", str(tmp_path / "hf"), "--data", str(data), "--max-length", "96", "--stride", "32"])
+    evaluate.main(["--checkpoint", str(tmp_path / "hf"), "--data", str(data), "--max-length", "128", "--stride", "32"])
     assert "EM           100.00" in capsys.readouterr().out
 
 

@@ -1,11 +1,13 @@
 """Tokenizers: the built-in one's pieces, and what cannot be loaded."""
 
+import random
+
 import pytest
 from transformers import PreTrainedTokenizer
 
 from mrc import tokenization
 from mrc.config import InputError
-from mrc.tokenization import load_tokenizer, train_tokenizer
+from mrc.tokenization import SPECIAL_TOKENS, load_tokenizer, train_tokenizer
 
 
 def test_pieces_of_the_built_in_tokenizer(texts):
@@ -16,6 +18,20 @@ def test_pieces_of_the_built_in_tokenizer(texts):
     assert "".join(spans) == text.replace(" ", "")
     assert tokenizer("a", "b")["token_type_ids"] == [0, 0, 0, 1, 1]
     assert tokenizer.tokenize("Điện") != tokenizer.tokenize("Diện")
+
+
+def test_the_same_texts_give_the_same_vocabulary(texts):
+    vocabularies = []
+    for seed in range(4):
+        shuffled = random.Random(seed).sample(texts, k=len(texts))
+        vocabularies.append(train_tokenizer(shuffled, vocab_size=2000, min_frequency=3).get_vocab())
+    assert all(vocabulary == vocabularies[0] for vocabulary in vocabularies) and len(vocabularies[0]) > 1000
+
+
+def test_pieces_are_no_special_tokens(texts):
+    tokenizer = train_tokenizer(texts)
+    assert "##a" in tokenizer.get_vocab() and tokenizer.tokenize("##a") == ["#", "#", "a"]
+    assert set(tokenizer.all_special_tokens) == set(SPECIAL_TOKENS.values())
 
 
 def test_rare_pieces_are_not_learned(texts):

@@ -54,7 +54,7 @@ def ours(dataset, batches):
     for batch in batches:
         metrics.update(*batch)
     metrics.compute()
-    return {i: [(span["text"], span["probability"]) for span in spans] for i, spans in metrics.n_best.items()}
+    return metrics.n_best
 
 
 def reference(dataset, batches):
@@ -86,8 +86,9 @@ def reference(dataset, batches):
         candidates = sorted(candidates, key=lambda c: c["score"], reverse=True)[:N_BEST]
         scores = np.array([c["score"] for c in candidates], dtype=np.float64)
         weights = np.exp(scores - scores.max()) if len(scores) else scores
-        texts = [example.context[c["offsets"][0] : c["offsets"][1]] for c in candidates]
-        n_best[example.id] = list(zip(texts, (weights / weights.sum()).tolist())) or [("", 1.0)]
+        probabilities = (weights / weights.sum()).tolist()
+        n_best[example.id] = [{"text": example.context[c["offsets"][0] : c["offsets"][1]], "probability": p, "start_logit": c["start_logit"],
+                               "end_logit": c["end_logit"]} for c, p in zip(candidates, probabilities)]
     return n_best
 
 
@@ -103,9 +104,9 @@ def measure(side, features, length, batch, device):
     for _ in make_batches(dataset, batch, length, device):
         pass
     seconds -= time.perf_counter() - drawing  # the logits are no part of the work
-    rounded = [[i, [(text, round(p, 5)) for text, p in spans]] for i, spans in n_best.items()]
-    print(json.dumps({"seconds": seconds, "examples": len(dataset.examples), "features": len(dataset),
-                      "mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
+    megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    rounded = [[i, [(span["text"], round(span["probability"], 5)) for span in spans]] for i, spans in n_best.items()]
+    print(json.dumps({"seconds": seconds, "examples": len(dataset.examples), "features": len(dataset), "mb": megabytes,
                       "answers": hashlib.sha256(json.dumps(rounded).encode()).hexdigest()}))
 
 

@@ -1,7 +1,9 @@
 """Metrics: logits in, n-best answers and official scores out."""
 
 import bisect
+import gc
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -65,26 +67,23 @@ class Metrics:
         if self.pruned:
             self.pruned.reset()
 
+    @torch.inference_mode()
     def update(self, feature_indices, start_logits, end_logits):
         """Take in one batch: feature_indices (batch,); start_logits, end_logits (batch, length), padded as by the Collator.
 
         Raises FloatingPointError naming the example if a logit is not a number.
         """
-        indices, dataset, device = np.asarray(feature_indices), self.dataset, start_logits.device
-        width, lengths = start_logits.shape[1], dataset.lengths[indices].astype(np.int64)
-        begin = width - lengths if dataset.tokenizer.padding_side == "left" else np.zeros_like(lengths)
+        indices, dataset = np.asarray(feature_indices), self.dataset
+        lengths = dataset.lengths[indices].astype(np.int64)
+        begin = start_logits.shape[1] - lengths if dataset.tokenizer.padding_side == "left" else np.zeros_like(lengths)
         context = begin + dataset.context_begin[indices]
         borders = [begin, begin + lengths, context, context + dataset.context_length[indices], begin + dataset.null_position[indices]]
-        borders = torch.from_numpy(np.stack(borders)).to(device)  # (5, batch): one copy to the device
-        position = torch.arange(width, device=device)
-        attention_mask = (position >= borders[0, :, None]) & (position < borders[1, :, None])
-        context_mask = (position >= borders[2, :, None]) & (position < borders[3, :, None])
+        borders = torch.from_numpy(np.stack(borders, axis=1)).to(start_logits.device)  # (batch, 5): one copy to the device
 
-        spans = best_spans(start_logits, end_logits, attention_mask, context_mask, borders[4], self.n, self.max_answer_length, self.search)
-        is_nan = ((start_logits + end_logits).isnan() & attention_mask).any(dim=1)
+        spans = best_spans(start_logits, end_logits, borders[:, 0:2], borders[:, 2:4], borders[:, 4], self.n, self.max_answer_length, self.search)
         start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
         start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
-        null_score, is_nan = torch.stack([spans.null_score, is_nan.float()]).cpu().numpy()
+        null_score, is_nan = torch.stack([spans.null_score, spans.is_nan.float()]).cpu().numpy()
         if is_nan.any():
             example = dataset.examples[dataset.example_index[indices[is_nan.argmax()]]]
             raise FloatingPointError(f"the model's logits for example '{example.id}' are not numbers (NaN).")
@@ -93,7 +92,7 @@ class Metrics:
         into_context = (dataset.window_begin[indices] - context)[row]  # from a batch's column to the flat context tokens
         begin_char = dataset.contexts.offsets[start[row, rank] + into_context, 0]
         end_char = dataset.contexts.offsets[end[row, rank] + into_context, 1]
-        self._spans.append((indices[row].astype(np.int64), rank, begin_char, end_char, start_logit[row, rank], end_logit[row, rank]))
+        self._spans.append((indices[row].astype(np.int64), begin_char, end_char, start_logit[row, rank], end_logit[row, rank]))
         self._null_score[indices] = null_score
         if self.pruned:
             self.pruned.update(feature_indices, start_logits, end_logits)
@@ -112,7 +111,84 @@ class Metrics:
         if np.isnan(self._null_score).any():
             missing = int(np.isnan(self._null_score).argmax())
             raise ValueError(f"no logits have been given for feature {missing}; update() must see every feature of the dataset.")
-        self._answer()
+        with _no_garbage_collection():
+            self._answer()
+        if self.tune_threshold and self.takes_null and self.gold.answers:
+            graded = {identity: pair[1] for identity, pair in self.gold.each(self.best_texts).items()}
+            below_all = min(self.null_odds.values()) - 1.0  # gives no answer at all
+            _, self.null_threshold = self.gold.best_threshold(graded, self.best_texts, self.null_odds, below_all)
+        self.predictions = {identity: "" if self.takes_null and self.null_odds[identity] > self.null_threshold else text
+                            for identity, text in self.best_texts.items()}
+        if self.pruned:
+            self.pruned.compute()
+            self.answers_changed = sum(text != self.pruned.predictions[identity] for identity, text in self.predictions.items())
+        if not self.gold.scorer.takes_null:  # such a scorer knows no odds, only answers
+            return self.gold.score(self.predictions)
+        return self.gold.score(self.best_texts, self.null_odds, self.null_threshold)
+
+    def _answer(self):
+        """Turn each example's best spans into texts, and the odds for its having no answer."""
+        examples = self.dataset.examples
+        example, begin, end, start_logit, end_logit, probability, null_probability, null_odds = self._merge()
+        texts = [examples[e].context[b:c] for e, b, c in zip(example.tolist(), begin.tolist(), end.tolist())]
+        texts = list(map(self.clean, texts)) if self.clean else texts
+        rows = zip(texts, probability.tolist(), start_logit.tolist(), end_logit.tolist())
+        spans = [{"text": text, "probability": p, "start_logit": s, "end_logit": t} for text, p, s, t in rows]
+        borders = np.searchsorted(example, np.arange(len(examples) + 1)).tolist()  # of each example's spans
+        n_best = [spans[a:b] for a, b in zip(borders, borders[1:])]
+
+        self.without_span, self.answers_changed = 0, None
+        self._spans = []  # one tuple of flat arrays a batch
+        self._null_score = np.full(len(self.dataset), np.nan, dtype=np.float32)  # NaN: feature not seen
+        if self.pruned:
+            self.pruned.reset()
+
+    @torch.inference_mode()
+    def update(self, feature_indices, start_logits, end_logits):
+        """Take in one batch: feature_indices (batch,); start_logits, end_logits (batch, length), padded as by the Collator.
+
+        Raises FloatingPointError naming the example if a logit is not a number.
+        """
+        indices, dataset = np.asarray(feature_indices), self.dataset
+        lengths = dataset.lengths[indices].astype(np.int64)
+        begin = start_logits.shape[1] - lengths if dataset.tokenizer.padding_side == "left" else np.zeros_like(lengths)
+        context = begin + dataset.context_begin[indices]
+        borders = [begin, begin + lengths, context, context + dataset.context_length[indices], begin + dataset.null_position[indices]]
+        borders = torch.from_numpy(np.stack(borders, axis=1)).to(start_logits.device)  # (batch, 5): one copy to the device
+
+        spans = best_spans(start_logits, end_logits, borders[:, 0:2], borders[:, 2:4], borders[:, 4], self.n, self.max_answer_length, self.search)
+        start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
+        start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
+        null_score, is_nan = torch.stack([spans.null_score, spans.is_nan.float()]).cpu().numpy()
+        if is_nan.any():
+            example = dataset.examples[dataset.example_index[indices[is_nan.argmax()]]]
+            raise FloatingPointError(f"the model's logits for example '{example.id}' are not numbers (NaN).")
+
+        row, rank = np.nonzero(valid)
+        into_context = (dataset.window_begin[indices] - context)[row]  # from a batch's column to the flat context tokens
+        begin_char = dataset.contexts.offsets[start[row, rank] + into_context, 0]
+        end_char = dataset.contexts.offsets[end[row, rank] + into_context, 1]
+        self._spans.append((indices[row].astype(np.int64), begin_char, end_char, start_logit[row, rank], end_logit[row, rank]))
+        self._null_score[indices] = null_score
+        if self.pruned:
+            self.pruned.update(feature_indices, start_logits, end_logits)
+
+    def compute(self, start_logits=None, end_logits=None):
+        """Answer every example and return its scorer's scores (an empty dict if no example is labelled).
+
+        start_logits, end_logits: (features, length), right- or left-padded like the tokenizer; None where `update` has
+        had every feature already. Raises ValueError if a feature is missing, FloatingPointError for logits that are no numbers.
+        """
+        if start_logits is not None:
+            self.reset()
+            for at in range(0, len(self.dataset), UPDATE_SIZE):
+                part = slice(at, at + UPDATE_SIZE)
+                self.update(np.arange(len(self.dataset))[part], torch.as_tensor(start_logits[part]), torch.as_tensor(end_logits[part]))
+        if np.isnan(self._null_score).any():
+            missing = int(np.isnan(self._null_score).argmax())
+            raise ValueError(f"no logits have been given for feature {missing}; update() must see every feature of the dataset.")
+        with _no_garbage_collection():
+            self._answer()
         if self.tune_threshold and self.takes_null and self.gold.answers:
             graded = {identity: pair[1] for identity, pair in self.gold.each(self.best_texts).items()}
             below_all = min(self.null_odds.values()) - 1.0  # gives no answer at all
@@ -152,9 +228,11 @@ class Metrics:
         beyond them if not, as in the reference recipe.
         """
         count = len(self.dataset.examples)
-        feature, rank, begin, end, start_logit, end_logit = (np.concatenate(column) for column in zip(*self._spans))
+        feature, begin, end, start_logit, end_logit = (np.concatenate(column) for column in zip(*self._spans))
         example, score = self.dataset.example_index[feature], start_logit + end_logit
-        order = np.lexsort((rank, feature, -score, example))  # of equal scores the earlier feature, and in it the earlier span
+        # By example, then score, best first; stable sorts keep the earlier feature first, and in it the earlier span.
+        in_order = np.argsort(feature, kind="stable")
+        order = in_order[np.lexsort((-score[in_order], example[in_order]))]
         example, begin, end, start_logit, end_logit, score = (a[order] for a in (example, begin, end, start_logit, end_logit, score))
 
         null_score, most = np.full(count, -np.inf, dtype=np.float32), np.full(count, self.n)
@@ -175,6 +253,18 @@ class Metrics:
         total[total == 0] = 1.0
         null_odds = np.nan_to_num(null_score - best) if self.takes_null else None  # finite where there is no span
         return example, begin, end, start_logit, end_logit, weight / total[example], null_weight / total, null_odds
+
+
+@contextmanager
+def _no_garbage_collection():
+    """Spare Python's collector the walk over what is made within the block: hundreds of thousands of spans, all alive."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def ranges_within(groups):

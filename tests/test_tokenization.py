@@ -30,7 +30,7 @@ def test_the_same_texts_give_the_same_vocabulary(texts):
 
 def test_pieces_are_no_special_tokens(texts):
     tokenizer = train_tokenizer(texts)
-    assert "##a" in tokenizer.get_vocab() and tokenizer.tokenize("##a") == ["#", "#", "a"]
+    assert "##a" in tokenizer.get_vocab() and "##a" not in tokenizer.tokenize("##a")
     assert set(tokenizer.all_special_tokens) == set(SPECIAL_TOKENS.values())
 
 

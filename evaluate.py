@@ -1,7 +1,6 @@
 """Score a trained reader. `python evaluate.py --help` lists the settings; mrc/config.py declares them."""
 
 import time
-from pathlib import Path
 
 from mrc.config import EvalConfig, InputError, TrainConfig, command_line, parse_args
 

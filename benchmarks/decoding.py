@@ -4,7 +4,7 @@
 
 Each side runs in a process of its own, so that its peak memory is its own. Both make every example's n best texts with their
 probabilities. The logits are drawn at random, which is hard on both: 400 pairs a feature, of which few are ruled out before
-they are looked at. The answers of the two are compared before anything is printed. 
+they are looked at. The answers of the two are compared before anything is printed.
 """
 
 import argparse
@@ -87,8 +87,8 @@ def reference(dataset, batches):
         scores = np.array([c["score"] for c in candidates], dtype=np.float64)
         weights = np.exp(scores - scores.max()) if len(scores) else scores
         probabilities = (weights / weights.sum()).tolist()
-        n_best[example.id] = [{"text": example.context[c["offsets"][0] : c["offsets"][1]], "probability": p, "start_logit": c["start_logit"],
-                               "end_logit": c["end_logit"]} for c, p in zip(candidates, probabilities)]
+        n_best[example.id] = [{"text": example.context[c["offsets"][0] : c["offsets"][1]], "probability": p,
+                               "start_logit": c["start_logit"], "end_logit": c["end_logit"]} for c, p in zip(candidates, probabilities)]
     return n_best
 
 
@@ -123,12 +123,14 @@ def main():
         return
     print(f"{'features':>8} {'examples':>8}   {'reference':>22}   {'ours':>22}   ratio")
     for features in args.features:
-        command = [sys.executable, __file__, "--features", str(features), "--length", str(args.length), "--batch", str(args.batch), "--device", args.device]
+        command = [sys.executable, __file__, "--features", str(features), "--length", str(args.length), "--batch", str(args.batch),
+                   "--device", args.device]
         theirs, mine = (json.loads(subprocess.run([*command, "--side", side], check=True, capture_output=True, text=True).stdout)
                         for side in ("reference", "ours"))
         assert theirs["answers"] == mine["answers"], "the two sides answer differently"
         cells = (f"{side['examples'] / side['seconds']:8.0f}/s {side['mb']:8.0f} MB" for side in (theirs, mine))
-        print(f"{mine['features']:8} {mine['examples']:8}   {next(cells):>22}   {next(cells):>22}   {theirs['seconds'] / mine['seconds']:5.1f}")
+        ratio = theirs["seconds"] / mine["seconds"]
+        print(f"{mine['features']:8} {mine['examples']:8}   {next(cells):>22}   {next(cells):>22}   {ratio:5.1f}")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ class FeatureDataset:
         """Gather features into padded int64 arrays.
 
         indices: (batch,). Returns input_ids, attention_mask and, where the tokenizer makes them, token_type_ids, each
-        (batch, longest length, rounded up to the multiple, but not beyond max_length); start_positions and end_positions (batch,) where labelled.
+        (batch, longest length, rounded up to the multiple, but not beyond max_length); where labelled, start_positions and
+        end_positions (batch,).
         """
         indices = np.asarray(indices, dtype=np.int64)
         template, lengths = self.template, self.lengths[indices]

@@ -35,8 +35,9 @@ class Metrics:
     features. It is the prediction where that score exceeds the best span's by more than `null_threshold`.
 
     dataset: FeatureDataset. scorer: a name in `mrc.scoring.SCORERS`, or "auto". search: "pruned" or "exact", see
-    `best_spans`. takes_null: whether questions may have no answer; None leaves that to the scorer. tune_threshold: let `compute` set `null_threshold` to what is best for the scorer's graded score on this
-    very data, as is done on validation data. clean: a function applied to each answer's text, such as `strip_answer`.
+    `best_spans`. takes_null: whether questions may have no answer; None leaves that to the scorer. tune_threshold: let
+    `compute` set `null_threshold` to what is best for the scorer's graded score on this very data, as is done on
+    validation data. clean: a function applied to each answer's text, such as `strip_answer`.
 
     After `compute`: `predictions`; `n_best`; `null_odds` (id -> null score less the best span's score; empty unless answers
     may be); `best_texts` (id -> the best answer that is not empty); `without_span`, the number of examples with no valid span
@@ -55,7 +56,8 @@ class Metrics:
         # What the pruned search would have said is found beside, to tell what an exact one changes.
         self.pruned = None
         if search == "exact":
-            self.pruned = Metrics(dataset, self.scorer, n_best, max_answer_length, "pruned", takes_null, null_threshold, tune_threshold, clean)
+            self.pruned = Metrics(dataset, self.scorer, n_best, max_answer_length, "pruned", takes_null, null_threshold,
+                                  tune_threshold, clean)
         self.reset()
 
     def reset(self):
@@ -80,7 +82,8 @@ class Metrics:
         borders = [begin, begin + lengths, context, context + dataset.context_length[indices], begin + dataset.null_position[indices]]
         borders = torch.from_numpy(np.stack(borders, axis=1)).to(start_logits.device)  # (batch, 5): one copy to the device
 
-        spans = best_spans(start_logits, end_logits, borders[:, 0:2], borders[:, 2:4], borders[:, 4], self.n, self.max_answer_length, self.search)
+        spans = best_spans(start_logits, end_logits, borders[:, 0:2], borders[:, 2:4], borders[:, 4], self.n, self.max_answer_length,
+                           self.search)
         start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
         start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
         null_score, is_nan = torch.stack([spans.null_score, spans.is_nan.float()]).cpu().numpy()
@@ -136,81 +139,6 @@ class Metrics:
         spans = [{"text": text, "probability": p, "start_logit": s, "end_logit": t} for text, p, s, t in rows]
         borders = np.searchsorted(example, np.arange(len(examples) + 1)).tolist()  # of each example's spans
         n_best = [spans[a:b] for a, b in zip(borders, borders[1:])]
-
-        self.without_span, self.answers_changed = 0, None
-        self._spans = []  # one tuple of flat arrays a batch
-        self._null_score = np.full(len(self.dataset), np.nan, dtype=np.float32)  # NaN: feature not seen
-        if self.pruned:
-            self.pruned.reset()
-
-    @torch.inference_mode()
-    def update(self, feature_indices, start_logits, end_logits):
-        """Take in one batch: feature_indices (batch,); start_logits, end_logits (batch, length), padded as by the Collator.
-
-        Raises FloatingPointError naming the example if a logit is not a number.
-        """
-        indices, dataset = np.asarray(feature_indices), self.dataset
-        lengths = dataset.lengths[indices].astype(np.int64)
-        begin = start_logits.shape[1] - lengths if dataset.tokenizer.padding_side == "left" else np.zeros_like(lengths)
-        context = begin + dataset.context_begin[indices]
-        borders = [begin, begin + lengths, context, context + dataset.context_length[indices], begin + dataset.null_position[indices]]
-        borders = torch.from_numpy(np.stack(borders, axis=1)).to(start_logits.device)  # (batch, 5): one copy to the device
-
-        spans = best_spans(start_logits, end_logits, borders[:, 0:2], borders[:, 2:4], borders[:, 4], self.n, self.max_answer_length, self.search)
-        start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
-        start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
-        null_score, is_nan = torch.stack([spans.null_score, spans.is_nan.float()]).cpu().numpy()
-        if is_nan.any():
-            example = dataset.examples[dataset.example_index[indices[is_nan.argmax()]]]
-            raise FloatingPointError(f"the model's logits for example '{example.id}' are not numbers (NaN).")
-
-        row, rank = np.nonzero(valid)
-        into_context = (dataset.window_begin[indices] - context)[row]  # from a batch's column to the flat context tokens
-        begin_char = dataset.contexts.offsets[start[row, rank] + into_context, 0]
-        end_char = dataset.contexts.offsets[end[row, rank] + into_context, 1]
-        self._spans.append((indices[row].astype(np.int64), begin_char, end_char, start_logit[row, rank], end_logit[row, rank]))
-        self._null_score[indices] = null_score
-        if self.pruned:
-            self.pruned.update(feature_indices, start_logits, end_logits)
-
-    def compute(self, start_logits=None, end_logits=None):
-        """Answer every example and return its scorer's scores (an empty dict if no example is labelled).
-
-        start_logits, end_logits: (features, length), right- or left-padded like the tokenizer; None where `update` has
-        had every feature already. Raises ValueError if a feature is missing, FloatingPointError for logits that are no numbers.
-        """
-        if start_logits is not None:
-            self.reset()
-            for at in range(0, len(self.dataset), UPDATE_SIZE):
-                part = slice(at, at + UPDATE_SIZE)
-                self.update(np.arange(len(self.dataset))[part], torch.as_tensor(start_logits[part]), torch.as_tensor(end_logits[part]))
-        if np.isnan(self._null_score).any():
-            missing = int(np.isnan(self._null_score).argmax())
-            raise ValueError(f"no logits have been given for feature {missing}; update() must see every feature of the dataset.")
-        with _no_garbage_collection():
-            self._answer()
-        if self.tune_threshold and self.takes_null and self.gold.answers:
-            graded = {identity: pair[1] for identity, pair in self.gold.each(self.best_texts).items()}
-            below_all = min(self.null_odds.values()) - 1.0  # gives no answer at all
-            _, self.null_threshold = self.gold.best_threshold(graded, self.best_texts, self.null_odds, below_all)
-        self.predictions = {identity: "" if self.takes_null and self.null_odds[identity] > self.null_threshold else text
-                            for identity, text in self.best_texts.items()}
-        if self.pruned:
-            self.pruned.compute()
-            self.answers_changed = sum(text != self.pruned.predictions[identity] for identity, text in self.predictions.items())
-        if not self.gold.scorer.takes_null:  # such a scorer knows no odds, only answers
-            return self.gold.score(self.predictions)
-        return self.gold.score(self.best_texts, self.null_odds, self.null_threshold)
-
-    def _answer(self):
-        """Turn each example's best spans into texts, and the odds for its having no answer."""
-        examples = self.dataset.examples
-        example, begin, end, start_logit, end_logit, probability, null_probability, null_odds = self._merge()
-        n_best = [[] for _ in examples]
-        columns = (a.tolist() for a in (example, begin, end, probability, start_logit, end_logit))
-        for e, b, c, p, s, t in zip(*columns):
-            text = examples[e].context[b:c]
-            n_best[e].append({"text": self.clean(text) if self.clean else text, "probability": p, "start_logit": s, "end_logit": t})
 
         self.without_span = sum(not spans for spans in n_best)
         self.best_texts = {item.id: spans[0]["text"] if spans else "" for item, spans in zip(examples, n_best)}

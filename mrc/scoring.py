@@ -141,7 +141,8 @@ SCORERS = {
     "korquad": Scorer(normalize_korquad, character_f1),  # Lim et al. 2019, evaluate-korquad_v1.0.py
     "klue": Scorer(normalize_klue, character_rouge_w, graded="rouge_w", takes_null=True, percent=percent_in_pairs),  # Park et al. 2021, KLUE-baseline
     "xquad": Scorer(normalize_squad, word_f1),  # Artetxe et al. 2020 score XQuAD by the script of SQuAD 1.1
-    **{f"mlqa-{language}": Scorer(partial(normalize_mlqa, language=language), word_f1) for language in MLQA_ARTICLES},  # Lewis et al. 2019
+    # Lewis et al. 2019, mlqa_evaluation_v1.py
+    **{f"mlqa-{language}": Scorer(partial(normalize_mlqa, language=language), word_f1) for language in MLQA_ARTICLES},
 }
 
 

@@ -27,7 +27,8 @@ def loading_error(name_or_path, what, error):
     """The InputError for a tokenizer or model that could not be loaded: what failed, and what to do about it."""
     reason = str(error).strip().split("\n")[0][:200]
     if "safetensors" in reason:
-        return InputError(f"{name_or_path}: no weights in safetensors, and pickled ones are not loaded, as they can run code: convert them. ({reason})")
+        return InputError(f"{name_or_path}: no weights in safetensors, and pickled ones are not loaded, as they can run code: "
+                          f"convert them. ({reason})")
     if Path(name_or_path).is_dir():
         return InputError(f"{name_or_path}: this folder holds no {what} that can be loaded: {reason}")
     return InputError(f"{name_or_path}: the {what} is no local folder and could not be fetched from the Hugging Face hub: check the "
@@ -47,7 +48,8 @@ def train_tokenizer(texts, vocab_size=8000, min_frequency=100):
                                         pre_tokenizers.Split(Regex(r"\p{Hangul}"), "isolated")])
     words = Counter()
     for text, times in Counter(texts).items():  # contexts come once a question
-        words.update({word: times * n for word, n in Counter(w for w, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))).items()})
+        in_text = Counter(word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+        words.update({word: times * count for word, count in in_text.items()})
 
     # The trainer numbers the pieces "##a" as it meets them, in the order of a hash map, and breaks ties by these numbers. Given
     # them beforehand, it learns the same each time; "special" they are only here, and not in the tokenizer made of the result.
@@ -55,7 +57,8 @@ def train_tokenizer(texts, vocab_size=8000, min_frequency=100):
     inner = sorted({"##" + character for word in words for character in word[1:]})
     learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=specials + inner, show_progress=False)
+    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=specials + inner,
+                                        show_progress=False)
     learner.train_from_iterator((" ".join([word] * count) for word, count in words.items()), trainer)
 
     core = Tokenizer(models.WordPiece(learner.get_vocab(), unk_token="[UNK]"))

@@ -4,8 +4,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import (AutoModelForQuestionAnswering, BertConfig, BertForQuestionAnswering, DistilBertConfig, DistilBertModel, RobertaConfig,
-                          RobertaModel, T5Config, T5EncoderModel, T5Model, XLNetConfig, XLNetModel)
+from transformers import (
+    AutoModelForQuestionAnswering,
+    BertConfig,
+    BertForQuestionAnswering,
+    DistilBertConfig,
+    DistilBertModel,
+    RobertaConfig,
+    RobertaModel,
+    T5Config,
+    T5EncoderModel,
+    T5Model,
+    XLNetConfig,
+    XLNetModel,
+)
 
 from mrc.config import InputError
 from mrc.model import BaselineModel

@@ -13,7 +13,6 @@ from mrc.metrics import Metrics, evaluate
 from mrc.model import BaselineModel
 from mrc.trainer import Trainer, span_loss
 
-
 # Parameters that shift all that a softmax sees by one amount: their gradient is 0, and Adam makes steps of its rounding error.
 SHIFTS = ("key.bias", "layer.1.output.LayerNorm.bias", "head.bias")
 

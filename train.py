@@ -26,7 +26,8 @@ def main(argv=None):
         validation = load_examples(config.validation_file, config.on_bad_answer) if config.validation_file else None
     else:
         train, validation = load_sample(config.data, "train"), load_sample(config.data, "validation")
-    train = train.trainable().head(config.max_train_examples)
+    labelled = train.trainable()
+    without_label, train = len(train) - len(labelled), labelled.head(config.max_train_examples)
     if not train:
         raise InputError(f"{train.source}: holds no question that can be trained on.")
     if validation is not None:
@@ -53,7 +54,8 @@ def main(argv=None):
     write_json(folder / "config.json", config.to_dict(), indent=2)
     print(f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters, "
           f"{'new' if model.head_is_new else 'pretrained'} head; {device}; run in {folder}")
-    for report in (train.report(), validation.report() if validation else "", train_set.report()):
+    left_out = f"{without_label} questions have no answer to train on and are left out." if without_label else ""
+    for report in (train.report(), left_out, validation.report() if validation else "", train_set.report()):
         if report:
             print(report)
 

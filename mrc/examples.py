@@ -64,7 +64,7 @@ class ExampleList(list):
     def report(self):
         """A sentence on the answers that were not where the file said, or "" where all were."""
         parts = [f"{len(self.moved)} moved to their nearest occurrence"] if self.moved else []
-        parts += [f"{len(self.not_found)} left out of training"] if self.not_found else []
+        parts += [f"{len(self.not_found)} found nowhere"] if self.not_found else []
         found = f", first {(self.moved + self.not_found)[0]}" if parts else ""
         return f"{self.source}: answers not at their answer_start: {', '.join(parts)}{found}." if parts else ""
 

@@ -63,7 +63,7 @@ class BaselineModel(nn.Module):
         encoder = AutoModel.from_config(config, add_pooling_layer=False)
         with torch.no_grad():
             positions = encoder.embeddings.position_embeddings.weight
-            positions.copy_(_sinusoids(*positions.shape) * config.initializer_range)
+            positions.copy_(_sinusoids(*positions.shape) * 2 * config.initializer_range)  # twice the size of a word's
         return cls(encoder, dropout)
 
     @classmethod

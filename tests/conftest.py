@@ -101,9 +101,9 @@ def tokenizer(request, tokenizers):
 
 
 @pytest.fixture(scope="session")
-def bert(tokenizers):
-    """A tokenizer of BERT's kind, for tests that any tokenizer serves."""
-    return tokenizers["bert-cased"]
+def bert(texts):
+    """A tokenizer of BERT's kind, for tests that any tokenizer serves: ours, which is the same in every run."""
+    return train_tokenizer(texts, vocab_size=900, min_frequency=3)
 
 
 @pytest.fixture(scope="session")

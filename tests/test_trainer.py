@@ -80,7 +80,7 @@ def test_a_short_last_group_weighs_its_features_alike(examples, bert, encoder_fo
 
 
 def test_it_learns_a_few_examples_by_heart(examples, bert, encoder_folder, tmp_path):
-    results = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=50, learning_rate=3e-3).fit()
+    results = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=50, learning_rate=3e-3, max_length=128).fit()
     assert results["exact_match"] == 100 and results["f1"] == 100 and results["total"] == len(examples)
 
 

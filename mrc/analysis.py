@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from mrc.config import InputError
 from mrc.scoring import Gold
 
 RESAMPLES = 1000  # of the contexts, for an interval
@@ -40,11 +41,13 @@ def compare(predictions_a, predictions_b, examples, scorer, seed=0):
 
     Returns, for the scorer's two scores: both values and their difference B - A in percent, a 95 % bootstrap interval
     of the difference over contexts, and the p-value of a two-sided sign-flip permutation test over contexts; and how many
-    questions only A and only B answers exactly.
+    questions only A and only B answers exactly. Raises InputError if there is no question to compare on.
     """
     gold, rng = Gold(examples, scorer), np.random.default_rng(seed)
     each_a, each_b = gold.each(predictions_a), gold.each(predictions_b)
     common = [i for i in each_a if i in each_b]
+    if not common:
+        raise InputError("the two files answer no question in common that has a right answer; do the ids belong to the data?")
     a, b = np.array([each_a[i] for i in common]), np.array([each_b[i] for i in common])  # (questions, 2)
     sums, counts = _by_context(dict(zip(common, (b - a).tolist())), examples)
     draws = np.concatenate([draw @ sums / (draw @ counts)[:, None] for draw in _draws(len(counts), rng)])
@@ -88,7 +91,7 @@ def breakdown(each, examples, windows=None):
 
 def _by_context(each, examples):
     """Sums of both scores and numbers of questions of each distinct context: (contexts, 2), (contexts,)."""
-    place, index = {}, []
+    place = {}
     rows = [(example.context, each[example.id]) for example in examples if example.id in each]
     index = np.array([place.setdefault(context, len(place)) for context, _ in rows])
     values = np.array([pair for _, pair in rows])

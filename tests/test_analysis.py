@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mrc.analysis import breakdown, compare, confidence_intervals
+from mrc.config import InputError
 from mrc.examples import Answer, Example
 
 
@@ -44,6 +45,11 @@ def test_a_better_reader_is_told_from_an_equal_one():
     assert result["exact_match"]["difference"] == pytest.approx(100 * result["only_b_exact"] / 300)
     assert compare(a, equal, examples, "squad")["exact_match"]["p"] > 0.05
     assert compare(a, a, examples, "squad")["f1"]["p"] == 1
+
+
+def test_nothing_to_compare():
+    with pytest.raises(InputError, match="no question in common"):
+        compare({"x": "1"}, {"y": "1"}, make_examples(2, 1), "squad_v2")
 
 
 def test_groups_add_up():

@@ -76,6 +76,8 @@ def score_predictions(config):
     from mrc.examples import write_json
     from mrc.scoring import Gold, choose_scorer
 
+    from mrc.answers import strip_answer, strip_particle
+
     examples, predictions = load_data(config), read_answers(config.predictions, str)
     null_odds = read_answers(config.na_probs, (int, float)) if config.na_probs else None
     name = choose_scorer(examples) if config.scorer in (None, "auto") else config.scorer
@@ -84,17 +86,26 @@ def score_predictions(config):
         raise InputError(f"{examples.source}: has no answers to score against.")
     if null_odds is not None and (lacking := [i for i in predictions if i in gold.answers and i not in null_odds]):
         raise InputError(f"{config.na_probs}: has no probability for question '{lacking[0]}', which {config.predictions} answers.")
-    # As in evaluate-v2.0.py: where the odds are probabilities, nothing exceeds the default threshold of 1.
-    scores = gold.score(predictions, null_odds, 1.0 if config.null_threshold is None else config.null_threshold)
-    if not scores:
+    if not any(i in gold.answers for i in predictions):
         raise InputError(f"{config.predictions}: answers none of the questions of {examples.source}; do the ids belong together?")
-    missing = sum(i not in predictions for i in gold.answers)
-    results = {**scores, "scorer": name, "questions": len(examples), "missing": missing, **details(gold, predictions, examples)}
+    if config.strip_answer:
+        predictions = {i: strip_answer(text) for i, text in predictions.items()}
+    # As in evaluate-v2.0.py: where the odds are probabilities, nothing exceeds the default threshold of 1.
+    threshold = 1.0 if config.null_threshold is None else config.null_threshold
+    scores, results = gold.score(predictions, null_odds, threshold), {"scorer": name, "questions": len(examples)}
+    if config.strip_particles:
+        predictions = {i: strip_particle(text) for i, text in predictions.items()}
+        results["with_particles"], scores = scores, gold.score(predictions, null_odds, threshold)
+    known = {example.id for example in examples}
+    missing, foreign = sum(i not in predictions for i in gold.answers), sum(i not in known for i in predictions)
+    results = {**scores, **results, "missing": missing, "foreign": foreign, **details(gold, predictions, examples)}
     if config.output_dir:
         from mrc.checkpoint import results_folder
 
         write_json(results_folder(config.output_dir, None, config.data) / "metrics.json", results, indent=2)
-    print(summary(scores, results, **({"missing": f"{missing} questions have no prediction"} if missing else {})))
+    notes = {"missing": f"questions without a prediction: {missing}"} if missing else {}
+    notes.update({"foreign": f"predictions for ids that the data does not have: {foreign}"} if foreign else {})
+    print(summary(scores, results, **notes))
 
 
 def compare_predictions(config):
@@ -104,7 +115,14 @@ def compare_predictions(config):
 
     examples = load_data(config)
     name = choose_scorer(examples) if config.scorer in (None, "auto") else config.scorer
-    result = compare(*(read_answers(path, str) for path in config.compare), examples, name)
+    files = [read_answers(path, str) for path in config.compare]
+    for path, answers in zip(config.compare, files):
+        missing = sum(example.is_labelled and example.id not in answers for example in examples)
+        if missing == sum(example.is_labelled for example in examples):
+            raise InputError(f"{path}: answers none of the questions of {examples.source}; do the ids belong together?")
+        if missing:
+            print(f"{path}: questions without a prediction: {missing}")
+    result = compare(*files, examples, name)
     print(f"A {config.compare[0]}\nB {config.compare[1]}\n{result['total']} questions, scorer {name}\n")
     print(f"{'':12} {'A':>7} {'B':>7} {'B - A':>7}   95 % interval        p")
     for score, row in result.items():
@@ -168,7 +186,11 @@ def details(gold, predictions, examples, windows=None):
     from mrc.analysis import breakdown, confidence_intervals
 
     each = gold.each(predictions)
-    intervals = zip((gold.scorer.exact, gold.scorer.graded), confidence_intervals(each, examples))
+    if not gold.scorer.takes_null and not all(gold.has_answer.values()):
+        print("note: some questions have no answer, which this scorer does not know of; --scorer squad_v2 does.")
+    intervals = ()
+    if len({example.context for example in examples}) > 1:  # of one context nothing can be drawn
+        intervals = zip((gold.scorer.exact, gold.scorer.graded), confidence_intervals(each, examples))
     return {**{f"{name}_interval": interval for name, interval in intervals}, "breakdown": breakdown(each, examples, windows)}
 
 

@@ -70,7 +70,7 @@ def summary(results, folder):
     """The end of a run as a small table, and the command to go on with."""
     scores = [(name, f"{results[key]:.2f}") for name, key in SHOWN if key in results]
     rows = [*scores, *([("questions", results["total"]), ("scorer", results["scorer"])] if scores else []),
-            ("best epoch", f"{results['epoch']} of {results['epochs']}"),
+            ("best epoch", f"{results['epoch']} of {results['epochs']}" if scores else "the last: nothing was scored"),
             ("seconds", f"{results['seconds']:.0f}"), ("features/s", f"{results['features_per_second']:.1f}"),
             *([("peak memory", f"{results['peak_memory_mb']:.0f} MB")] if results["peak_memory_mb"] else []),
             ("checkpoint", folder / "best")]

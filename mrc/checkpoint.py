@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from mrc import __version__
 from mrc.config import InputError
 from mrc.examples import read_json, write_json
-from mrc.model import BaselineModel
-from mrc.tokenization import load_tokenizer
+from mrc.model import WEIGHTS, BaselineModel
+from mrc.tokenization import is_path, load_tokenizer
 
 SETTINGS = "mrc.json"  # ours: how the model was trained and what it scored
 BEST, LAST = "best", "last"  # a run's checkpoints
@@ -63,6 +63,8 @@ def find_checkpoint(path):
             return best
     if (folder / RUN_FILE).exists():
         raise InputError(f"{path}: this run has no checkpoint yet.")
+    if is_path(path):
+        raise InputError(f"{path}: no such folder; train.py makes one and names it at its end.")
     if folder.exists() and not (folder / "config.json").is_file():
         raise InputError(f"{path}: neither a run's folder nor a checkpoint's: it holds no config.json.")
     return folder if folder.exists() else path
@@ -91,8 +93,7 @@ def new_run_folder(output_dir, name):
     Raises InputError if `output_dir` holds a run, or anything else, already.
     """
     if output_dir is None:
-        candidates = (Path("checkpoints") / (name if n == 1 else f"{name}-{n}") for n in count(1))
-        folder = next(folder for folder in candidates if _make(folder, if_new=True))
+        folder = _make_numbered(Path("checkpoints") / name)
     else:
         folder = Path(output_dir)
         if folder.is_dir() and any(folder.iterdir()):
@@ -104,17 +105,25 @@ def new_run_folder(output_dir, name):
 
 
 def results_folder(output_dir, checkpoint, data):
-    """Make the folder of an evaluation: `output_dir`, or one beside the checkpoint named after it and the data."""
+    """Make the folder of an evaluation: `output_dir`, or a new one beside the checkpoint, named after it and the data."""
     if output_dir is None:
         checkpoint = Path(checkpoint)
         beside = checkpoint.parent if checkpoint.is_dir() else Path("checkpoints")  # nothing local lies beside a hub id
-        output_dir = beside / f"{checkpoint.name}-on-{data_name(data)}"
+        return _make_numbered(beside / f"{checkpoint.name}-on-{data_name(data)}")
+    if (Path(output_dir) / WEIGHTS).exists():
+        raise InputError(f"--output-dir {output_dir}: is a checkpoint; choose another folder.")
     return _make(Path(output_dir))
 
 
 def data_name(data):
     """A name for a data file, or for a choice of the built-in corpus, that can be part of a folder's."""
     return re.sub(r"[^\w.-]+", "-", Path(data).name.removesuffix(".json"))
+
+
+def _make_numbered(folder):
+    """Make a folder that was not there: FOLDER, or FOLDER-2, ... where taken."""
+    candidates = (folder if n == 1 else folder.with_name(f"{folder.name}-{n}") for n in count(1))
+    return next(candidate for candidate in candidates if _make(candidate, if_new=True))
 
 
 def _make(folder, if_new=False):

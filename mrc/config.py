@@ -3,6 +3,7 @@
 import argparse
 import math
 import operator
+import os
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -30,6 +31,9 @@ def command_line(program):
         if type(error).__name__ != "OutOfMemoryError":  # PyTorch's, which is not imported for a command line that fails early
             raise
         message, status = "error: the device has too little memory; use a smaller batch size or --max-length.", 1
+    except BrokenPipeError:  # the reader of a pipe, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     else:
         return
     print(f"{program}: {message}", file=sys.stderr)
@@ -186,6 +190,16 @@ class EvalConfig(Config):
             raise InputError("give one of --checkpoint, --predictions and --compare; see --help.")
         if self.checkpoint is None and self.data is None:
             raise InputError("--data is needed: the file that holds the right answers.")
+        self._refuse("--checkpoint", self.checkpoint, ("max_length", "stride", "max_question_length", "precision", "batch_size", "search",
+                                                       "n_best", "max_answer_length"))
+        self._refuse("--predictions", self.predictions, ("na_probs",))
+        self._refuse("--checkpoint or --predictions", self.checkpoint or self.predictions, ("null_threshold", "strip_answer", "strip_particles"))
+
+    def _refuse(self, needed, given, names):
+        """Raise InputError for settings that would be passed over without what they need."""
+        for name in names:
+            if given is None and getattr(self, name):
+                raise InputError(f"--{name.replace('_', '-')} works with {needed} alone.")
 
 
 def parse_args(config_class, argv=None):

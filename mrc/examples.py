@@ -107,7 +107,8 @@ def _example(record, context, title, where, on_bad_answer, examples):
     is_impossible = _field(record, "is_impossible", bool, where) if "is_impossible" in record else None
     answers = []
     if record.get("answers") is not None and not is_impossible:
-        for n, answer in enumerate(_field(record, "answers", list, where)):
+        hint = " SQuAD's form is [{\"text\": ..., \"answer_start\": ...}, ...]."
+        for n, answer in enumerate(_field(record, "answers", list, where, hint)):
             answers.append(_answer(answer, context, f"{where}.answers[{n}]", on_bad_answer, examples))
         if not answers and is_impossible is None:
             is_impossible = True  # an empty list, and no word of is_impossible: SQuAD 2.0 as some tools write it

@@ -1,7 +1,6 @@
 """The baseline reader: a pretrained encoder, dropout, and one linear layer that scores each token as start and end."""
 
 import inspect
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -10,10 +9,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModel, BertConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_QUESTION_ANSWERING_MAPPING
-from transformers.utils import logging as hf_logging
 
 from mrc.config import InputError
-from mrc.tokenization import loading_error
+from mrc.tokenization import loading_error, quiet_loading
 
 # What configurations call the two dropouts. Only those that a configuration has are set.
 HIDDEN_DROPOUT = ("hidden_dropout_prob", "hidden_dropout", "dropout", "dropout_rate", "mlp_dropout", "embedding_dropout")
@@ -74,7 +72,7 @@ class BaselineModel(nn.Module):
         `save_pretrained`. An encoder-decoder gives its encoder. Raises InputError if it cannot be had.
         """
         try:
-            with _quiet_transformers():
+            with quiet_loading():
                 config = AutoConfig.from_pretrained(name_or_path)
                 _set_dropout(config, dropout, attention_dropout)
                 if config.architectures == [cls.__name__]:
@@ -167,17 +165,3 @@ def _max_length(encoder):
             return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
     positions = getattr(encoder.config, "max_position_embeddings", None)
     return positions if positions and positions > 0 else None  # XLNet says -1
-
-
-@contextmanager
-def _quiet_transformers():
-    """Keep transformers from printing its load report: which weights are new is said here in one line."""
-    verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
-    hf_logging.set_verbosity_error()
-    hf_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        hf_logging.set_verbosity(verbosity)
-        if bars:
-            hf_logging.enable_progress_bar()

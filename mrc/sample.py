@@ -276,10 +276,11 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", default="sample", metavar="SPEC", help="sample[:ko,en,vi,ru][:unanswerable] (default: sample)")
     args = parser.parse_args()
+    parts = {args.folder / f"{split}.json": load_sample(args.data, split) for split in CONTEXTS}
+    if taken := [path for path in parts if path.exists()]:
+        raise InputError(f"{taken[0]}: is there already; choose another folder, or remove it.")
     args.folder.mkdir(parents=True, exist_ok=True)
-    for split in CONTEXTS:
-        examples = load_sample(args.data, split)
-        path = args.folder / f"{split}.json"
+    for path, examples in parts.items():
         write_squad(examples, path)
         print(f"{path}: {len(examples)} questions")
 

@@ -1,20 +1,40 @@
 """Tokenizers: loading a pretrained one, and learning the vocabulary of the built-in `tiny` encoder."""
 
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
+from huggingface_hub.utils import logging as hub_logging
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging as hf_logging
 
 from mrc.config import InputError
 
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
 
 
+@contextmanager
+def quiet_loading():
+    """Keep transformers and the hub's client from printing reports and retries: what matters is said here, in one line."""
+    verbosity, hub_verbosity, bars = hf_logging.get_verbosity(), hub_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(hub_verbosity)
+        if bars:
+            hf_logging.enable_progress_bar()
+
+
 def load_tokenizer(name_or_path):
     """Load the tokenizer of a hub id or a local folder. Raises InputError if it cannot be had or is no fast one."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+        with quiet_loading():
+            tokenizer = AutoTokenizer.from_pretrained(name_or_path)
     except Exception as error:  # the hub client, transformers and tokenizers each raise their own kinds
         raise loading_error(name_or_path, "tokenizer", error) from error
     if not tokenizer.is_fast:
@@ -25,14 +45,24 @@ def load_tokenizer(name_or_path):
 
 def loading_error(name_or_path, what, error):
     """The InputError for a tokenizer or model that could not be loaded: what failed, and what to do about it."""
-    reason = str(error).strip().split("\n")[0][:200]
+    reason = " ".join(str(error).split())[:200]
+    if is_path(name_or_path):
+        return InputError(f"{name_or_path}: no such folder.")
     if "safetensors" in reason:
         return InputError(f"{name_or_path}: no weights in safetensors, and pickled ones are not loaded, as they can run code: "
                           f"convert them. ({reason})")
+    if Path(name_or_path).is_dir() and not (Path(name_or_path) / "config.json").exists():
+        return InputError(f"{name_or_path}: this folder holds no {what} that can be loaded: it has no config.json.")
     if Path(name_or_path).is_dir():
         return InputError(f"{name_or_path}: this folder holds no {what} that can be loaded: {reason}")
     return InputError(f"{name_or_path}: the {what} is no local folder and could not be fetched from the Hugging Face hub: check the "
                       f"name and the connection, or give a local folder (or train the built-in one: train.py --model tiny). ({reason})")
+
+
+def is_path(name):
+    """Whether a name can only be meant as a folder that is not there, and not as a hub id (of one or two parts)."""
+    path = Path(name)
+    return not path.exists() and (str(name).startswith((".", "/", "~")) or len(path.parts) > 2 or path.parent.name == "checkpoints")
 
 
 def train_tokenizer(texts, vocab_size=8000, min_frequency=100):

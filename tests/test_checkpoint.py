@@ -115,5 +115,9 @@ def test_run_folders_are_never_taken_twice(tmp_path, monkeypatch):
 def test_results_go_beside_the_checkpoint(tmp_path):
     (tmp_path / "best").mkdir()
     assert results_folder(None, tmp_path / "best", "data/KorQuAD_v1.0_dev.json") == tmp_path / "best-on-KorQuAD_v1.0_dev"
+    assert results_folder(None, tmp_path / "best", "data/KorQuAD_v1.0_dev.json") == tmp_path / "best-on-KorQuAD_v1.0_dev-2"
     assert results_folder(None, tmp_path / "best", "sample:ko,en") == tmp_path / "best-on-sample-ko-en"
     assert results_folder(tmp_path / "there", tmp_path / "best", "x") == tmp_path / "there"
+    (tmp_path / "there" / "model.safetensors").touch()
+    with pytest.raises(InputError, match="is a checkpoint"):
+        results_folder(tmp_path / "there", tmp_path / "best", "x")

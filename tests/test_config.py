@@ -65,8 +65,9 @@ def test_one_thing_is_scored(argv, message):
 
 
 def test_flags_of_other_kinds():
-    config = parse_args(EvalConfig, ["--compare", "a", "b", "--data", "d", "--strip-answer"])
-    assert config.compare == ["a", "b"] and config.strip_answer and not config.strip_particles
+    assert parse_args(EvalConfig, ["--compare", "a", "b", "--data", "d"]).compare == ["a", "b"]
+    config = parse_args(EvalConfig, ["--predictions", "a", "--data", "d", "--strip-answer"])
+    assert config.strip_answer and not config.strip_particles
 
 
 def test_every_scorer_can_be_asked_for():

@@ -149,7 +149,7 @@ def test_predictions_are_scored_without_a_model(tmp_path, capsys):
     assert metrics["exact_match"] == metrics["f1"] == 100 and metrics["exact_match_interval"] == [100, 100]
     assert metrics["breakdown"]["title"]["Маяк"]["total"] == 2
     evaluate.main(["--predictions", str(tmp_path / "half.json"), "--data", str(DATA / "squad.json"), "--scorer", "mlqa-vi"])
-    assert "3 questions have no prediction" in capsys.readouterr().out
+    assert "questions without a prediction: 3" in capsys.readouterr().out
     evaluate.main(["--compare", str(tmp_path / "half.json"), str(tmp_path / "right.json"), "--data", str(DATA / "squad.json")])
     table = capsys.readouterr().out
     assert "exact by A alone 0, by B alone 4" in table and "exact_match" in table
@@ -168,6 +168,18 @@ def test_probabilities_of_no_answer(tmp_path, capsys):
     assert "p.json: the value of 'v2-1' must be a string" in fails(evaluate.main, capsys, *base)
     (tmp_path / "p.json").write_text('{"other": "1784"}')
     assert "answers none of the questions" in fails(evaluate.main, capsys, *base)
+    (tmp_path / "q.json").write_text('{"v2-1": "1784"}')
+    compared = ["--compare", tmp_path / "q.json", tmp_path / "p.json", "--data", DATA / "squad_v2.json"]
+    assert "p.json: answers none of the questions" in fails(evaluate.main, capsys, *compared)
+    assert "--na-probs works with --predictions alone" in fails(evaluate.main, capsys, *compared, "--na-probs", "x")
+    assert "--stride works with --checkpoint alone" in fails(evaluate.main, capsys, *compared, "--stride", "3")
+
+
+def test_predictions_can_be_stripped(tmp_path, capsys):
+    with_particles = {e.id: e.answers[0].text + "에서" for e in load_examples(DATA / "korquad.json")}
+    (tmp_path / "p.json").write_text(json.dumps(with_particles))
+    evaluate.main(["--predictions", str(tmp_path / "p.json"), "--data", str(DATA / "korquad.json"), "--strip-particles"])
+    assert "EM           66.67  (with particles 0.00)" in capsys.readouterr().out  # the third ends in a quotation mark
 
 
 def test_options_of_answers_and_search(trained, tmp_path, capsys):
@@ -191,7 +203,8 @@ def test_options_of_answers_and_search(trained, tmp_path, capsys):
     (["--max-length", "129"], "--max-length 129 is above the 128 positions that the model has; use --max-length 128 or less"),
     (["--output-dir", "taken"], "taken: holds a run already"),
     (["--model", "nobody/nothing"], "could not be fetched from the Hugging Face hub"),
-    (["--model", "."], "this folder holds no tokenizer that can be loaded"),
+    (["--model", "."], "this folder holds no tokenizer that can be loaded: it has no config.json"),
+    (["--model", "./absent"], "./absent: no such folder"),
     (["--validation-file", "nodata.json"], "nodata.json"),
     (["--train-file", ""], "needs a --train-file; to score a trained reader, use evaluate.py"),
     (["--data", "sample"], "give one of them"),
@@ -218,6 +231,8 @@ def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder,
 
 @pytest.mark.parametrize("argv, message", [
     (["--checkpoint", "absent"], "could not be fetched from the Hugging Face hub"),
+    (["--checkpoint", "checkpoints/absent"], "checkpoints/absent: no such folder; train.py makes one"),
+    (["--checkpoint", "./absent"], "./absent: no such folder"),
     (["--checkpoint", "."], "holds no config.json"),
     (["--data", "absent.json"], "absent.json: no such file"),
     (["--data", "empty.json"], "empty.json: holds no question"),

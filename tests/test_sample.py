@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from mrc import sample
 from mrc.config import InputError
 from mrc.examples import load_examples, write_squad
 from mrc.sample import LANGUAGES, Hangul, load_sample, sample_examples
@@ -68,6 +69,14 @@ def test_an_unknown_language_is_refused():
         load_sample("sample:fr")
     with pytest.raises(InputError, match="data.json: the built-in corpus is called sample; a file to train on is a --train-file"):
         load_sample("data.json")
+
+
+def test_it_is_exported_and_never_over_a_users_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["sample", str(tmp_path), "--data", "sample:ko"])
+    sample.main()
+    assert load_examples(tmp_path / "validation.json") == load_sample("sample:ko", "validation")
+    with pytest.raises(InputError, match="train.json: is there already"):
+        sample.main()
 
 
 def test_it_can_be_written_as_squad_json(tmp_path):

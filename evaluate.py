@@ -73,10 +73,9 @@ def score_checkpoint(config):
 
 def score_predictions(config):
     """Score a file of answers, without any model."""
+    from mrc.answers import strip_answer, strip_particle
     from mrc.examples import write_json
     from mrc.scoring import Gold, choose_scorer
-
-    from mrc.answers import strip_answer, strip_particle
 
     examples, predictions = load_data(config), read_answers(config.predictions, str)
     null_odds = read_answers(config.na_probs, (int, float)) if config.na_probs else None

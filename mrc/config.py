@@ -193,7 +193,8 @@ class EvalConfig(Config):
         self._refuse("--checkpoint", self.checkpoint, ("max_length", "stride", "max_question_length", "precision", "batch_size", "search",
                                                        "n_best", "max_answer_length"))
         self._refuse("--predictions", self.predictions, ("na_probs",))
-        self._refuse("--checkpoint or --predictions", self.checkpoint or self.predictions, ("null_threshold", "strip_answer", "strip_particles"))
+        self._refuse("--checkpoint or --predictions", self.checkpoint or self.predictions, ("null_threshold", "strip_answer",
+                                                                                           "strip_particles"))
 
     def _refuse(self, needed, given, names):
         """Raise InputError for settings that would be passed over without what they need."""

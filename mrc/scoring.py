@@ -136,10 +136,11 @@ class Scorer:
 
 SCORERS = {
     "squad": Scorer(normalize_squad, word_f1),  # Rajpurkar et al. 2016, evaluate-v1.1.py
-    "squad_v2": Scorer(normalize_squad, word_f1_or_nothing, exact="exact", takes_null=True, drops_empty=True,
-                       splits_by_answer=True),  # Rajpurkar et al. 2018, evaluate-v2.0.py
+    # Rajpurkar et al. 2018, evaluate-v2.0.py
+    "squad_v2": Scorer(normalize_squad, word_f1_or_nothing, exact="exact", takes_null=True, drops_empty=True, splits_by_answer=True),
     "korquad": Scorer(normalize_korquad, character_f1),  # Lim et al. 2019, evaluate-korquad_v1.0.py
-    "klue": Scorer(normalize_klue, character_rouge_w, graded="rouge_w", takes_null=True, percent=percent_in_pairs),  # Park et al. 2021, KLUE-baseline
+    # Park et al. 2021, KLUE-baseline
+    "klue": Scorer(normalize_klue, character_rouge_w, graded="rouge_w", takes_null=True, percent=percent_in_pairs),
     "xquad": Scorer(normalize_squad, word_f1),  # Artetxe et al. 2020 score XQuAD by the script of SQuAD 1.1
     # Lewis et al. 2019, mlqa_evaluation_v1.py
     **{f"mlqa-{language}": Scorer(partial(normalize_mlqa, language=language), word_f1) for language in MLQA_ARTICLES},

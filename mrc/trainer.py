@@ -65,8 +65,8 @@ class Trainer:
         self.bar.close()
 
         results = {**best, "epochs": self.epoch, "steps": self.step, "scorer": self.metrics and self.metrics.scorer,
-                   "precision": self.precision, "features_per_second": self.features / self.train_seconds, "train_seconds": self.train_seconds,
-                   "seconds": time.perf_counter() - started, "peak_memory_mb": peak_memory_mb(self.device)}
+                   "precision": self.precision, "features_per_second": self.features / self.train_seconds,
+                   "train_seconds": self.train_seconds, "seconds": time.perf_counter() - started, "peak_memory_mb": peak_memory_mb(self.device)}
         write_json(self.folder / "metrics.json", results, indent=2)
         return results
 

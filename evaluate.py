@@ -75,28 +75,26 @@ def score_predictions(config):
     """Score a file of answers, without any model."""
     from mrc.answers import strip_answer, strip_particle
     from mrc.examples import write_json
-    from mrc.scoring import Gold, choose_scorer
+    from mrc.scoring import Gold
 
     examples, predictions = load_data(config), read_answers(config.predictions, str)
     null_odds = read_answers(config.na_probs, (int, float)) if config.na_probs else None
-    name = choose_scorer(examples) if config.scorer in (None, "auto") else config.scorer
-    gold = Gold(examples, name)
-    if not gold.answers:
-        raise InputError(f"{examples.source}: has no answers to score against.")
+    gold = Gold(examples, config.scorer or "auto")
+    missing = count_missing(config.predictions, predictions, examples)
     if null_odds is not None and (lacking := [i for i in predictions if i in gold.answers and i not in null_odds]):
         raise InputError(f"{config.na_probs}: has no probability for question '{lacking[0]}', which {config.predictions} answers.")
-    if not any(i in gold.answers for i in predictions):
-        raise InputError(f"{config.predictions}: answers none of the questions of {examples.source}; do the ids belong together?")
     if config.strip_answer:
         predictions = {i: strip_answer(text) for i, text in predictions.items()}
     # As in evaluate-v2.0.py: where the odds are probabilities, nothing exceeds the default threshold of 1.
     threshold = 1.0 if config.null_threshold is None else config.null_threshold
-    scores, results = gold.score(predictions, null_odds, threshold), {"scorer": name, "questions": len(examples)}
+    scores, results = gold.score(predictions, null_odds, threshold), {"scorer": gold.name, "questions": len(examples)}
     if config.strip_particles:
         predictions = {i: strip_particle(text) for i, text in predictions.items()}
         results["with_particles"], scores = scores, gold.score(predictions, null_odds, threshold)
     known = {example.id for example in examples}
-    missing, foreign = sum(i not in predictions for i in gold.answers), sum(i not in known for i in predictions)
+    foreign = sum(i not in known for i in predictions)
+    if null_odds:  # what is said of the scores is said of the answers that were scored
+        predictions = {i: "" if null_odds.get(i, 0.0) > threshold else text for i, text in predictions.items()}
     results = {**scores, **results, "missing": missing, "foreign": foreign, **details(gold, predictions, examples)}
     if config.output_dir:
         from mrc.checkpoint import results_folder
@@ -110,19 +108,14 @@ def score_predictions(config):
 def compare_predictions(config):
     """Test whether the second of two files of answers is better than the first."""
     from mrc.analysis import compare
-    from mrc.scoring import choose_scorer
 
     examples = load_data(config)
-    name = choose_scorer(examples) if config.scorer in (None, "auto") else config.scorer
     files = [read_answers(path, str) for path in config.compare]
     for path, answers in zip(config.compare, files):
-        missing = sum(example.is_labelled and example.id not in answers for example in examples)
-        if missing == sum(example.is_labelled for example in examples):
-            raise InputError(f"{path}: answers none of the questions of {examples.source}; do the ids belong together?")
-        if missing:
+        if missing := count_missing(path, answers, examples):
             print(f"{path}: questions without a prediction: {missing}")
-    result = compare(*files, examples, name)
-    print(f"A {config.compare[0]}\nB {config.compare[1]}\n{result['total']} questions, scorer {name}\n")
+    result = compare(*files, examples, config.scorer or "auto")
+    print(f"A {config.compare[0]}\nB {config.compare[1]}\n{result['total']} questions, scorer {result['scorer']}\n")
     print(f"{'':12} {'A':>7} {'B':>7} {'B - A':>7}   95 % interval        p")
     for score, row in result.items():
         if isinstance(row, dict):
@@ -133,7 +126,7 @@ def compare_predictions(config):
         from mrc.checkpoint import results_folder
         from mrc.examples import write_json
 
-        write_json(results_folder(config.output_dir, None, config.data) / "comparison.json", {**result, "scorer": name}, indent=2)
+        write_json(results_folder(config.output_dir, None, config.data) / "comparison.json", result, indent=2)
 
 
 def load_data(config):
@@ -158,6 +151,17 @@ def read_answers(path, kind):
         if not isinstance(value, kind) or isinstance(value, bool):
             raise InputError(f"{path}: the value of '{identity}' must be {'a string' if kind is str else 'a number'}.")
     return values
+
+
+def count_missing(path, predictions, examples):
+    """How many of the questions that have a right answer the predictions lack. Raises InputError if there are none, or all lack."""
+    labelled = [example.id for example in examples if example.is_labelled]
+    if not labelled:
+        raise InputError(f"{examples.source}: has no answers to score against.")
+    missing = sum(identity not in predictions for identity in labelled)
+    if missing == len(labelled):
+        raise InputError(f"{path}: answers none of the questions of {examples.source}; do the ids belong together?")
+    return missing
 
 
 def fill_in(config, settings, model):
@@ -195,7 +199,8 @@ def details(gold, predictions, examples, windows=None):
 
 def summary(scores, results, **more):
     """The end of an evaluation as a small table."""
-    shown = {"exact_match": "EM", "exact": "EM", "f1": "F1", "rouge_w": "ROUGE-W"}
+    from mrc.scoring import SHORT_NAMES
+
     rows = []
     for name, value in scores.items():
         if name.endswith("total"):
@@ -204,7 +209,7 @@ def summary(scores, results, **more):
         beside = f"  (95 % interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
         if name in results.get("with_particles", {}):
             beside += f"  (with particles {results['with_particles'][name]:.2f})"
-        rows.append((shown.get(name, name), f"{value:.2f}{beside}"))
+        rows.append((SHORT_NAMES.get(name, name), f"{value:.2f}{beside}"))
     rows += [("scorer", results["scorer"])] if scores else [("scores", "none: the data has no answers")]
     rows.append(("questions", results["questions"]))
     if "answers_changed_by_exact_search" in results:

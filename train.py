@@ -63,12 +63,11 @@ def main(argv=None):
     print(summary(results, folder))
 
 
-SHOWN = (("EM", "exact_match"), ("EM", "exact"), ("F1", "f1"), ("ROUGE-W", "rouge_w"))
-
-
 def summary(results, folder):
     """The end of a run as a small table, and the command to go on with."""
-    scores = [(name, f"{results[key]:.2f}") for name, key in SHOWN if key in results]
+    from mrc.scoring import SHORT_NAMES
+
+    scores = [(short, f"{results[name]:.2f}") for name, short in SHORT_NAMES.items() if name in results]
     rows = [*scores, *([("questions", results["total"]), ("scorer", results["scorer"])] if scores else []),
             ("best epoch", f"{results['epoch']} of {results['epochs']}" if scores else "the last: nothing was scored"),
             ("seconds", f"{results['seconds']:.0f}"), ("features/s", f"{results['features_per_second']:.1f}"),

@@ -37,7 +37,7 @@ def confidence_intervals(each, examples, seed=0):
 
 
 def compare(predictions_a, predictions_b, examples, scorer, seed=0):
-    """A paired comparison of two readers' predictions (id -> text) on the same examples.
+    """A paired comparison of two readers' predictions (id -> text) on the same examples; scorer: as for `Gold`.
 
     Returns, for the scorer's two scores: both values and their difference B - A in percent, a 95 % bootstrap interval
     of the difference over contexts, and the p-value of a two-sided sign-flip permutation test over contexts; and how many
@@ -55,7 +55,7 @@ def compare(predictions_a, predictions_b, examples, scorer, seed=0):
     observed = np.abs(sums.sum(axis=0))
     flipped = np.concatenate([np.abs(rng.choice((-1.0, 1.0), (PERMUTATIONS // 100, len(counts))) @ sums) for _ in range(100)])
     p = (1 + (flipped >= observed - 1e-9).sum(axis=0)) / (1 + PERMUTATIONS)
-    result = {"total": len(common), "only_a_exact": int((a[:, 0] > b[:, 0]).sum()), "only_b_exact": int((b[:, 0] > a[:, 0]).sum())}
+    result = {"scorer": gold.name, "total": len(common), "only_a_exact": int((a[:, 0] > b[:, 0]).sum()), "only_b_exact": int((b[:, 0] > a[:, 0]).sum())}
     for column, name in enumerate((gold.scorer.exact, gold.scorer.graded)):
         result[name] = {"a": 100 * float(a[:, column].mean()), "b": 100 * float(b[:, column].mean()),
                         "difference": 100 * float((b - a)[:, column].mean()), "interval": [float(low[column]), float(high[column])],

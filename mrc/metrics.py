@@ -12,7 +12,7 @@ from tqdm import tqdm
 from mrc.batching import INPUTS, make_loader
 from mrc.decoding import best_spans
 from mrc.device import autocast
-from mrc.scoring import Gold, choose_scorer
+from mrc.scoring import Gold
 
 NO_SPAN = {"text": "", "probability": 1.0, "start_logit": None, "end_logit": None}  # the empty answer
 UPDATE_SIZE = 64  # features decoded at once when `compute` is given whole arrays
@@ -47,8 +47,8 @@ class Metrics:
     def __init__(self, dataset, scorer="squad", n_best=20, max_answer_length=30, search="pruned", takes_null=None,
                  null_threshold=0.0, tune_threshold=False, clean=None):
         self.dataset = dataset
-        self.scorer = choose_scorer(dataset.examples) if scorer == "auto" else scorer
-        self.gold = Gold(dataset.examples, self.scorer)
+        self.gold = Gold(dataset.examples, scorer)
+        self.scorer = self.gold.name
         self.takes_null = self.gold.scorer.takes_null if takes_null is None else takes_null
         self.main_score = self.gold.scorer.graded
         self.n, self.max_answer_length, self.search, self.clean = n_best, max_answer_length, search, clean

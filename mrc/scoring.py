@@ -147,6 +147,9 @@ SCORERS = {
 }
 
 
+SHORT_NAMES = {"exact_match": "EM", "exact": "EM", "f1": "F1", "rouge_w": "ROUGE-W"}  # what tables for people call the scores
+
+
 def choose_scorer(examples):
     """The scorer of a data set, told by its version ("KorQuAD_v1.0_dev"), its file's name (MLQA's say the context's
     language), or by questions marked as having no answer (squad_v2); else squad."""
@@ -164,13 +167,15 @@ def choose_scorer(examples):
 class Gold:
     """The answers of the labelled examples, normalised once for one scorer.
 
-    examples: Examples, those without a label being passed over; scorer: a name in SCORERS. Raises InputError for another.
+    examples: Examples, those without a label being passed over; scorer: a name in SCORERS, or "auto" for what
+    `choose_scorer` says. Raises InputError for another. `name` is the scorer's name, `scorer` what stands under it.
     """
 
     def __init__(self, examples, scorer="squad"):
-        if scorer not in SCORERS:
+        self.name = choose_scorer(examples) if scorer == "auto" else scorer
+        if self.name not in SCORERS:
             raise InputError(f"scorer '{scorer}': choose one of {', '.join(SCORERS)}.")
-        self.scorer = SCORERS[scorer]
+        self.scorer = SCORERS[self.name]
         self.has_answer, self.answers = {}, {}  # by id, in the examples' order
         for example in examples:
             if example.is_labelled:

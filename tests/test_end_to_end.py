@@ -162,6 +162,9 @@ def test_probabilities_of_no_answer(tmp_path, capsys):
     evaluate.main([*base, "--na-probs", str(tmp_path / "na.json")])
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert (metrics["exact"], metrics["best_exact"], metrics["best_exact_thresh"]) == (50, 100, 0.2)
+    evaluate.main([*base, "--na-probs", str(tmp_path / "na.json"), "--null-threshold", "0.5"])
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["exact"] == 100 and metrics["breakdown"]["answerable"]["no"]["exact"] == 100  # the groups are of the same answers
     (tmp_path / "na.json").write_text('{"v2-1": 0.2}')
     assert "na.json: has no probability for question 'v2-2'" in fails(evaluate.main, capsys, *base, "--na-probs", tmp_path / "na.json")
     (tmp_path / "p.json").write_text('{"v2-1": 1784}')

@@ -44,9 +44,12 @@ MLQA_LANGUAGES = ("en", "es", "hi", "vi", "de", "ar", "zh")
 SCORERS = ("auto", "squad", "squad_v2", "korquad", "klue", "xquad", *(f"mlqa-{language}" for language in MLQA_LANGUAGES))
 
 
-def flag(default, help, *, group, tiny=None, choices=None, nargs=None, at_least=None, above=None, below=None):
-    """Declare a setting. `tiny` is its default with `--model tiny`; the bounds are checked when a config is made."""
-    metadata = {"default": default, "help": help, "group": group, "tiny": tiny, "choices": choices, "nargs": nargs,
+def flag(default, help, *, group, tiny=None, choices=None, nargs=None, positional=False, at_least=None, above=None, below=None):
+    """Declare a setting. `tiny` is its default with `--model tiny`; the bounds are checked when a config is made.
+
+    A positional setting is given without its name, and must be.
+    """
+    metadata = {"default": default, "help": help, "group": group, "tiny": tiny, "choices": choices, "nargs": nargs, "positional": positional,
                 "bounds": (("at least", at_least, operator.ge), ("above", above, operator.gt), ("below", below, operator.lt))}
     # With two defaults, a setting is None until `__post_init__` knows the model.
     return field(default=default if tiny is None else None, metadata=metadata)
@@ -69,7 +72,7 @@ class Config:
 
 
 def _check(name, value, meta):
-    option = "--" + name.replace("_", "-")
+    option = name.upper() if meta["positional"] else "--" + name.replace("_", "-")
     if meta["choices"] and value not in meta["choices"]:
         raise InputError(f"{option} {value}: choose one of {', '.join(meta['choices'])}.")
     if isinstance(value, float) and not math.isfinite(value):
@@ -203,10 +206,13 @@ class EvalConfig(Config):
                 raise InputError(f"--{name.replace('_', '-')} works with {needed} alone.")
 
 
-def parse_args(config_class, argv=None):
-    """Make a config from a command line (`sys.argv` by default). Raises InputError for a value out of bounds."""
+def parse_args(config_class, argv=None, program=None):
+    """Make a config from a command line (`sys.argv` by default); `program` is how --help calls it.
+
+    Raises InputError for a value out of bounds.
+    """
     # transformers.HfArgumentParser makes a parser too, but prints each flag twice and knows no groups and no bounds.
-    parser = argparse.ArgumentParser(description=config_class.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = argparse.ArgumentParser(program, description=config_class.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      allow_abbrev=False)
     groups, types = {}, get_type_hints(config_class)
     for setting in fields(config_class):
@@ -215,7 +221,9 @@ def parse_args(config_class, argv=None):
             groups[meta["group"]] = parser.add_argument_group(meta["group"])
         kind = (get_args(types[setting.name]) or [types[setting.name]])[0]  # `int | None` is read as int
         option, help = "--" + setting.name.replace("_", "-"), _help(meta)
-        if kind is bool:
+        if meta["positional"]:
+            groups[meta["group"]].add_argument(setting.name, type=kind, metavar=setting.name.upper(), help=help)
+        elif kind is bool:
             groups[meta["group"]].add_argument(option, action="store_true", help=help)
         else:
             metavar = None if meta["choices"] else {int: "N", float: "X", str: "NAME"}[kind]

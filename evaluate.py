@@ -26,8 +26,8 @@ def score_checkpoint(config):
     from mrc.answers import strip_answer, strip_particle
     from mrc.checkpoint import find_checkpoint, load_checkpoint, results_folder
     from mrc.device import choose_device, choose_precision, peak_memory_mb
-    from mrc.examples import write_json
     from mrc.features import FeatureDataset
+    from mrc.files import write_json
     from mrc.metrics import Metrics, evaluate
 
     started = time.perf_counter()
@@ -36,12 +36,13 @@ def score_checkpoint(config):
     # The reader, and the settings that it was trained with.
     checkpoint = find_checkpoint(config.checkpoint)
     model, tokenizer, settings = load_checkpoint(checkpoint)
-    fill_in(config, settings, model)
+    trained = fill_in(config, settings, model)
     model.to(device).check_fits(tokenizer, config.max_length)
 
     # The questions, and the windows on their contexts.
-    examples = load_data(config)
-    dataset = FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length, model.marks_exact_match)
+    examples = load_questions(config, trained)
+    dataset = FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length, model.marks_exact_match,
+                             config.feature_cache)
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")
     if dataset.report():
         print(dataset.report())
@@ -74,10 +75,10 @@ def score_checkpoint(config):
 def score_predictions(config):
     """Score a file of answers, without any model."""
     from mrc.answers import strip_answer, strip_particle
-    from mrc.examples import write_json
+    from mrc.files import write_json
     from mrc.scoring import Gold
 
-    examples, predictions = load_data(config), read_answers(config.predictions, str)
+    examples, predictions = load_questions(config), read_answers(config.predictions, str)
     null_odds = read_answers(config.na_probs, (int, float)) if config.na_probs else None
     gold = Gold(examples, config.scorer or "auto")
     missing = count_missing(config.predictions, predictions, examples)
@@ -109,7 +110,7 @@ def compare_predictions(config):
     """Test whether the second of two files of answers is better than the first."""
     from mrc.analysis import compare
 
-    examples = load_data(config)
+    examples = load_questions(config)
     files = [read_answers(path, str) for path in config.compare]
     for path, answers in zip(config.compare, files):
         if missing := count_missing(path, answers, examples):
@@ -124,17 +125,20 @@ def compare_predictions(config):
     print(f"\nexact by A alone {result['only_a_exact']}, by B alone {result['only_b_exact']}")
     if config.output_dir:
         from mrc.checkpoint import results_folder
-        from mrc.examples import write_json
+        from mrc.files import write_json
 
         write_json(results_folder(config.output_dir, None, config.data) / "comparison.json", result, indent=2)
 
 
-def load_data(config):
-    """The questions that --data names. Scores compare texts, so it does not matter here where an answer stands."""
-    from mrc.examples import load_examples
-    from mrc.sample import is_sample, load_sample
+def load_questions(config, trained=None):
+    """The questions that --data names, or those that the run of the settings `trained` was validated on."""
+    from mrc.data import load_data, load_validation_data
 
-    examples = load_sample(config.data, "validation") if is_sample(config.data) else load_examples(config.data, "skip")
+    # Scores compare texts, so it does not matter here where an answer stands.
+    examples = load_data(config.data, config.split, on_bad_answer="skip") if config.data else load_validation_data(trained)
+    if examples is None:
+        raise InputError(f"--data is needed: the run of {config.checkpoint} had no validation data.")
+    config.data = config.data or trained["validation_file"] or trained["train_file"] or trained["data"]  # its name in the results
     if not examples:
         raise InputError(f"{examples.source}: holds no question.")
     return examples.head(config.max_eval_examples)
@@ -142,7 +146,7 @@ def load_data(config):
 
 def read_answers(path, kind):
     """Read a JSON object of question ids, with values of one kind. Raises InputError naming the file and the id."""
-    from mrc.examples import read_json
+    from mrc.files import read_json
 
     values = read_json(path)
     if not isinstance(values, dict):
@@ -165,14 +169,11 @@ def count_missing(path, predictions, examples):
 
 
 def fill_in(config, settings, model):
-    """Set what the command line left open to what the run was trained with, or to the defaults for any model."""
+    """Set what the command line left open to what the run was trained with, or to the defaults for any model; return these."""
     trained = settings.get("config")
     if config.data is None:
         if trained is None:
             raise InputError(f"--data is needed: {config.checkpoint} does not say what it was validated on.")
-        if trained["train_file"] and not trained["validation_file"]:
-            raise InputError(f"--data is needed: the run of {config.checkpoint} had no validation file.")
-        config.data = trained["validation_file"] or trained["data"]
         config.max_eval_examples = config.max_eval_examples or trained["max_eval_examples"]
     if config.null_threshold is None:
         config.null_threshold = settings.get("null_threshold", 0.0)
@@ -182,6 +183,7 @@ def fill_in(config, settings, model):
     for name, name_there in AS_TRAINED.items():
         if getattr(config, name) is None:
             setattr(config, name, trained[name_there])
+    return trained
 
 
 def details(gold, predictions, examples, windows=None):

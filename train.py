@@ -9,11 +9,11 @@ def main(argv=None):
     import torch
 
     from mrc.checkpoint import data_name, new_run_folder
+    from mrc.data import bad_answer_records, leak_warning, load_training_data
     from mrc.device import choose_device
-    from mrc.examples import load_examples, write_json
     from mrc.features import FeatureDataset
+    from mrc.files import write_json
     from mrc.model import BaselineModel
-    from mrc.sample import load_sample
     from mrc.tokenization import load_tokenizer, train_tokenizer
     from mrc.trainer import Trainer
 
@@ -21,11 +21,7 @@ def main(argv=None):
     torch.manual_seed(config.seed)
 
     # Questions on contexts, to train on and to be scored on.
-    if config.train_file:
-        train = load_examples(config.train_file, config.on_bad_answer)
-        validation = load_examples(config.validation_file, config.on_bad_answer) if config.validation_file else None
-    else:
-        train, validation = load_sample(config.data, "train"), load_sample(config.data, "validation")
+    train, validation = load_training_data(config.to_dict())
     labelled = train.trainable()
     without_label, train = len(train) - len(labelled), labelled.head(config.max_train_examples)
     if not train:
@@ -46,8 +42,8 @@ def main(argv=None):
 
     # Windows on the contexts, as views on texts tokenised once.
     window = (config.max_length, config.stride, config.max_question_length, model.marks_exact_match)
-    train_set = FeatureDataset(train, tokenizer, *window)
-    eval_set = FeatureDataset(validation, tokenizer, *window) if validation else None
+    train_set = FeatureDataset(train, tokenizer, *window, cache=config.feature_cache)
+    eval_set = FeatureDataset(validation, tokenizer, *window, cache=config.feature_cache) if validation else None
 
     name = f"{data_name(config.model)}-{data_name(config.train_file or config.data)}"
     folder = new_run_folder(config.output_dir, name)
@@ -55,9 +51,14 @@ def main(argv=None):
     print(f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters, "
           f"{'new' if model.head_is_new else 'pretrained'} head; {device}; run in {folder}")
     left_out = f"{without_label} questions have no answer to train on and are left out." if without_label else ""
-    for report in (train.report(), left_out, validation.report() if validation else "", train_set.report()):
-        if report:
-            print(report)
+    reports = [train.report(), left_out, train_set.report()]
+    if validation:
+        reports += [validation.report(), eval_set.report(), leak_warning(train, validation)]
+    for report in filter(None, dict.fromkeys(reports)):  # the same only once, where one file is both
+        print(report)
+    if bad_answers := bad_answer_records(train, validation):
+        write_json(folder / "bad_answers.json", bad_answers, indent=2)
+        print(f"The answers not at their answer_start are listed in {folder / 'bad_answers.json'}.")
 
     results = Trainer(model, tokenizer, train_set, eval_set, config, folder, device).fit()
     print(summary(results, folder))

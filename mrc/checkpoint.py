@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 
 from mrc import __version__
 from mrc.config import InputError
-from mrc.examples import read_json, write_json
+from mrc.files import read_json, write_json
 from mrc.model import WEIGHTS, BaselineModel
 from mrc.tokenization import is_path, load_tokenizer
 
@@ -116,8 +116,9 @@ def results_folder(output_dir, checkpoint, data):
 
 
 def data_name(data):
-    """A name for a data file, or for a choice of the built-in corpus, that can be part of a folder's."""
-    return re.sub(r"[^\w.-]+", "-", Path(data).name.removesuffix(".json"))
+    """A name for a model or for data (a file, a glob, a hub id, "-" for standard input) that can be part of a folder's."""
+    stem = re.sub(r"\.(json|jsonl|ndjson|csv|tsv|parquet)$", "", Path(data).name.removesuffix(".gz"))
+    return re.sub(r"[^\w.]+", "-", stem).strip("-") or "stdin"
 
 
 def _make_numbered(folder):

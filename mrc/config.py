@@ -49,7 +49,8 @@ def flag(default, help, *, group, tiny=None, choices=None, nargs=None, positiona
 
     A positional setting is given without its name, and must be.
     """
-    metadata = {"default": default, "help": help, "group": group, "tiny": tiny, "choices": choices, "nargs": nargs, "positional": positional,
+    metadata = {"default": default, "help": help, "group": group, "tiny": tiny, "choices": choices, "nargs": nargs,
+                "positional": positional,
                 "bounds": (("at least", at_least, operator.ge), ("above", above, operator.gt), ("below", below, operator.lt))}
     # With two defaults, a setting is None until `__post_init__` knows the model.
     return field(default=default if tiny is None else None, metadata=metadata)
@@ -91,8 +92,16 @@ class TrainConfig(Config):
 
     data: str | None = flag(None, "in place of files, the built-in corpus: sample, or some of its languages (sample:ko,en,vi,ru); "
                             "':unanswerable' after it adds questions without an answer (default: sample)", group="data")
-    train_file: str | None = flag(None, "SQuAD-style JSON file to train on", group="data")
-    validation_file: str | None = flag(None, "SQuAD-style JSON file to score each epoch on", group="data")
+    train_file: str | None = flag(None, "questions to train on: a file (JSON as SQuAD nests it or as a list of records, JSON Lines, "
+                                  "CSV, TSV, Parquet; gzipped or not), a folder or a quoted glob of them, - for standard input, a folder "
+                                  "of datasets.save_to_disk, or a hub data set (squad_v2, klue:mrc)", group="data")
+    train_split: str | None = flag(None, "split of a hub data set or save_to_disk folder to train on, or a slice of it such as "
+                                   "train[:20%]; default: train", group="data")
+    validation_file: str | None = flag(None, "questions to score each epoch on, in the same forms", group="data")
+    validation_split: str | None = flag(None, "split to score on; default: validation. Without --validation-file, of --train-file",
+                                        group="data")
+    validation_fraction: float | None = flag(None, "in place of --validation-file: set aside about this share of the training "
+                                             "questions, whole contexts and whole articles, chosen by --seed", group="data", above=0, below=1)
     max_train_examples: int | None = flag(None, "train on the first N questions only", group="data", at_least=1)
     max_eval_examples: int | None = flag(None, "score the first N questions only", group="data", at_least=1)
     on_bad_answer: str = flag("repair", "an answer that does not stand at its answer_start: 'repair' moves it to its nearest "
@@ -104,6 +113,8 @@ class TrainConfig(Config):
     max_length: int = flag(384, "longest window, in tokens, question and special tokens included", group="model", tiny=128, at_least=8)
     stride: int = flag(128, "overlap of a context's consecutive windows, in tokens", group="model", tiny=32, at_least=0)
     max_question_length: int = flag(64, "longer questions are cut to this many tokens", group="model", at_least=1)
+    feature_cache: str | None = flag(None, "folder that keeps the tokenised texts, so that the next start on the same data and "
+                                     "tokenizer finds them", group="model")
     dropout: float = flag(0.1, "dropout probability in the encoder's hidden states and before the head", group="model",
                           tiny=0.0, at_least=0, below=1)
     attention_dropout: float = flag(0.0, "dropout probability on attention weights; anything but 0 forgoes fused attention on "
@@ -137,8 +148,15 @@ class TrainConfig(Config):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.validation_file and not self.train_file:
-            raise InputError(f"--validation-file {self.validation_file} needs a --train-file; to score a trained reader, use evaluate.py.")
+        for name in ("validation_file", "train_split", "validation_split", "validation_fraction"):
+            if getattr(self, name) and not self.train_file:
+                raise InputError(f"--{name.replace('_', '-')} {getattr(self, name)} needs a --train-file; to score a trained reader, "
+                                 "use evaluate.py.")
+        if self.validation_split and not self.validation_file:
+            self.validation_file = self.train_file
+        if self.validation_fraction and self.validation_file:
+            raise InputError(f"--validation-fraction {self.validation_fraction} and --validation-file {self.validation_file}: give one "
+                             "of them.")
         if self.data and self.train_file:
             raise InputError(f"--data {self.data} and --train-file {self.train_file}: give one of them.")
         if not self.train_file:
@@ -158,13 +176,17 @@ class EvalConfig(Config):
     predictions: str | None = flag(None, "JSON file: question id -> answer", group="what is scored")
     compare: str | None = flag(None, "two such files", group="what is scored", nargs=2)
 
-    data: str | None = flag(None, "SQuAD-style JSON file, or sample; default: what the run was validated on", group="data")
+    data: str | None = flag(None, "questions, in any form that train.py reads (files, folders, globs, -, hub data sets), or sample; "
+                            "default: what the run was validated on", group="data")
+    split: str | None = flag(None, "split of a hub data set or save_to_disk folder, or a slice of it such as validation[:20%]; "
+                             "default: validation", group="data")
     max_eval_examples: int | None = flag(None, "take the first N questions only", group="data", at_least=1)
 
     max_length: int | None = flag(None, "longest window, in tokens; default: as trained, else 384", group="model", at_least=8)
     stride: int | None = flag(None, "overlap of a context's windows, in tokens; default: as trained, else 128", group="model", at_least=0)
     max_question_length: int | None = flag(None, "longer questions are cut to this many tokens; default: as trained, else 64",
                                            group="model", at_least=1)
+    feature_cache: str | None = flag(None, "folder that keeps the tokenised texts from one start to the next", group="model")
     precision: str | None = flag(None, "arithmetic of the forward pass; default: as trained, else auto", group="model",
                                  choices=("auto", "fp32", "bf16", "fp16"))
     batch_size: int | None = flag(None, "windows per forward pass; default: as trained, else 64", group="model", at_least=1)
@@ -191,10 +213,12 @@ class EvalConfig(Config):
         super().__post_init__()
         if sum(given is not None for given in (self.checkpoint, self.predictions, self.compare)) != 1:
             raise InputError("give one of --checkpoint, --predictions and --compare; see --help.")
+        if self.split and self.data is None:
+            raise InputError(f"--split {self.split} needs --data.")
         if self.checkpoint is None and self.data is None:
             raise InputError("--data is needed: the file that holds the right answers.")
-        self._refuse("--checkpoint", self.checkpoint, ("max_length", "stride", "max_question_length", "precision", "batch_size", "search",
-                                                       "n_best", "max_answer_length"))
+        self._refuse("--checkpoint", self.checkpoint, ("max_length", "stride", "max_question_length", "feature_cache", "precision",
+                                                       "batch_size", "search", "n_best", "max_answer_length"))
         self._refuse("--predictions", self.predictions, ("na_probs",))
         self._refuse("--checkpoint or --predictions", self.checkpoint or self.predictions, ("null_threshold", "strip_answer",
                                                                                            "strip_particles"))

@@ -8,17 +8,15 @@ The windows are, id for id, those of a Hugging Face fast tokenizer called with a
 `truncation="only_second"`, `stride` and `return_overflowing_tokens=True`.
 """
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from mrc.config import InputError
 from mrc.examples import NOT_FOUND
+from mrc.tokens import Tokens, bare, ranges
 
-TEXTS_AT_ONCE = 1000  # tokenised per call: enough for all cores, and bounds the memory that encodings take
 EXACT_MATCH_TYPE = 2  # token type of context tokens that also occur in the question
-LONE_SURROGATES = re.compile("[\ud800-\udfff]")  # valid in a Python string and in JSON, invalid in a tokenizer
 
 
 class FeatureDataset:
@@ -31,6 +29,7 @@ class FeatureDataset:
     max_question_length: longer questions lose their end; `questions_cut` counts them.
     mark_exact_match: give context tokens that also occur in the question a token type of their own, the exact match
     feature of DrQA (Chen et al. 2017, section 3.2). For encoders with three token types.
+    cache: a folder that keeps the tokenised texts from one start to the next (see tokens.py), None for no such folder.
 
     Attributes, with one entry a feature: `example_index`, `lengths` (tokens), `context_begin` and `context_length` (where
     the window begins within the feature, and its tokens), `null_position` (of the CLS token), and, if any example is
@@ -40,7 +39,8 @@ class FeatureDataset:
     Raises InputError if the stride leaves a window no room to advance.
     """
 
-    def __init__(self, examples, tokenizer, max_length=384, stride=128, max_question_length=64, mark_exact_match=False):
+    def __init__(self, examples, tokenizer, max_length=384, stride=128, max_question_length=64, mark_exact_match=False,
+                 cache=None):
         self.examples, self.tokenizer, self.max_length = examples, tokenizer, max_length
         self.template = Template.of(tokenizer)
         self.makes_token_types = "token_type_ids" in tokenizer.model_input_names
@@ -48,7 +48,7 @@ class FeatureDataset:
 
         contexts, self.context_index = _distinct([example.context for example in examples])
         questions, self.question_index = _distinct([example.question for example in examples])
-        self.contexts, self.questions = Tokens.of(contexts, tokenizer), Tokens.of(questions, tokenizer)
+        self.contexts, self.questions = (Tokens.of(texts, tokenizer, cache) for texts in (contexts, questions))
         self.max_question_length, self.questions_cut = max_question_length, self.questions.cut(max_question_length)
 
         self._make_windows(max_length, stride)
@@ -196,7 +196,7 @@ class Template:
     @classmethod
     def of(cls, tokenizer):
         """Read the template off the encoding of a pair of short texts."""
-        core = _bare(tokenizer)
+        core = bare(tokenizer)
         probe = core.encode("a", "a")
         sequence = np.array([-1 if s is None else s for s in probe.sequence_ids])
         ids, types = np.array(probe.ids, dtype=np.int64), np.array(probe.type_ids)
@@ -225,75 +225,8 @@ class Template:
                 (second, self.types[p + 1 + m]), (self.suffix, self.types[p + 2 + m :])]
 
 
-@dataclass
-class Tokens:
-    """Tokenised texts end to end: `ids` (tokens,) and `offsets` (tokens, 2) in characters, both int32; text t has
-    `lengths[t]` tokens from `starts[t]` on."""
-
-    ids: np.ndarray
-    offsets: np.ndarray
-    starts: np.ndarray
-    lengths: np.ndarray
-
-    @classmethod
-    def of(cls, texts, tokenizer):
-        """Tokenise without special tokens, on all cores."""
-        core = _bare(tokenizer)
-        ids, offsets, lengths = [np.zeros(0, np.int32)], [np.zeros((0, 2), np.int32)], []
-        for at in range(0, len(texts), TEXTS_AT_ONCE):
-            clean = [LONE_SURROGATES.sub("\ufffd", text) for text in texts[at : at + TEXTS_AT_ONCE]]
-            for encoding in core.encode_batch(clean, add_special_tokens=False):
-                ids.append(np.array(encoding.ids, dtype=np.int32))
-                offsets.append(np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2))
-                lengths.append(len(ids[-1]))
-        lengths = np.array(lengths, dtype=np.int64)
-        return cls(np.concatenate(ids), np.concatenate(offsets), np.cumsum(lengths) - lengths, lengths)
-
-    def cut(self, longest):
-        """Let no text have more than `longest` tokens; return how many had."""
-        too_long = int((self.lengths > longest).sum())
-        self.lengths = np.minimum(self.lengths, longest)
-        return too_long
-
-    def tokens_of(self, text, begin, end):
-        """The tokens at which the characters [begin, end) of texts `text` begin and end; all arrays (n,).
-
-        The tokens are indices of the flat arrays. Where several share the first or the last character (a lone Metaspace,
-        the bytes of a byte-level vocabulary), the innermost are taken, as the incumbent recipe does; where one character is
-        all there is, all its tokens. The first is after the last where no token overlaps.
-        """
-        # One sorted key for all texts: no offset reaches `stretch`, so a text's keys lie before the next text's.
-        stretch = int(max(self.offsets.max(initial=0), end.max(initial=0))) + 2
-        owner = np.repeat(np.arange(len(self.lengths)), self.lengths) * stretch
-        # The running maximum and minimum keep the keys sorted where a normaliser has swapped characters.
-        ends = np.maximum.accumulate(owner + self.offsets[:, 1])
-        begins = np.minimum.accumulate((owner + self.offsets[:, 0])[::-1])[::-1]
-        begin, end = text * stretch + begin, text * stretch + end
-        first, last = np.searchsorted(ends, begin, side="right"), np.searchsorted(begins, end, side="left") - 1  # that overlap
-        overlaps = first <= last
-        inner_first = np.maximum(first, np.searchsorted(begins, begin, side="right") - 1)
-        inner_last = np.minimum(last, np.searchsorted(ends, end, side="left"))
-        first = np.where(overlaps, np.minimum(inner_first, inner_last), first)
-        last = np.where(overlaps, np.maximum(inner_first, inner_last), last)
-        return first, last
-
-
-def ranges(starts, counts):
-    """Concatenate arange(start, start + count) for each pair, without a loop: (n,), (n,) -> (counts.sum(),)."""
-    ends = np.cumsum(counts)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
-
-
 def _distinct(texts):
     """The different texts in order of appearance, and which of them each text is: (distinct), (len(texts),)."""
     place = {}
     index = np.array([place.setdefault(text, len(place)) for text in texts], dtype=np.int64)
     return list(place), index
-
-
-def _bare(tokenizer):
-    """The tokenizer's core, set neither to truncate nor to pad (Hugging Face sets both anew at each call)."""
-    core = tokenizer.backend_tokenizer
-    core.no_truncation()
-    core.no_padding()
-    return core

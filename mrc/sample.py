@@ -191,6 +191,8 @@ def load_sample(spec, split="train"):
     """One part of the corpus that `sample[:LANGUAGES][:unanswerable]` names, as in "sample:ko,en". Raises InputError."""
     if not is_sample(spec):
         raise InputError(f"--data {spec}: the built-in corpus is called sample; a file to train on is a --train-file.")
+    if split not in CONTEXTS:
+        raise InputError(f"--data {spec}: has the splits {' and '.join(CONTEXTS)}, and not '{split}'.")
     languages, unanswerable = LANGUAGES, False
     for part in spec.split(":")[1:]:
         if part == "unanswerable":

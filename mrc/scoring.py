@@ -151,14 +151,13 @@ SHORT_NAMES = {"exact_match": "EM", "exact": "EM", "f1": "F1", "rouge_w": "ROUGE
 
 
 def choose_scorer(examples):
-    """The scorer of a data set, told by its version ("KorQuAD_v1.0_dev"), its file's name (MLQA's say the context's
-    language), or by questions marked as having no answer (squad_v2); else squad."""
+    """The scorer of a data set, told by its version ("KorQuAD_v1.0_dev"), its name (MLQA's say the context's language), or by questions marked as having no answer (squad_v2); else squad."""
     version, source = getattr(examples, "version", "").lower(), getattr(examples, "source", "")
-    if "korquad" in version:
+    if "korquad" in version or "squad_kor" in version:
         return "korquad"
     if "klue" in version:
         return "klue"
-    mlqa = re.search(r"context-(\w\w)-question-\w\w", source)
+    mlqa = re.search(r"(?:context-(?=\w\w-question)|mlqa\.(?=\w\w\.\w\w)|mlqa-translate-\w+\.)(\w\w)\b", source)
     if mlqa and mlqa[1] in MLQA_ARTICLES:
         return f"mlqa-{mlqa[1]}"
     return "squad_v2" if any(example.is_impossible for example in examples) else "squad"

@@ -15,7 +15,7 @@ from mrc.batching import INPUTS, make_loader
 from mrc.checkpoint import BEST, LAST, RUN_FILE, save_checkpoint
 from mrc.config import InputError
 from mrc.device import autocast, choose_precision, peak_memory_mb
-from mrc.examples import write_json
+from mrc.files import write_json
 from mrc.metrics import Metrics, evaluate
 from mrc.optim import linear_warmup, make_optimizer
 

@@ -55,12 +55,12 @@ def test_a_byte_order_mark_and_odd_characters_keep_their_offsets(write):
     assert load_examples(path)[0].context == context
 
 
-@pytest.mark.parametrize("policy, start, moved, not_found", [("repair", 22, 1, 0), ("skip", NOT_FOUND, 0, 1)])
-def test_an_answer_beside_its_place(write, policy, start, moved, not_found):
+@pytest.mark.parametrize("policy, start", [("repair", 22), ("skip", NOT_FOUND)])
+def test_an_answer_beside_its_place(write, policy, start):
     examples = load_examples(write(squad(question(start=20))), policy)
     assert examples[0].answers == (Answer("1784", start),)
-    assert (len(examples.moved), len(examples.not_found)) == (moved, not_found)
-    assert len(examples.trainable()) == moved and "data[0].paragraphs[0].qas[0].answers[0]" in examples.report()
+    assert [bad.moved_to for bad in examples.bad_answers] == [start]
+    assert len(examples.trainable()) == (policy == "repair") and "data[0].paragraphs[0].qas[0].answers[0]" in examples.report()
 
 
 def test_the_nearest_occurrence_is_taken(write):
@@ -78,20 +78,28 @@ def test_an_answer_that_stands_nowhere_still_counts_in_scores(write):
 @pytest.mark.parametrize("content, message", [
     ("{", "broken JSON at line 1, column 2"),
     ("[" * 100000, "nested too deeply"),
-    ([1, 2], "must be an object with the key 'data', not a list"),
+    ([1, 2], "[0]: must be an object with the key 'context', not a whole number"),
+    ("1784", "must be an object with the key 'context', not a whole number"),
+    ("1" * 5000, "broken JSON: Exceeds the limit"),
     ({"version": "1.1"}, "the key 'data' is missing"),
     ({"data": {}}, ".data: must be a list, not an object"),
-    ({"data": [{}]}, "data[0]: the key 'paragraphs' is missing"),
+    ({"data": [{}]}, "data[0]: the key 'context' is missing. Records hold"),
+    ({"data": [{"paragraphs": {}}]}, "data[0].paragraphs: must be a list, not an object"),
+    ({"data": [{"paragraphs": [{"context": "x"}]}]}, "data[0].paragraphs[0]: the key 'qas' is missing"),
+    ({"data": [{"paragraphs": [{"context": "x", "qas": ["?"]}]}]}, "qas[0]: must be an object with the key 'id', not a string"),
     ({"data": [{"paragraphs": [{"qas": []}]}]}, "data[0].paragraphs[0]: the key 'context' is missing"),
     (squad(context="  \n"), "paragraphs[0].context: is empty"),
     (squad({"id": "1", "question": ""}), "qas[0].question: is empty"),
     (squad({"id": "1"}), "qas[0]: the key 'question' is missing"),
     (squad({"question": "?"}), "qas[0]: the key 'id' is missing"),
     (squad({"id": None, "question": "?"}), "qas[0].id: must be a string or a whole number, not null"),
-    (squad(question("1"), question("1")), "qas[1].id: '1' is the id of data[0].paragraphs[0].qas[0] already"),
+    (squad(question("1"), question("1")), "data[0].paragraphs[0].qas[0] already; ids must differ"),
     (squad(question(start="22")), "answers[0].answer_start: must be a whole number, not a string"),
     (squad(question(start=True)), "answers[0].answer_start: must be a whole number, not true or false"),
-    (squad({**question(), "answers": {"text": ["1784"]}}), "qas[0].answers: must be a list, not an object"),
+    (squad({**question(), "answers": {"text": ["1784"]}}), "qas[0].answers: the key 'answer_start' is missing"),
+    (squad({**question(), "answers": {"text": ["1784"], "answer_start": []}}), "qas[0].answers: has 1 texts and 0 values of answer_start"),
+    (squad({**question(), "answers": "1784"}), "qas[0].answers: must be a list or an object, not a string"),
+    (squad({**question(), "answers": ["1784"]}), "answers[0]: must be an object with the key 'text', not a string"),
     (squad(question(is_impossible="no")), "is_impossible: must be true or false, not a string"),
 ])
 def test_faults_are_named(write, content, message):
@@ -104,8 +112,10 @@ def test_faults_are_named(write, content, message):
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_examples(tmp_path / "absent.json")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="holds no data file"):
         load_examples(tmp_path)
+    with pytest.raises(InputError, match="no file has a name of this pattern"):
+        load_examples(tmp_path / "*.json")
     (tmp_path / "latin").write_bytes(b'{"data": "\xe9"}')
     with pytest.raises(InputError, match="byte 10 is not UTF-8"):
         load_examples(tmp_path / "latin")

@@ -1,0 +1,68 @@
+"""Files: read with an error that says what is wrong, written whole or not at all."""
+
+import gzip
+import json
+import os
+import sys
+import zlib
+from pathlib import Path
+
+from mrc.config import InputError
+
+STDIN = "-"
+GZIP = b"\x1f\x8b"  # how every gzipped file begins, whatever it is called
+
+
+def read_bytes(path):
+    """The content of a file, or of standard input for "-"; unpacked where it is gzipped. Raises InputError naming the file."""
+    try:
+        content = sys.stdin.buffer.read() if str(path) == STDIN else Path(path).read_bytes()
+        return gzip.decompress(content) if content.startswith(GZIP) else content
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file.") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise InputError(f"{path}: the gzipped content is damaged or incomplete.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def read_text(path):
+    """`read_bytes` as UTF-8, with or without a byte-order mark; every other character stays, carriage returns too."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8.") from None
+
+
+def read_json(path):
+    """Parse a JSON file. Raises InputError naming the file and the place."""
+    return parse_json(read_text(path), path)
+
+
+def parse_json(text, where, first_line=1):
+    """Parse JSON that was found at `where`, from its line `first_line` on. Raises InputError."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        line = first_line + error.lineno - 1
+        raise InputError(f"{where}: broken JSON at line {line}, column {error.colno}: {error.msg}.") from None
+    except RecursionError:
+        raise InputError(f"{where}: broken JSON: nested too deeply.") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise InputError(f"{where}: broken JSON: {error}.") from None
+
+
+def write_json(path, value, indent=None):
+    """Write JSON to `path` whole or not at all: to a file beside it that is then renamed. Raises InputError if it cannot."""
+    path = Path(path)
+    aside = path.with_name(path.name + ".tmp")
+    try:
+        # A lone surrogate has no UTF-8 form; backslashreplace writes it as the JSON escape that it came from.
+        with open(aside, "w", encoding="utf-8", errors="backslashreplace") as file:
+            json.dump(value, file, ensure_ascii=False, indent=indent)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written ({error.strerror}).") from None

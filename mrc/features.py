@@ -85,9 +85,9 @@ class FeatureDataset:
         self.start_positions = self.end_positions = None
         if not any(example.is_labelled for example in self.examples):
             return
-        spans = [next(((a.start, a.start + len(a.text)) for a in example.answers if a.start != NOT_FOUND), (NOT_FOUND, NOT_FOUND))
-                 for example in self.examples]
-        begin, end = np.array(spans, dtype=np.int64).T  # (examples,) each, in characters
+        spans = (next(((a.start, a.start + len(a.text)) for a in example.answers if a.start != NOT_FOUND), (NOT_FOUND, NOT_FOUND))
+                 for example in self.examples)
+        begin, end = np.fromiter(spans, dtype=(np.int64, 2), count=len(self.examples)).T  # (examples,) each, in characters
         first_token, last_token = self.contexts.tokens_of(self.context_index, begin, end)  # in the flat arrays
 
         first_token, last_token = first_token[self.example_index], last_token[self.example_index]

@@ -96,7 +96,7 @@ def token_lengths(dataset):
 def histogram(lengths):
     """Rows {"from", "to", "count"} of at most BINS + 1 ranges of one width; the last takes all the longest 1 % has, and has no "to"."""
     low, high = int(lengths.min()), int(np.quantile(lengths, 0.99, method="higher"))
-    width = next(2**n for n in range(64) if high // 2**n - low // 2**n < BINS)
+    width = next(2**n for n in range(3, 64) if high // 2**n - low // 2**n < BINS)
     bins = np.minimum(lengths, high + 1) // width - low // width
     counts = np.bincount(bins)
     begins = [(low // width + n) * width for n in range(len(counts))]

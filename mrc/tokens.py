@@ -15,6 +15,7 @@ import tokenizers
 from mrc.config import InputError
 from mrc.files import read_json, write_json
 
+TOKENS_AT_ONCE = 2**18  # searched for answers at a time
 TEXTS_AT_ONCE = 256  # tokenised per call: enough for all cores, and bounds the memory that encodings take
 LONE_SURROGATES = re.compile("[\ud800-\udfff]")  # valid in a Python string and in JSON, invalid in a tokenizer
 CACHE_FORMAT = 1  # part of every key: raised when arrays of an older form must no longer be read
@@ -64,7 +65,8 @@ class Tokens:
             ids.append(np.fromiter(chain.from_iterable(e.ids for e in encodings), np.int32, sum(counts)))
             flat = chain.from_iterable(chain.from_iterable(e.offsets for e in encodings))
             offsets.append(np.fromiter(flat, np.int32, 2 * sum(counts)).reshape(-1, 2))
-        return cls._of_arrays(np.concatenate(ids), np.concatenate(offsets), np.array(lengths, dtype=np.int64))
+        ids = np.concatenate(ids)  # one after the other, so that the pieces of both are never held beside both
+        return cls._of_arrays(ids, np.concatenate(offsets), np.array(lengths, dtype=np.int64))
 
     @classmethod
     def _of_arrays(cls, ids, offsets, lengths):
@@ -118,20 +120,34 @@ class Tokens:
         the bytes of a byte-level vocabulary), the innermost are taken, as the incumbent recipe does; where one character is
         all there is, all its tokens. The first is after the last where no token overlaps.
         """
+        first, last = np.zeros_like(begin), np.zeros_like(end)
+        order = np.argsort(text, kind="stable")
+        # Some texts at a time, which bounds the memory that the keys take.
+        borders = np.unique(np.append(np.searchsorted(self.starts, np.arange(0, len(self.ids), TOKENS_AT_ONCE)), len(self.lengths)))
+        for texts in zip(borders, borders[1:]):
+            here = order[slice(*np.searchsorted(text[order], texts))]
+            first[here], last[here] = self._tokens_of(texts, text[here], begin[here], end[here])
+        return first, last
+
+    def _tokens_of(self, texts, text, begin, end):
+        """`tokens_of` for characters of the texts [texts[0], texts[1])."""
+        low = self.starts[texts[0]]
+        lengths = self.lengths[slice(*texts)]
+        offsets = self.offsets[low : low + lengths.sum()].astype(np.int64)
         # One sorted key for all texts: no offset reaches `stretch`, so a text's keys lie before the next text's.
-        stretch = int(max(self.offsets.max(initial=0), end.max(initial=0))) + 2
-        owner = np.repeat(np.arange(len(self.lengths)), self.lengths) * stretch
+        stretch = int(max(offsets.max(initial=0), end.max(initial=0))) + 2
+        owner = np.repeat(np.arange(len(lengths)), lengths) * stretch
         # The running maximum and minimum keep the keys sorted where a normaliser has swapped characters.
-        ends = np.maximum.accumulate(owner + self.offsets[:, 1])
-        begins = np.minimum.accumulate((owner + self.offsets[:, 0])[::-1])[::-1]
-        begin, end = text * stretch + begin, text * stretch + end
+        ends = np.maximum.accumulate(owner + offsets[:, 1])
+        begins = np.minimum.accumulate((owner + offsets[:, 0])[::-1])[::-1]
+        begin, end = (text - texts[0]) * stretch + begin, (text - texts[0]) * stretch + end
         first, last = np.searchsorted(ends, begin, side="right"), np.searchsorted(begins, end, side="left") - 1  # that overlap
         overlaps = first <= last
         inner_first = np.maximum(first, np.searchsorted(begins, begin, side="right") - 1)
         inner_last = np.minimum(last, np.searchsorted(ends, end, side="left"))
         first = np.where(overlaps, np.minimum(inner_first, inner_last), first)
         last = np.where(overlaps, np.maximum(inner_first, inner_last), last)
-        return first, last
+        return low + first, low + last
 
 
 def ranges(starts, counts):

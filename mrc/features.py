@@ -98,8 +98,10 @@ class FeatureDataset:
         self.end_positions = np.where(here, last_token + into_feature, self.null_position).astype(np.int32)
 
     def report(self):
-        """A sentence on the questions that were cut, or "" where none was."""
-        return f"{self.questions_cut} questions cut to their first {self.max_question_length} tokens." if self.questions_cut else ""
+        """What a user should hear: of questions that were cut, of a damaged cache; "" where there is nothing."""
+        cut = f"{self.questions_cut} questions cut to their first {self.max_question_length} tokens." if self.questions_cut else ""
+        mended = "The feature cache was damaged and is made anew." if self.contexts.mended or self.questions.mended else ""
+        return "\n".join(filter(None, (cut, mended)))
 
     def __len__(self):
         return len(self.example_index)

@@ -89,7 +89,7 @@ def token_lengths(dataset):
     whole = _whole_lengths(dataset)
     here = dataset.start_positions != dataset.null_position if dataset.start_positions is not None else np.zeros(len(dataset), bool)
     answer = (dataset.end_positions - dataset.start_positions + 1)[here] if here.any() else []
-    return {"question": percentiles(dataset.questions.lengths), "context": percentiles(dataset.contexts.lengths),
+    return {"question": percentiles(_uncut(dataset.questions)), "context": percentiles(dataset.contexts.lengths),
             "answer": percentiles(answer), "input": percentiles(whole), "histogram": histogram(whole)}
 
 
@@ -147,9 +147,13 @@ def _answers(dataset):
 
 
 def _whole_lengths(dataset):
-    """(examples,) tokens of each input if it were one window."""
-    question = dataset.questions.lengths[dataset.question_index]
-    return len(dataset.template) + question + dataset.contexts.lengths[dataset.context_index]
+    """(examples,) tokens of each input if it were one window, and its question not cut."""
+    return len(dataset.template) + _uncut(dataset.questions)[dataset.question_index] + dataset.contexts.lengths[dataset.context_index]
+
+
+def _uncut(questions):
+    """(questions,) their lengths in tokens as they were before `Tokens.cut`."""
+    return np.diff(np.append(questions.starts, len(questions.ids)))
 
 
 def _padding(lengths, order, batch_size):

@@ -48,9 +48,9 @@ class Tokens:
         folder = Path(cache) / _key(texts, core)
         loaded = cls._load(folder)
         if loaded is None:
-            damaged = folder.exists()
-            cls._tokenize(texts, core)._save(folder)
-            loaded = cls._load(folder)
+            damaged, tokens = folder.exists(), cls._tokenize(texts, core)
+            tokens._save(folder)
+            loaded = cls._load(folder) or tokens  # mapped, so that what was made here need not be held
             loaded.mended = damaged
         return loaded
 

@@ -62,9 +62,23 @@ def byte_level(texts, add_prefix_space, trim_offsets):
                                    pad_token="<pad>", unk_token="<unk>", model_input_names=["input_ids", "attention_mask"])
 
 
-def unigram(texts, template, padding_side="right", **specials):
+def modern_bpe(texts):
+    """ModernBERT's kind: byte-level BPE that adds no space, in BERT's template, without token types."""
+    core = Tokenizer(models.BPE())
+    core.normalizer = normalizers.NFC()
+    core.pre_tokenizer, core.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True), decoders.ByteLevel()
+    specials = ["[UNK]", "[CLS]", "[SEP]", "[PAD]"]
+    core.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=700, special_tokens=specials, show_progress=False,
+                                                        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]",
+                                                        special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+                                   model_input_names=["input_ids", "attention_mask"])
+
+
+def unigram(texts, template, padding_side="right", normalizer=None, **specials):
     core = Tokenizer(models.Unigram())
-    core.normalizer = normalizers.NFKC()
+    core.normalizer = normalizer or normalizers.NFKC()
     core.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     names = ["<pad>", "<unk>", "<s>", "</s>"]
     trainer = trainers.UnigramTrainer(vocab_size=900, special_tokens=names, unk_token="<unk>", show_progress=False)
@@ -83,6 +97,9 @@ FAMILIES = {
     "roberta-prefix": lambda texts: byte_level(texts, add_prefix_space=True, trim_offsets=True),
     "roberta-untrimmed": lambda texts: byte_level(texts, add_prefix_space=False, trim_offsets=False),
     "xlm-r": lambda texts: unigram(texts, {"single": "<s> $A </s>", "pair": "<s> $A </s> </s> $B </s>"}, cls_token="<s>", sep_token="</s>"),
+    "albert": lambda texts: unigram(texts, {"single": "<s> $A </s>", "pair": "<s> $A </s> $B:1 </s>:1"}, cls_token="<s>", sep_token="</s>",
+                                    normalizer=normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])),
+    "modernbert": modern_bpe,
     "t5": lambda texts: unigram(texts, {"single": "$A </s>", "pair": "$A </s> $B </s>"}, eos_token="</s>"),
     "xlnet": lambda texts: unigram(texts, {"single": "$A </s> <s>:2", "pair": "$A </s> $B:1 </s>:1 <s>:2"}, padding_side="left",
                                    cls_token="<s>", sep_token="</s>"),

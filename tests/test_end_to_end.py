@@ -195,8 +195,51 @@ def test_options_of_answers_and_search(trained, tmp_path, capsys):
     assert metrics["scorer"] == "korquad" and metrics["f1"] <= 100 and "(with particles " in capsys.readouterr().out
 
 
+def quick(*argv):
+    """Train for two steps in this process."""
+    train.main([str(a) for a in (*argv, "--max-steps", 2, "--batch-size", 2, "--max-length", 96, "--stride", 16)])
+
+
+def test_a_part_of_the_data_is_set_aside_and_found_again(tmp_path, encoder_folder, data, capsys):
+    quick("--model", encoder_folder, "--train-file", data, "--validation-fraction", 0.3, "--seed", 3, "--output-dir", tmp_path / "run",
+          "--feature-cache", tmp_path / "cache")
+    assert "warning" not in capsys.readouterr().out and len(list((tmp_path / "cache").iterdir())) == 4  # two texts of two parts
+    evaluate.main(["--checkpoint", str(tmp_path / "run"), "--feature-cache", str(tmp_path / "cache")])
+    trained, evaluated = (json.loads((tmp_path / "run" / name).read_text()) for name in ("metrics.json", "best-on-all/metrics.json"))
+    assert 0 < trained["total"] == evaluated["total"] < 10
+    assert trained["exact_match"] == evaluated["exact_match"] and trained["f1"] == evaluated["f1"]
+    assert len(list((tmp_path / "cache").iterdir())) == 4  # what scoring needed was there
+
+
+def test_bad_answers_and_leaks_are_said_once_and_listed(tmp_path, encoder_folder, capsys):
+    shifted = tmp_path / "shifted.json"
+    shifted.write_text((DATA / "squad.json").read_text("utf-8").replace('"answer_start": 41', '"answer_start": 3'))
+    quick("--model", encoder_folder, "--train-file", shifted, "--validation-file", shifted, "--output-dir", tmp_path / "run")
+    shown = capsys.readouterr().out
+    assert shown.count("answers not at their answer_start: 1 moved to their nearest occurrence; first") == 1
+    assert "warning: 3 of the 3 contexts that are scored are also trained on" in shown
+    (listed,) = json.loads((tmp_path / "run" / "bad_answers.json").read_text())
+    assert listed == {"where": f"{shifted}: data[0].paragraphs[0].qas[0].answers[0]", "id": "en-1", "text": "1784", "answer_start": 3,
+                      "moved_to": 41}
+
+
+def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys):
+    rows = [{"id": e.id, "question": e.question, "context": e.context, "answers": {"text": [e.answers[0].text], "answer_start": [e.answers[0].start]}}
+            for e in load_examples(DATA / "squad.json")]
+    (tmp_path / "lines.jsonl").write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
+    quick("--model", encoder_folder, "--train-file", tmp_path / "*.jsonl", "--output-dir", tmp_path / "run")
+    evaluate.main(["--checkpoint", str(tmp_path / "run"), "--data", str(tmp_path / "lines.jsonl")])
+    assert json.loads((tmp_path / "run" / "best-on-lines" / "metrics.json").read_text())["total"] == 7
+
+
 @pytest.mark.parametrize("argv, message", [
     (["--train-file", "absent.json"], "absent.json: no such file"),
+    (["--train-file", "absent", "--validation-file", "absent"], "absent: no such file, and no data set of that name could be had from"),
+    (["--train-file", "*.jsonl"], "*.jsonl: no file has a name of this pattern"),
+    (["--train-split", "train[:10%]"], "is read whole; a split such as 'train[:10%]'"),
+    (["--validation-fraction", "0.1"], "--validation-fraction 0.1 and --validation-file"),
+    (["--validation-fraction", "1"], "--validation-fraction 1.0: must be below 1"),
+    (["--feature-cache", "broken.json"], "--feature-cache broken.json: cannot be written"),
     (["--train-file", "broken.json"], "broken.json: broken JSON at line 1, column 10"),
     (["--train-file", "nodata.json"], "the key 'data' is missing"),
     (["--train-file", "shifted.json", "--on-bad-answer", "error"], "answers[0].answer_start: 3 holds"),

@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from inspect import cleandoc
 from typing import get_args, get_type_hints
 
 
@@ -236,7 +237,7 @@ def parse_args(config_class, argv=None, program=None):
     Raises InputError for a value out of bounds.
     """
     # transformers.HfArgumentParser makes a parser too, but prints each flag twice and knows no groups and no bounds.
-    parser = argparse.ArgumentParser(program, description=config_class.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = argparse.ArgumentParser(program, description=cleandoc(config_class.__doc__), formatter_class=argparse.RawDescriptionHelpFormatter,
                                      allow_abbrev=False)
     groups, types = {}, get_type_hints(config_class)
     for setting in fields(config_class):

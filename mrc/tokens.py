@@ -123,7 +123,7 @@ class Tokens:
         first, last = np.zeros_like(begin), np.zeros_like(end)
         order = np.argsort(text, kind="stable")
         # Some texts at a time, which bounds the memory that the keys take.
-        borders = np.unique(np.append(np.searchsorted(self.starts, np.arange(0, len(self.ids), TOKENS_AT_ONCE)), len(self.lengths)))
+        borders = sorted({*np.searchsorted(self.starts, np.arange(0, len(self.ids), TOKENS_AT_ONCE)).tolist(), len(self.lengths)})
         for texts in zip(borders, borders[1:]):
             here = order[slice(*np.searchsorted(text[order], texts))]
             first[here], last[here] = self._tokens_of(texts, text[here], begin[here], end[here])

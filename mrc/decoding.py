@@ -25,7 +25,7 @@ class Spans:
     is_nan: torch.Tensor
 
 
-def best_spans(start_logits, end_logits, tokens, context, null_position, n_best=20, max_answer_length=30, search="pruned"):
+def best_spans(start_logits, end_logits, tokens, context, null_position, n_best=20, max_answer_length=30, search="pruned", starts=None):
     """Find the n best spans of each feature.
 
     A span is valid if it lies within the context, does not end before it starts, and has at most `max_answer_length`
@@ -35,8 +35,11 @@ def best_spans(start_logits, end_logits, tokens, context, null_position, n_best=
 
     start_logits, end_logits: (batch, length), of any float type, computed with in float32; tokens, context: (batch, 2)
     int64, the first position of the feature's tokens and of its context, and the one after the last; null_position:
-    (batch,). Returns Spans.
+    (batch,). starts: (batch, beam) int64, for a model whose end logits depend on the start: end_logits is then
+    (batch, beam, length), the ends of spans that begin at each of `starts`, of which the null position must be one. Returns Spans.
     """
+    if starts is not None:
+        return _beam_spans(start_logits.float(), end_logits.float(), tokens, context, null_position, n_best, max_answer_length, starts)
     logits = torch.stack([start_logits, end_logits]).float()  # (2, batch, length)
     position = torch.arange(logits.shape[2], device=logits.device)
     logits = logits.masked_fill((position < tokens[:, :1]) | (position >= tokens[:, 1:]), -torch.inf)
@@ -46,6 +49,28 @@ def best_spans(start_logits, end_logits, tokens, context, null_position, n_best=
     start_logit, end_logit = logits[0].gather(1, start), logits[1].gather(1, end)
     null_score = logits.gather(2, null_position.expand(2, -1)[:, :, None]).sum(dim=(0, 2))
     return Spans(start, end, start_logit, end_logit, score > -torch.inf, null_score, logits.sum(dim=(0, 2)).isnan())
+
+
+def _beam_spans(start_logits, end_logits, tokens, context, null_position, n_best, max_answer_length, starts):
+    """`best_spans` over the given starts and every end of each."""
+    starts, order = starts.sort(dim=1)  # so that of equal scores the earlier start comes first
+    end_logits = end_logits.gather(1, order[:, :, None].expand_as(end_logits))
+    position = torch.arange(start_logits.shape[1], device=start_logits.device)
+    no_token = (position < tokens[:, :1]) | (position >= tokens[:, 1:])
+    is_nan = start_logits.masked_fill(no_token, 0.0).isnan().any(dim=1) | end_logits.masked_fill(no_token[:, None], 0.0).isnan().any(dim=(1, 2))
+    start_logit = start_logits.gather(1, starts)  # (batch, beam)
+    again = F.pad(starts[:, 1:] == starts[:, :-1], (1, 0))  # a start that is there twice counts once
+    outside = (starts < context[:, :1]) | (starts >= context[:, 1:]) | again
+    length = position - starts[:, :, None] + 1  # (batch, beam, length)
+    score = (start_logit[:, :, None] + end_logits).masked_fill(outside[:, :, None] | (length < 1) | (length > max_answer_length), -torch.inf)
+    score = score.masked_fill((position >= context[:, 1:])[:, None], -torch.inf)
+    place = _largest(score.flatten(1), n_best)
+    beam, end = place // len(position), place % len(position)
+    best, start = score.flatten(1).gather(1, place), starts.gather(1, beam)
+    of_null = (starts == null_position[:, None]).long().argmax(dim=1)  # its row among the starts
+    null_end = end_logits[torch.arange(len(starts), device=starts.device), of_null, null_position]
+    null_score = start_logits.gather(1, null_position[:, None]).squeeze(1) + null_end
+    return Spans(start, end, start_logit.gather(1, beam), end_logits.flatten(1).gather(1, place), best > -torch.inf, null_score, is_nan)
 
 
 def _pruned_search(logits, context, n_best, max_answer_length):

@@ -70,9 +70,10 @@ class Metrics:
             self.pruned.reset()
 
     @torch.inference_mode()
-    def update(self, feature_indices, start_logits, end_logits):
+    def update(self, feature_indices, start_logits, end_logits, starts=None):
         """Take in one batch: feature_indices (batch,); start_logits, end_logits (batch, length), padded as by the Collator.
 
+        starts: for a model whose end logits depend on the start, see `best_spans`.
         Raises FloatingPointError naming the example if a logit is not a number.
         """
         indices, dataset = np.asarray(feature_indices), self.dataset
@@ -83,7 +84,7 @@ class Metrics:
         borders = torch.from_numpy(np.stack(borders, axis=1)).to(start_logits.device)  # (batch, 5): one copy to the device
 
         spans = best_spans(start_logits, end_logits, borders[:, 0:2], borders[:, 2:4], borders[:, 4], self.n, self.max_answer_length,
-                           self.search)
+                           self.search, starts)
         start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
         start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
         null_score, is_nan = torch.stack([spans.null_score, spans.is_nan.float()]).cpu().numpy()
@@ -98,7 +99,7 @@ class Metrics:
         self._spans.append((indices[row].astype(np.int64), begin_char, end_char, start_logit[row, rank], end_logit[row, rank]))
         self._null_score[indices] = null_score
         if self.pruned:
-            self.pruned.update(feature_indices, start_logits, end_logits)
+            self.pruned.update(feature_indices, start_logits, end_logits, starts)
 
     def compute(self, start_logits=None, end_logits=None):
         """Answer every example and return its scorer's scores (an empty dict if no example is labelled).
@@ -217,6 +218,6 @@ def evaluate(model, metrics, batch_size=64, precision="fp32"):
     for batch in tqdm(loader, desc="evaluating", unit="batch", leave=False, disable=not sys.stderr.isatty()):
         inputs = {name: batch[name].to(device, non_blocking=True) for name in INPUTS if name in batch}
         with autocast(device, precision):
-            start_logits, end_logits = model(**inputs)
-        metrics.update(batch["feature_index"], start_logits, end_logits)
+            logits = model(**inputs)
+        metrics.update(batch["feature_index"], *logits)
     return metrics.compute()

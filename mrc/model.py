@@ -1,4 +1,4 @@
-"""The baseline reader: a pretrained encoder, dropout, and one linear layer that scores each token as start and end."""
+"""The baseline reader: a pretrained encoder, dropout, and a head that scores each token as start and as end."""
 
 import inspect
 from pathlib import Path
@@ -11,48 +11,88 @@ from transformers import AutoConfig, AutoModel, BertConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_QUESTION_ANSWERING_MAPPING
 
 from mrc.config import InputError
+from mrc.heads import HEADS
 from mrc.tokenization import loading_error, quiet_loading
 
-# What configurations call the two dropouts. Only those that a configuration has are set.
-HIDDEN_DROPOUT = ("hidden_dropout_prob", "hidden_dropout", "dropout", "dropout_rate", "mlp_dropout", "embedding_dropout")
-ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 WEIGHTS = "model.safetensors"
+MOST_POSITIONS = 10**6  # what some configurations say for "no limit" is above this
 
 
-class BaselineModel(nn.Module):
-    """Score every token of a batch as the start and as the end of the answer.
+class SpanModel(nn.Module):
+    """What the loop, `Metrics` and checkpoints ask of a model: logits of spans, and some facts about itself.
 
-    encoder: a Hugging Face model whose output has `last_hidden_state`; dropout: probability before the head.
+    `forward(input_ids, attention_mask=None, token_type_ids=None)`, each (batch, length), returns start_logits and end_logits,
+    each (batch, length), the mask being None where nothing is padding; `save_pretrained(folder)` writes config.json and
+    model.safetensors.
 
-    Attributes: `head_is_new` (its weights are random), `takes_token_types`, `marks_exact_match` (it was made to be given the
-    exact match feature of FeatureDataset), `max_length` (longest input in tokens, None for no limit).
+    head_is_new: its weights are random. marks_exact_match: it was made to be given the exact match feature of FeatureDataset.
+    takes_start_positions: `forward` takes them in training. max_length: longest input in tokens, None for no limit.
+    vocab_size: rows of its embedding. pad_token_id: the one that it counts positions by, None if it counts all.
     """
 
-    def __init__(self, encoder, dropout=0.1):
-        super().__init__()
-        self.encoder = encoder
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(encoder.config.hidden_size, 2)
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
-        self.head_is_new = True
-        # With one type the embedding has no row for a second; XLNet's config states no number, and takes them.
-        token_types = getattr(encoder.config, "type_vocab_size", 2)
-        self.takes_token_types = "token_type_ids" in inspect.signature(encoder.forward).parameters and token_types > 1
-        self.marks_exact_match = self.takes_token_types and getattr(encoder.config, "marks_exact_match", False)
-        self.max_length = _max_length(encoder)
+    head_is_new, marks_exact_match, takes_start_positions = True, False, False
+    max_length = vocab_size = pad_token_id = None
 
-    def forward(self, input_ids, attention_mask, token_type_ids=None):
-        """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length)."""
+    def check_fits(self, tokenizer, max_length):
+        """Raise InputError if the model has too few positions for the windows, or was made for another vocabulary."""
+        if self.max_length is not None and max_length > self.max_length:
+            raise InputError(f"--max-length {max_length} is above the {self.max_length} positions that the model has; "
+                             f"use --max-length {self.max_length} or less.")
+        if self.vocab_size is not None and len(tokenizer) > self.vocab_size:
+            raise InputError(f"the tokenizer has {len(tokenizer)} tokens and the model {self.vocab_size} embeddings: they do not belong "
+                             "together.")
+        if self.pad_token_id not in (None, tokenizer.pad_token_id):
+            raise InputError(f"the tokenizer pads with token {tokenizer.pad_token_id} and the model knows padding as token "
+                             f"{self.pad_token_id}: they do not belong together.")
+
+
+class BaselineModel(SpanModel):
+    """An encoder, dropout and a head.
+
+    encoder: a Hugging Face model whose output has `last_hidden_state`; dropout: probability before the head and in it;
+    head: a name in HEADS. The attribute `takes_token_types` says whether the encoder does.
+    """
+
+    def __init__(self, encoder, dropout=0.1, head="linear"):
+        super().__init__()
+        self.encoder, self.head_name = encoder, head
+        self.dropout = nn.Dropout(dropout)
+        self.head = HEADS[head](encoder.config.hidden_size, dropout)
+        self.takes_start_positions = head == "conditional"
+        taken, config = inspect.signature(encoder.forward).parameters, encoder.config
+        # With one type the embedding has no row for a second; XLNet's config states no number, and takes them.
+        self.takes_token_types = "token_type_ids" in taken and getattr(config, "type_vocab_size", 2) > 1
+        self.takes_global_attention = "global_attention_mask" in taken
+        self.marks_exact_match = self.takes_token_types and getattr(config, "marks_exact_match", False)
+        self.vocab_size = encoder.get_input_embeddings().num_embeddings
+        self.max_length, self.pad_token_id = positions(encoder)
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, start_positions=None):
+        """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length).
+
+        attention_mask: None where nothing is padding.
+        The conditional head takes start_positions (batch,) in training, and returns more without them: see heads.py.
+        """
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None and self.takes_token_types:
             inputs["token_type_ids"] = token_type_ids
-        states = self.encoder(**inputs).last_hidden_state  # (batch, length, hidden)
-        start_logits, end_logits = rearrange(self.head(self.dropout(states)), "batch length two -> two batch length")
+        if self.takes_global_attention:
+            inputs["global_attention_mask"] = self._question_mask(input_ids)
+        states = self.dropout(self.encoder(**inputs).last_hidden_state)  # (batch, length, hidden)
+        attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        if self.takes_start_positions:
+            return self.head(states, attention_mask, start_positions if self.training else None)
+        start_logits, end_logits = self.head(states, attention_mask)
         return start_logits, end_logits
 
+    def _question_mask(self, input_ids):
+        """(batch, length): 1 up to the first separator, where Longformer attends globally (Beltagy et al. 2020, section 6)."""
+        config = self.encoder.config
+        separator = config.sep_token_id if config.sep_token_id is not None else config.eos_token_id
+        return ((input_ids == separator).cumsum(dim=1) == 0).long()
+
     @classmethod
-    def tiny(cls, vocab_size, dropout=0.0, attention_dropout=0.0):
+    def tiny(cls, vocab_size, dropout=0.0, attention_dropout=0.0, head="linear"):
         """The built-in encoder from random weights: BERT of 3 layers and width 128, with a third token type for exact
         matches (see FeatureDataset), without which it would have to learn from scratch to compare words."""
         config = BertConfig(vocab_size=vocab_size, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256,
@@ -60,79 +100,105 @@ class BaselineModel(nn.Module):
         _set_dropout(config, dropout, attention_dropout)
         encoder = AutoModel.from_config(config, add_pooling_layer=False)
         with torch.no_grad():
-            positions = encoder.embeddings.position_embeddings.weight
-            positions.copy_(_sinusoids(*positions.shape) * 2 * config.initializer_range)  # twice the size of a word's
-        return cls(encoder, dropout)
+            weight = encoder.embeddings.position_embeddings.weight
+            weight.copy_(_sinusoids(*weight.shape) * 2 * config.initializer_range)  # twice the size of a word's
+        return cls(encoder, dropout, head)
 
     @classmethod
-    def from_pretrained(cls, name_or_path, dropout=0.1, attention_dropout=0.0):
+    def from_pretrained(cls, name_or_path, dropout=0.1, attention_dropout=0.0, head=None, **trust):
         """Load an encoder, or a question-answering checkpoint with its head, in float32.
 
-        name_or_path: a hub id or a folder, of an encoder, of a Hugging Face question-answering model, or saved by
-        `save_pretrained`. An encoder-decoder gives its encoder. Raises InputError if it cannot be had.
+        name_or_path: a hub id or a folder, of an encoder, of a Hugging Face question-answering model with a linear head, or
+        saved by `save_pretrained`. An encoder-decoder gives its encoder. head: a name in HEADS; None for the checkpoint's own,
+        or linear where it has none. trust: see `load_config`. Raises InputError if it cannot be had.
         """
-        try:
-            with quiet_loading():
-                config = AutoConfig.from_pretrained(name_or_path)
-                _set_dropout(config, dropout, attention_dropout)
-                if config.architectures == [cls.__name__]:
-                    return cls._load_own(Path(name_or_path), config, dropout)
-                config.num_labels = 2
-                qa_class = _linear_qa_class(config)
-                load = (qa_class or AutoModel).from_pretrained
-                loaded, info = load(name_or_path, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
-        except InputError:
-            raise
-        except Exception as error:  # the hub client, transformers and safetensors each raise their own kinds
-            raise loading_error(name_or_path, "model", error) from error
-
-        missing = sorted(key for key in info["missing_keys"] if not key.startswith("qa_outputs.") and "pooler" not in key)
-        if missing:
-            raise InputError(f"{name_or_path}: its weights lack {len(missing)} tensors of a {type(loaded).__name__}, first '{missing[0]}'; "
-                             "the folder's config.json and weights do not belong together.")
+        config, options = load_config(name_or_path, dropout, attention_dropout, **trust)
+        if config.architectures == [cls.__name__]:
+            model = cls._load_own(Path(name_or_path), config, dropout)
+            return model if head in (None, model.head_name) else cls(model.encoder, dropout, head)
+        config.num_labels = 2
+        qa_class = linear_qa_class(config)
+        loaded, missing = load_weights(qa_class or AutoModel, name_or_path, config, options)
         if qa_class is None:
-            return cls(loaded.get_encoder() if config.is_encoder_decoder else loaded, dropout)
-        model = cls(loaded.base_model, dropout)
-        model.head.load_state_dict(loaded.qa_outputs.state_dict())
-        model.head_is_new = "qa_outputs.weight" in info["missing_keys"]
+            return cls(loaded.get_encoder() if config.is_encoder_decoder else loaded, dropout, head or "linear")
+        model = cls(loaded.base_model, dropout, head or "linear")
+        if head in (None, "linear"):
+            model.head.load_state_dict(loaded.qa_outputs.state_dict())
+            model.head_is_new = "qa_outputs.weight" in missing
         return model
 
     @classmethod
     def _load_own(cls, folder, config, dropout):
         encoder = AutoModel.from_config(config)
-        model = cls(encoder.get_encoder() if config.is_encoder_decoder else encoder, dropout)
-        model.load_state_dict(load_file(folder / WEIGHTS))
-        model.head_is_new = False
+        model = cls(encoder.get_encoder() if config.is_encoder_decoder else encoder, dropout, getattr(config, "mrc_head", "linear"))
+        load_state(model, folder)
         return model
 
     def save_pretrained(self, folder):
         """Write config.json and model.safetensors to an existing folder.
 
         Where the encoder's family has a Hugging Face model with the same linear head, the folder is a checkpoint of that
-        model, for AutoModelForQuestionAnswering. The others (T5, ModernBERT) can be loaded by `from_pretrained` here.
+        model, for AutoModelForQuestionAnswering. The others (T5, ModernBERT; other heads) are loaded by `from_pretrained` here.
         """
-        config, qa_class = self.encoder.config, _linear_qa_class(self.encoder.config)
+        config = self.encoder.config
+        qa_class = linear_qa_class(config) if self.head_name == "linear" else None
         state = self.state_dict()
         if qa_class is not None:
             names = {"encoder": qa_class.base_model_prefix, "head": "qa_outputs"}
             state = {".".join([names[key.split(".")[0]], *key.split(".")[1:]]): value for key, value in state.items()}
+        else:
+            config.mrc_head = self.head_name
         config.architectures = [qa_class.__name__ if qa_class else type(self).__name__]
         config.save_pretrained(folder)
-        # Tensors that share memory (tied embeddings) are cloned: safetensors holds each by itself.
-        state = {key: value.detach().cpu().clone().contiguous() for key, value in state.items()}
-        save_file(state, Path(folder) / WEIGHTS, metadata={"format": "pt"})
-
-    def check_fits(self, tokenizer, max_length):
-        """Raise InputError if the encoder has too few positions for the windows or too few rows for the vocabulary."""
-        if self.max_length is not None and max_length > self.max_length:
-            raise InputError(f"--max-length {max_length} is above the {self.max_length} positions that the model has; "
-                             f"use --max-length {self.max_length} or less.")
-        rows = self.encoder.get_input_embeddings().num_embeddings
-        if len(tokenizer) > rows:
-            raise InputError(f"the tokenizer has {len(tokenizer)} tokens and the model {rows} embeddings: they do not belong together.")
+        save_state(state, folder)
 
 
-def _linear_qa_class(config):
+def load_config(name_or_path, dropout, attention_dropout, trust_remote_code=False, allow_pickle=False):
+    """A Hugging Face configuration with its dropouts set, and the options to load its weights with.
+
+    trust_remote_code: run the code that the checkpoint brings, where it brings any; allow_pickle: read weights that are not
+    safetensors. Raises InputError.
+    """
+    try:
+        with quiet_loading():
+            config = AutoConfig.from_pretrained(name_or_path, trust_remote_code=trust_remote_code)
+    except Exception as error:  # the hub client, transformers and safetensors each raise their own kinds
+        raise loading_error(name_or_path, "model", error) from error
+    _set_dropout(config, dropout, attention_dropout)
+    return config, {"trust_remote_code": trust_remote_code, "use_safetensors": None if allow_pickle else True}
+
+
+def load_weights(model_class, name_or_path, config, options):
+    """-> the model in float32, and the names of the tensors that its file lacked: the head's only, or InputError is raised."""
+    try:
+        with quiet_loading():
+            loaded, info = model_class.from_pretrained(name_or_path, config=config, dtype=torch.float32, output_loading_info=True, **options)
+    except Exception as error:
+        raise loading_error(name_or_path, "model", error) from error
+    missing = sorted(key for key in info["missing_keys"] if not key.startswith("qa_outputs.") and "pooler" not in key)
+    if missing:
+        raise InputError(f"{name_or_path}: its weights lack {len(missing)} tensors of a {type(loaded).__name__}, first '{missing[0]}'; "
+                         "the folder's config.json and weights do not belong together.")
+    return loaded, info["missing_keys"]
+
+
+def load_state(model, folder):
+    """Set a model's weights to those in a folder of our own. Raises InputError if they are not this model's."""
+    try:
+        model.load_state_dict(load_file(Path(folder) / WEIGHTS))
+    except Exception as error:  # safetensors and torch each raise their own kinds
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder}: its weights are not those of the model that its config.json describes ({reason}).") from error
+    model.head_is_new = False
+
+
+def save_state(state, folder):
+    """Write tensors to a folder's model.safetensors; those that share memory (tied embeddings) each by itself."""
+    state = {key: value.detach().cpu().clone().contiguous() for key, value in state.items()}
+    save_file(state, Path(folder) / WEIGHTS, metadata={"format": "pt"})
+
+
+def linear_qa_class(config):
     """The Hugging Face class that is this encoder plus a linear `qa_outputs` and nothing else; None where there is none."""
     qa_class = MODEL_FOR_QUESTION_ANSWERING_MAPPING.get(type(config), None)
     if qa_class is None or config.is_encoder_decoder:
@@ -144,10 +210,18 @@ def _linear_qa_class(config):
 
 
 def _set_dropout(config, hidden, attention):
-    for names, probability in ((HIDDEN_DROPOUT, hidden), (ATTENTION_DROPOUT, attention)):
-        for name in names:
-            if hasattr(config, name):
-                setattr(config, name, probability)
+    """Set a configuration's dropouts under whatever names it has them: those with "att" in them are of attention weights.
+
+    Dropouts of heads that are not used here, of whole layers, and within the feed-forward layers stay as they are.
+    """
+    for name in dir(config):
+        value = getattr(config, name) if "drop" in name else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        if "att" in name:
+            setattr(config, name, attention)
+        elif not any(other in name for other in ("classif", "summary", "pooler", "qa_", "layerdrop", "activation")):
+            setattr(config, name, hidden)
 
 
 def _sinusoids(length, width):
@@ -157,11 +231,12 @@ def _sinusoids(length, width):
     return rearrange([angle.sin(), angle.cos()], "two length half -> length (half two)") * 2**0.5
 
 
-def _max_length(encoder):
-    """The longest input that the encoder's positions allow, in tokens; None for no limit."""
+def positions(encoder):
+    """-> the longest input that the encoder's positions allow, in tokens (None for no limit), and the padding token by which
+    it counts them, where it does: RoBERTa and its kin count from padding_idx + 1 on, and skip padding."""
     for name, module in encoder.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            # RoBERTa and its kin count positions from padding_idx + 1 on.
-            return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
-    positions = getattr(encoder.config, "max_position_embeddings", None)
-    return positions if positions and positions > 0 else None  # XLNet says -1
+            skipped = 0 if module.padding_idx is None else module.padding_idx + 1
+            return module.num_embeddings - skipped, module.padding_idx
+    most = getattr(encoder.config, "max_position_embeddings", None)
+    return most if most and 0 < most < MOST_POSITIONS else None, None  # XLNet says -1

@@ -29,6 +29,8 @@ class FeatureDataset:
     max_question_length: longer questions lose their end; `questions_cut` counts them.
     mark_exact_match: give context tokens that also occur in the question a token type of their own, the exact match
     feature of DrQA (Chen et al. 2017, section 3.2). For encoders with three token types.
+    mask_question: let batches say, in `span_mask`, which tokens an answer can begin or end at: the context's and the null
+    position's, so that a loss can leave out all others.
     cache: a folder that keeps the tokenised texts from one start to the next (see tokens.py), None for no such folder.
 
     Attributes, with one entry a feature: `example_index`, `lengths` (tokens), `context_begin` and `context_length` (where
@@ -40,10 +42,11 @@ class FeatureDataset:
     """
 
     def __init__(self, examples, tokenizer, max_length=384, stride=128, max_question_length=64, mark_exact_match=False,
-                 cache=None):
+                 cache=None, mask_question=False):
         self.examples, self.tokenizer, self.max_length = examples, tokenizer, max_length
         self.template = Template.of(tokenizer)
         self.makes_token_types = "token_type_ids" in tokenizer.model_input_names
+        self.mask_question = mask_question
         self.mark_exact_match = mark_exact_match and self.makes_token_types and EXACT_MATCH_TYPE not in self.template.types
 
         contexts, self.context_index = _distinct([example.context for example in examples])
@@ -118,9 +121,9 @@ class FeatureDataset:
     def batch(self, indices, pad_to_multiple_of=1):
         """Gather features into padded int64 arrays.
 
-        indices: (batch,). Returns input_ids, attention_mask and, where the tokenizer makes them, token_type_ids, each
-        (batch, longest length, rounded up to the multiple, but not beyond max_length); where labelled, start_positions and
-        end_positions (batch,).
+        indices: (batch,). Returns input_ids, attention_mask and, where the tokenizer makes them, token_type_ids, and
+        span_mask with `mask_question`, each (batch, longest length, rounded up to the multiple, but not beyond max_length);
+        where labelled, start_positions and end_positions (batch,).
         """
         indices = np.asarray(indices, dtype=np.int64)
         template, lengths = self.template, self.lengths[indices]
@@ -150,6 +153,9 @@ class FeatureDataset:
         mask = (column_index >= pad_left[:, None]) & (column_index < (pad_left + lengths)[:, None])
 
         batch = {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
+        if self.mask_question:
+            is_null = column_index == (self.null_position[indices] + pad_left)[:, None]
+            batch["span_mask"] = (self._in_context(indices, pad_left, width) | is_null).astype(np.int64)
         if self.makes_token_types:
             if self.mark_exact_match:
                 types[self._exact_matches(ids, indices, pad_left)] = EXACT_MATCH_TYPE
@@ -166,10 +172,13 @@ class FeatureDataset:
         rows = np.arange(len(indices))
         vocabulary = max(int(ids.max()), int(self.questions.ids.max(initial=0))) + 1
         asked = np.repeat(rows, counts) * vocabulary + self.questions.ids[ranges(self.questions.starts[question], counts)]
+        return np.isin(rows[:, None] * vocabulary + ids, asked) & self._in_context(indices, pad_left, ids.shape[1])
+
+    def _in_context(self, indices, pad_left, width):
+        """(batch, width) booleans: the tokens of the window's context."""
         first = (self.context_begin[indices] + pad_left)[:, None]
-        columns = np.arange(ids.shape[1])
-        in_context = (columns >= first) & (columns < first + self.context_length[indices][:, None])
-        return np.isin(rows[:, None] * vocabulary + ids, asked) & in_context
+        columns = np.arange(width)
+        return (columns >= first) & (columns < first + self.context_length[indices][:, None])
 
     def offsets(self, i):
         """(length, 2) character offsets of feature i's tokens in its context, -1 for tokens outside the context."""

@@ -22,7 +22,8 @@ class LinearHead(nn.Linear):
         nn.init.zeros_(self.bias)
 
     def forward(self, states, attention_mask):
-        return rearrange(super().forward(states), "batch length two -> two batch length")
+        start_logits, end_logits = rearrange(super().forward(states), "batch length two -> two batch length")
+        return start_logits, end_logits
 
 
 class MLPHead(nn.Module):

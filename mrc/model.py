@@ -82,8 +82,7 @@ class BaselineModel(SpanModel):
         attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         if self.takes_start_positions:
             return self.head(states, attention_mask, start_positions if self.training else None)
-        start_logits, end_logits = self.head(states, attention_mask)
-        return start_logits, end_logits
+        return self.head(states, attention_mask)
 
     def _question_mask(self, input_ids):
         """(batch, length): 1 up to the first separator, where Longformer attends globally (Beltagy et al. 2020, section 6)."""
@@ -129,7 +128,9 @@ class BaselineModel(SpanModel):
 
     @classmethod
     def _load_own(cls, folder, config, dropout):
-        encoder = AutoModel.from_config(config)
+        # The same parts of the encoder as `from_pretrained` takes: no pooler where there is a class without.
+        qa_class = linear_qa_class(config)
+        encoder = qa_class(config).base_model if qa_class else AutoModel.from_config(config)
         model = cls(encoder.get_encoder() if config.is_encoder_decoder else encoder, dropout, getattr(config, "mrc_head", "linear"))
         load_state(model, folder)
         return model

@@ -216,3 +216,14 @@ def test_texts_are_held_once(bert):
 def test_ranges(pairs):
     starts, counts = np.array([p[0] for p in pairs], dtype=int), np.array([p[1] for p in pairs], dtype=int)
     assert ranges(starts, counts).tolist() == [i for start, count in pairs for i in range(start, start + count)]
+
+
+def test_the_span_mask_is_the_context_and_the_null_position(examples, tokenizer):
+    dataset = FeatureDataset(examples, tokenizer, 96, 20, mask_question=True)
+    batch = dataset.batch(range(len(dataset)))
+    for i, mask in enumerate(batch["span_mask"]):
+        mask = mask[batch["attention_mask"][i] == 1]  # without padding
+        expected = dataset.offsets(i)[:, 0] >= 0
+        expected[dataset.null_position[i]] = True
+        assert np.array_equal(mask == 1, expected)
+    assert (batch["span_mask"] <= batch["attention_mask"]).all()

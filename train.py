@@ -6,18 +6,34 @@ from mrc.config import InputError, TrainConfig, command_line, parse_args
 def main(argv=None):
     config = parse_args(TrainConfig, argv)
     # Imported once the flags are known to be right: torch and transformers take seconds to load.
+    from mrc.distributed import processes
+
+    with processes(config.device) as world:
+        run(config, world)
+
+
+def run(config, world):
+    """One run, from its settings to its last line, in each of the processes that share it."""
     import torch
 
-    from mrc.checkpoint import data_name, new_run_folder
-    from mrc.device import choose_device
+    from mrc.checkpoint import data_name, latest_run_folder, new_run_folder
+    from mrc.device import choose_device, set_up
     from mrc.examples import load_examples, write_json
     from mrc.features import FeatureDataset
     from mrc.model import BaselineModel
+    from mrc.records import provenance
+    from mrc.resume import resumed, same_data
     from mrc.sample import load_sample
     from mrc.tokenization import load_tokenizer, train_tokenizer
     from mrc.trainer import Trainer
 
+    # A new run, or one to go on with, whose settings then hold.
+    name, checkpoint = f"{data_name(config.model)}-{data_name(config.train_file or config.data)}", None
+    if config.resume:
+        checkpoint, config = resumed(config, latest_run_folder(name), world.size)
+        same_data(config, checkpoint)
     device = choose_device(config.device)
+    set_up(device, config.deterministic, config.tf32)
     torch.manual_seed(config.seed)
 
     # Questions on contexts, to train on and to be scored on.
@@ -36,12 +52,12 @@ def main(argv=None):
             raise InputError(f"{validation.source}: holds no question to score.")
 
     # An encoder and its tokenizer, a span head on top.
-    if config.model == "tiny":
+    if config.model == "tiny" and not checkpoint:
         tokenizer = train_tokenizer(text for example in train for text in (example.question, example.context))
         model = BaselineModel.tiny(len(tokenizer), config.dropout, config.attention_dropout)
     else:
-        tokenizer = load_tokenizer(config.model)
-        model = BaselineModel.from_pretrained(config.model, config.dropout, config.attention_dropout)
+        tokenizer = load_tokenizer(checkpoint or config.model)
+        model = BaselineModel.from_pretrained(checkpoint or config.model, config.dropout, config.attention_dropout)
     model.check_fits(tokenizer, config.max_length)
 
     # Windows on the contexts, as views on texts tokenised once.
@@ -49,18 +65,25 @@ def main(argv=None):
     train_set = FeatureDataset(train, tokenizer, *window)
     eval_set = FeatureDataset(validation, tokenizer, *window) if validation else None
 
-    name = f"{data_name(config.model)}-{data_name(config.train_file or config.data)}"
-    folder = new_run_folder(config.output_dir, name)
-    write_json(folder / "config.json", config.to_dict(), indent=2)
+    # The run's folder, which one process makes.
+    folder = checkpoint.parent if checkpoint else world.broadcast(new_run_folder(config.output_dir, name) if world.is_main else None)
+    if world.is_main and not checkpoint:
+        write_json(folder / "config.json", {**config.to_dict(), **provenance(config)}, indent=2)
+    head = "pretrained" if not model.head_is_new else "new"
     print(f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters, "
-          f"{'new' if model.head_is_new else 'pretrained'} head; {device}; run in {folder}")
+          f"{head} head; {device}; run in {folder}")
     left_out = f"{without_label} questions have no answer to train on and are left out." if without_label else ""
     for report in (train.report(), left_out, validation.report() if validation else "", train_set.report()):
         if report:
             print(report)
 
-    results = Trainer(model, tokenizer, train_set, eval_set, config, folder, device).fit()
-    print(summary(results, folder))
+    # The loop.
+    trainer = Trainer(model, tokenizer, train_set, eval_set, config, folder, device, world)
+    print(trainer.plan())
+    if checkpoint:
+        trainer.resume(checkpoint)
+        print(f"going on from {checkpoint}, step {trainer.progress.step} of {trainer.total_steps}")
+    print(summary(trainer.fit(), folder))
 
 
 def summary(results, folder):

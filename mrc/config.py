@@ -14,17 +14,27 @@ class InputError(ValueError):
     """What a user gave cannot be used. The message says what is wrong, where, and what to do about it."""
 
 
+class Stopped(Exception):
+    """A run was asked to stop, and has saved what it had. The message says where, and how to go on."""
+
+    def __init__(self, signal, message):
+        super().__init__(message)
+        self.signal = signal
+
+
 @contextmanager
 def command_line(program):
     """Turn what ends a run within the block into one line on standard error.
 
     Exit status 2 for input that cannot be used and for logits that are not numbers, 1 for a device without enough memory,
-    130 for an interruption from the keyboard.
+    130 for an interruption from the keyboard, 143 for SIGTERM.
     """
     try:
         yield
     except (InputError, FloatingPointError) as error:
         message, status = f"error: {error}", 2
+    except Stopped as stop:
+        message, status = str(stop), 128 + stop.signal
     except KeyboardInterrupt:
         message, status = "interrupted", 130
     except RuntimeError as error:
@@ -57,6 +67,8 @@ def flag(default, help, *, group, tiny=None, choices=None, nargs=None, positiona
 
 class Config:
     """What the two configs share: defaults that depend on the model, and bounds."""
+
+    given = {}  # what the command line gave, where there was one
 
     def __post_init__(self):
         for setting in fields(self):
@@ -111,16 +123,30 @@ class TrainConfig(Config):
 
     epochs: int = flag(2, "passes over the training data", group="training", tiny=3, at_least=1)
     max_steps: int | None = flag(None, "stop after this many optimiser steps, whatever --epochs says", group="training", at_least=1)
-    batch_size: int = flag(16, "windows per forward pass", group="training", at_least=1)
-    gradient_accumulation_steps: int = flag(1, "forward passes per optimiser step", group="training", at_least=1)
+    batch_size: int = flag(16, "windows per forward pass (and process)", group="training", at_least=1)
+    max_tokens_per_batch: int | None = flag(None, "in place of --batch-size, tokens per forward pass, padding included: as many windows "
+                                            "as fit, so that batches are of about equal work", group="training", at_least=1)
+    gradient_accumulation_steps: int = flag(1, "forward passes per optimiser step (and process)", group="training", at_least=1)
     learning_rate: float = flag(5e-5, "peak learning rate of AdamW", group="training", tiny=1e-3, above=0)
-    warmup_ratio: float = flag(0.1, "share of the steps over which the learning rate rises from 0; it then falls linearly to 0",
-                               group="training", at_least=0, below=1)
+    schedule: str = flag("linear", "how the learning rate goes after the warm-up: linear or cosine, down to 0, or constant",
+                         group="training", choices=("linear", "cosine", "constant"))
+    warmup_ratio: float = flag(0.1, "share of the steps over which the learning rate rises from 0", group="training", at_least=0, below=1)
+    warmup_steps: int | None = flag(None, "in place of --warmup-ratio, the number of these steps", group="training", at_least=0)
+    layer_decay: float = flag(1.0, "learning rate of each layer of the encoder as a share of that of the layer above it; 1 for all alike",
+                              group="training", above=0)
+    freeze_layers: int | None = flag(None, "leave the embeddings and the first N layers of the encoder as they are; 0 for the embeddings "
+                                     "alone", group="training", at_least=0)
     weight_decay: float = flag(0.01, "AdamW weight decay; biases and normalisation weights are exempt", group="training", at_least=0)
     max_grad_norm: float = flag(1.0, "clip the gradient to this norm", group="training", above=0)
+    label_smoothing: float = flag(0.0, "share of the target that is spread evenly over a window's tokens", group="training", at_least=0, below=1)
+    ema_decay: float | None = flag(None, "score and save a moving average of the weights, which keeps this share of itself at each step, "
+                                   "such as 0.999", group="training", above=0, below=1)
+    max_bad_steps: int = flag(5, "stop after this many steps in a row whose loss or gradient is not finite; each is left out", group="training",
+                              at_least=1)
     precision: str = flag("auto", "arithmetic of the forward pass; auto is bf16 on a GPU that has it, else fp32", group="training",
                           choices=("auto", "fp32", "bf16", "fp16"))
     seed: int = flag(42, "seed of weights, batches and dropout", group="training", at_least=0)
+    deterministic: bool = flag(False, "take only operations that give the same bits each time, where a GPU has faster ones", group="training")
     device: str = flag("auto", "cpu, cuda, cuda:1, mps; auto takes a GPU where there is one", group="training")
 
     scorer: str = flag("auto", "official score to report; auto goes by what the file says of itself: korquad, klue, mlqa-LANGUAGE, "
@@ -132,8 +158,30 @@ class TrainConfig(Config):
     n_best: int = flag(20, "answers kept per question", group="evaluation", at_least=1)
     max_answer_length: int = flag(30, "longest answer, in tokens", group="evaluation", at_least=1)
 
+    eval_every: int | None = flag(None, "score every N optimiser steps, and at the end (default: after each epoch)", group="evaluation", at_least=1)
+    metric_for_best: str | None = flag(None, "the score that decides which checkpoint is the best, such as f1 or exact_match "
+                                       "(default: the scorer's graded one, f1 or rouge_w)", group="evaluation")
+    patience: int | None = flag(None, "stop after this many scorings in a row without a better one", group="evaluation", at_least=1)
+
+    resume: str | None = flag(None, "go on with a run exactly where it was saved: its folder, or one checkpoint in it; auto goes on with "
+                              "the run in --output-dir (default: the latest on this model and data), falls back on an earlier checkpoint "
+                              "where one is damaged, and begins a new run where there is none. Settings are those of the run",
+                              group="checkpoints")
+    save_every: int | None = flag(None, "save every N optimiser steps as well as after each scoring", group="checkpoints", at_least=1)
+    save_every_minutes: float | None = flag(None, "save whenever this many minutes have passed", group="checkpoints", above=0)
+    keep: int = flag(1, "earlier checkpoints that are kept beside the last and the best", group="checkpoints", at_least=0)
+
+    compile: bool = flag(False, "compile the model (torch.compile); pays on a GPU, in runs of more than some minutes", group="speed")
+    gradient_checkpointing: bool = flag(False, "compute activations anew in the backward pass: a third more work, a fraction of the memory",
+                                        group="speed")
+    attn_implementation: str | None = flag(None, "the encoder's attention (default: sdpa where it has it)", group="speed",
+                                           choices=("sdpa", "eager", "flash_attention_2"))
+    tf32: bool = flag(False, "let a GPU multiply float32 matrices in TF32, which keeps 10 bits of the mantissa", group="speed")
+
     output_dir: str | None = flag(None, "the run's folder (default: checkpoints/MODEL-DATA, numbered where taken)", group="output")
     log_every: int = flag(50, "optimiser steps between log lines", group="output", at_least=1)
+    tensorboard: bool = flag(False, "write the log for TensorBoard, too, to the run's folder", group="output")
+    plot: bool = flag(False, "draw the loss and the scores to plot.png at the end", group="output")
 
     def __post_init__(self):
         super().__post_init__()
@@ -143,6 +191,9 @@ class TrainConfig(Config):
             raise InputError(f"--data {self.data} and --train-file {self.train_file}: give one of them.")
         if not self.train_file:
             self.data = self.data or "sample"
+        if self.max_tokens_per_batch and self.max_tokens_per_batch < self.max_length:
+            raise InputError(f"--max-tokens-per-batch {self.max_tokens_per_batch} is below --max-length {self.max_length}: "
+                             "a batch must hold a window.")
 
 
 @dataclass
@@ -228,7 +279,10 @@ def parse_args(config_class, argv=None, program=None):
         else:
             metavar = None if meta["choices"] else {int: "N", float: "X", str: "NAME"}[kind]
             groups[meta["group"]].add_argument(option, type=kind, nargs=meta["nargs"], metavar=metavar, choices=meta["choices"], help=help)
-    return config_class(**vars(parser.parse_args(argv)))
+    settings = vars(parser.parse_args(argv))
+    config = config_class(**settings)
+    config.given = {name: value for name, value in settings.items() if value not in (None, False)}
+    return config
 
 
 def _help(meta):

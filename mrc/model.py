@@ -42,8 +42,11 @@ class BaselineModel(nn.Module):
         self.marks_exact_match = self.takes_token_types and getattr(encoder.config, "marks_exact_match", False)
         self.max_length = _max_length(encoder)
 
-    def forward(self, input_ids, attention_mask, token_type_ids=None):
-        """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length)."""
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
+        """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length).
+
+        attention_mask: None where nothing is padding.
+        """
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None and self.takes_token_types:
             inputs["token_type_ids"] = token_type_ids

@@ -76,7 +76,7 @@ def test_a_short_last_group_weighs_its_features_alike(examples, bert, encoder_fo
     count = len(FeatureDataset(examples, bert, 64, 16))
     settings = {"epochs": 1, "max_length": 64, "stride": 16}
     trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, batch_size=2, gradient_accumulation_steps=4, **settings)
-    assert trainer.fit()["steps"] == -(-count // 8) and trainer.features == count
+    assert trainer.fit()["steps"] == -(-count // 8) and trainer.progress.features == count
 
 
 def test_it_learns_a_few_examples_by_heart(examples, bert, encoder_folder, tmp_path):
@@ -106,18 +106,18 @@ def test_what_a_run_leaves(examples, bert, encoder_folder, tmp_path):
     assert all(math.isfinite(line["loss"]) and line["features_per_second"] > 0 for line in steps) and steps[-1]["learning_rate"] == 0
     scored = [line for line in log if "f1" in line]
     assert [line["epoch"] for line in scored] == [1, 2] and results["f1"] == max(line["f1"] for line in scored)
-    assert sorted(p.name for p in folder.iterdir()) == ["best", "last", "log.jsonl", "metrics.json"]
+    assert sorted(p.name for p in folder.iterdir()) == ["best", "last", "log.jsonl", "metrics.json", f"step-{trainer.total_steps // 2}"]
 
 
 def test_the_best_is_kept_when_later_ones_are_worse(examples, bert, encoder_folder, tmp_path, monkeypatch):
     f1, weights = iter([50.0, 80.0, 80.0, 60.0]), []
     trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=4)
 
-    def scripted():
+    def scripted(*arguments):
         weights.append(trainer.model.head.weight.detach().clone())
         return {"exact_match": 1.0, "f1": next(f1), "total": 10}
 
-    monkeypatch.setattr(trainer, "evaluate", scripted)
+    monkeypatch.setattr("mrc.trainer.evaluate", scripted)
     assert trainer.fit()["epoch"] == 2
     assert torch.equal(BaselineModel.from_pretrained(tmp_path / "run" / "best").head.weight, weights[1])
     assert torch.equal(BaselineModel.from_pretrained(tmp_path / "run" / "last").head.weight, weights[3])

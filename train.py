@@ -66,9 +66,11 @@ def run(config, world):
     eval_set = FeatureDataset(validation, tokenizer, *window) if validation else None
 
     # The run's folder, which one process makes.
-    folder = checkpoint.parent if checkpoint else world.broadcast(new_run_folder(config.output_dir, name) if world.is_main else None)
+    folder = checkpoint.parent if checkpoint else None
     if world.is_main and not checkpoint:
+        folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
         write_json(folder / "config.json", {**config.to_dict(), **provenance(config)}, indent=2)
+    folder = world.broadcast(folder)
     head = "pretrained" if not model.head_is_new else "new"
     print(f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters, "
           f"{head} head; {device}; run in {folder}")

@@ -212,15 +212,19 @@ def load_checkpoint(checkpoint):
     return model, tokenizer, load_settings(checkpoint)
 
 
-def new_run_folder(output_dir, name):
+def new_run_folder(output_dir, name, take_over=False):
     """Make the folder of a new run: `output_dir`, or checkpoints/NAME (NAME-2, ... where taken).
 
-    Raises InputError if `output_dir` holds a run, or anything else, already.
+    Raises InputError if `output_dir` holds a run, or anything else, already; with `take_over`, a run that ended before it
+    had saved anything makes room.
     """
     if output_dir is None:
         folder = _make_numbered(Path("checkpoints") / name)
     else:
         folder = Path(output_dir)
+        if take_over and (folder / RUN_FILE).exists() and not any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir()):
+            os.truncate(folder / RUN_FILE, 0)
+            return folder
         if folder.is_dir() and any(folder.iterdir()):
             what = "a run" if (folder / RUN_FILE).exists() else "files"
             raise InputError(f"--output-dir {folder}: holds {what} already; choose another folder, or remove this one.")

@@ -14,7 +14,7 @@ from mrc.model import BaselineModel
 from mrc.trainer import Trainer, span_loss
 
 # Parameters that shift all that a softmax sees by one amount: their gradient is 0, and Adam makes steps of its rounding error.
-SHIFTS = ("key.bias", "layer.1.output.LayerNorm.bias", "head.bias")
+SHIFTS = ("key.bias", "layer.1.output.LayerNorm.bias", "head.bias", "qa_outputs.bias")
 
 
 def make_trainer(examples, bert, encoder_folder, folder, scored=True, **settings):

@@ -74,7 +74,7 @@ def assert_alike(folder, other):
             continue
         torch.testing.assert_close(value, theirs[key], atol=1e-5, rtol=0)
     for mine, theirs in zip(log_of(folder), log_of(other), strict=True):
-        assert mine == pytest.approx(theirs, abs=1e-4)
+        assert {**mine, "padding": 0} == pytest.approx({**theirs, "padding": 0}, abs=1e-4)
 
 
 @pytest.mark.parametrize("size, batch_size, accumulation", [(1, 4, 3), (2, 6, 1), (2, 2, 3), (3, 4, 1), (3, 1, 4)])

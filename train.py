@@ -52,12 +52,13 @@ def run(config, world):
             raise InputError(f"{validation.source}: holds no question to score.")
 
     # An encoder and its tokenizer, a span head on top.
+    architecture = (config.dropout, config.attention_dropout, config.attn_implementation)
     if config.model == "tiny" and not checkpoint:
         tokenizer = train_tokenizer(text for example in train for text in (example.question, example.context))
-        model = BaselineModel.tiny(len(tokenizer), config.dropout, config.attention_dropout)
+        model = BaselineModel.tiny(len(tokenizer), *architecture)
     else:
         tokenizer = load_tokenizer(checkpoint or config.model)
-        model = BaselineModel.from_pretrained(checkpoint or config.model, config.dropout, config.attention_dropout)
+        model = BaselineModel.from_pretrained(checkpoint or config.model, *architecture)
     model.check_fits(tokenizer, config.max_length)
 
     # Windows on the contexts, as views on texts tokenised once.
@@ -80,6 +81,8 @@ def run(config, world):
             print(report)
 
     # The loop.
+    if config.gradient_checkpointing:
+        model.recompute_activations()
     trainer = Trainer(model, tokenizer, train_set, eval_set, config, folder, device, world)
     print(trainer.plan())
     if checkpoint:

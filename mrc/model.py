@@ -55,35 +55,40 @@ class BaselineModel(nn.Module):
         return start_logits, end_logits
 
     @classmethod
-    def tiny(cls, vocab_size, dropout=0.0, attention_dropout=0.0):
+    def tiny(cls, vocab_size, dropout=0.0, attention_dropout=0.0, attention=None):
         """The built-in encoder from random weights: BERT of 3 layers and width 128, with a third token type for exact
         matches (see FeatureDataset), without which it would have to learn from scratch to compare words."""
         config = BertConfig(vocab_size=vocab_size, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256,
                             max_position_embeddings=512, type_vocab_size=3, pad_token_id=0, marks_exact_match=True)
         _set_dropout(config, dropout, attention_dropout)
-        encoder = AutoModel.from_config(config, add_pooling_layer=False)
+        try:
+            encoder = AutoModel.from_config(config, add_pooling_layer=False, attn_implementation=attention)
+        except (ImportError, ValueError) as error:
+            raise InputError(f"--attn-implementation {attention}: {' '.join(str(error).split())}") from error
         with torch.no_grad():
             positions = encoder.embeddings.position_embeddings.weight
             positions.copy_(_sinusoids(*positions.shape) * 2 * config.initializer_range)  # twice the size of a word's
         return cls(encoder, dropout)
 
     @classmethod
-    def from_pretrained(cls, name_or_path, dropout=0.1, attention_dropout=0.0):
+    def from_pretrained(cls, name_or_path, dropout=0.1, attention_dropout=0.0, attention=None):
         """Load an encoder, or a question-answering checkpoint with its head, in float32.
 
         name_or_path: a hub id or a folder, of an encoder, of a Hugging Face question-answering model, or saved by
-        `save_pretrained`. An encoder-decoder gives its encoder. Raises InputError if it cannot be had.
+        `save_pretrained`. An encoder-decoder gives its encoder. attention: "sdpa", "eager" or "flash_attention_2"; None for
+        the fastest that the encoder has without another package. Raises InputError if it cannot be had.
         """
         try:
             with quiet_loading():
                 config = AutoConfig.from_pretrained(name_or_path)
                 _set_dropout(config, dropout, attention_dropout)
                 if config.architectures == [cls.__name__]:
-                    return cls._load_own(Path(name_or_path), config, dropout)
+                    return cls._load_own(Path(name_or_path), config, dropout, attention)
                 config.num_labels = 2
                 qa_class = _linear_qa_class(config)
                 load = (qa_class or AutoModel).from_pretrained
-                loaded, info = load(name_or_path, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True)
+                loaded, info = load(name_or_path, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True,
+                                    attn_implementation=attention)
         except InputError:
             raise
         except Exception as error:  # the hub client, transformers and safetensors each raise their own kinds
@@ -101,12 +106,20 @@ class BaselineModel(nn.Module):
         return model
 
     @classmethod
-    def _load_own(cls, folder, config, dropout):
-        encoder = AutoModel.from_config(config)
+    def _load_own(cls, folder, config, dropout, attention):
+        encoder = AutoModel.from_config(config, attn_implementation=attention)
         model = cls(encoder.get_encoder() if config.is_encoder_decoder else encoder, dropout)
         model.load_state_dict(load_file(folder / WEIGHTS))
         model.head_is_new = False
         return model
+
+    def recompute_activations(self):
+        """Keep only each layer's input for the backward pass, and compute the rest anew. Raises InputError if the encoder cannot."""
+        if not getattr(self.encoder, "supports_gradient_checkpointing", False):
+            raise InputError(f"--gradient-checkpointing: {type(self.encoder).__name__} does not support it.")
+        enable = getattr(self.encoder, "activation_checkpointing_enable", self.encoder.gradient_checkpointing_enable)  # its new name
+        enable({"use_reentrant": False})
+        self.encoder.config.use_cache = False  # which would be warned of at the first step
 
     def save_pretrained(self, folder):
         """Write config.json and model.safetensors to an existing folder.

@@ -48,6 +48,8 @@ class Trainer:
         warmup_steps = int(config.warmup_ratio * self.total_steps) if config.warmup_steps is None else config.warmup_steps
         if config.freeze_layers is not None:
             freeze(model, config.freeze_layers)
+        if config.compile:
+            model.compile(dynamic=True)  # once for all lengths; in place, so that the weights keep their names
         self.parallel = parallel(model, world)
         self.optimizer = make_optimizer(model, config.learning_rate, config.weight_decay, config.layer_decay)
         self.schedule = make_schedule(self.optimizer, config.schedule, warmup_steps, self.total_steps)
@@ -235,8 +237,9 @@ class Trainer:
         self.read_losses()
         progress, learning_rate = self.progress, self.schedule.get_last_lr()[-1]
         seconds = progress.train_seconds
-        line = {"step": progress.step, "epoch": progress.epoch + 1, "loss": None, "grad_norm": grad_norm.item(), "learning_rate": learning_rate,
-                "features_per_second": progress.features / seconds, "tokens_per_second": progress.tokens / seconds,
+        norm = grad_norm.item()
+        line = {"step": progress.step, "epoch": progress.epoch + 1, "loss": None, "grad_norm": norm if math.isfinite(norm) else None,
+                "learning_rate": learning_rate, "features_per_second": progress.features / seconds, "tokens_per_second": progress.tokens / seconds,
                 "padding": 1 - progress.tokens / progress.cells, **self.work.rates(progress.flops / seconds)}
         if progress.losses:
             line["loss"] = sum(progress.losses) / len(progress.losses)
@@ -247,7 +250,7 @@ class Trainer:
     def show(self, line):
         """Show a log line: beside the bar on a terminal, else as a line of its own."""
         parts = [f"loss {line['loss']:.3f}" if line["loss"] is not None else "no finite loss", f"lr {line['learning_rate']:.1e}",
-                 f"grad norm {line['grad_norm']:.2f}", f"{line['features_per_second']:.1f} features/s", f"{line['tokens_per_second']:.0f} tokens/s"]
+                 f"grad norm {line['grad_norm'] or math.nan:.2f}", f"{line['features_per_second']:.1f} features/s", f"{line['tokens_per_second']:.0f} tokens/s"]
         self.bar.set_postfix_str(", ".join(parts))
         if self.bar.disable:
             print(f"{self.place()}: {', '.join(parts)}", flush=True)

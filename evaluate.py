@@ -23,6 +23,14 @@ def main(argv=None):
 def score_checkpoint(config):
     """Let a reader answer the questions, write its answers, and score them where the right ones are known."""
     # Imported once the flags are known to be right: torch and transformers take seconds to load.
+    from mrc.distributed import processes
+
+    with processes(config.device) as world:
+        answer_and_score(config, world)
+
+
+def answer_and_score(config, world):
+    """The same, in each of the processes that share the work."""
     from mrc.answers import strip_answer, strip_particle
     from mrc.checkpoint import find_checkpoint, load_checkpoint, results_folder
     from mrc.device import choose_device, choose_precision, peak_memory_mb
@@ -35,7 +43,7 @@ def score_checkpoint(config):
 
     # The reader, and the settings that it was trained with.
     checkpoint = find_checkpoint(config.checkpoint)
-    model, tokenizer, settings = load_checkpoint(checkpoint)
+    model, tokenizer, settings = load_checkpoint(checkpoint, config.model_class, config.trust_remote_code, config.allow_pickle)
     trained = fill_in(config, settings, model)
     model.to(device).check_fits(tokenizer, config.max_length)
 
@@ -51,7 +59,9 @@ def score_checkpoint(config):
     takes_null = settings.get("takes_null") or None  # what has learned to give no answer may do so; else the scorer decides
     metrics = Metrics(dataset, config.scorer, config.n_best, config.max_answer_length, config.search, takes_null,
                       config.null_threshold, clean=strip_answer if config.strip_answer else None)
-    scores = evaluate(model, metrics, config.batch_size, choose_precision(config.precision, device))
+    scores = evaluate(model, metrics, config.batch_size, choose_precision(config.precision, device), world)
+    if not world.is_main:  # which has it all
+        return
     results = {"scorer": metrics.scorer, "questions": len(examples), "windows": len(dataset), "without_span": metrics.without_span}
     if metrics.search == "exact":
         results["answers_changed_by_exact_search"] = metrics.answers_changed

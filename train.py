@@ -6,18 +6,34 @@ from mrc.config import InputError, TrainConfig, command_line, parse_args
 def main(argv=None):
     config = parse_args(TrainConfig, argv)
     # Imported once the flags are known to be right: torch and transformers take seconds to load.
+    from mrc.distributed import processes
+
+    with processes(config.device) as world:
+        run(config, world)
+
+
+def run(config, world):
+    """One run, from its settings to its last line, in each of the processes that share it."""
     import torch
 
-    from mrc.checkpoint import data_name, new_run_folder
+    from mrc.checkpoint import data_name, latest_run_folder, new_run_folder
     from mrc.data import bad_answer_records, leak_warning, load_training_data
-    from mrc.device import choose_device
+    from mrc.device import choose_device, set_up
     from mrc.features import FeatureDataset
     from mrc.files import write_json
-    from mrc.model import BaselineModel
+    from mrc.guests import make_model
+    from mrc.records import provenance
+    from mrc.resume import resumed, same_data
     from mrc.tokenization import load_tokenizer, train_tokenizer
     from mrc.trainer import Trainer
 
+    # A new run, or one to go on with, whose settings then hold.
+    name, checkpoint = f"{data_name(config.model)}-{data_name(config.train_file or config.data)}", None
+    if config.resume:
+        checkpoint, config = resumed(config, latest_run_folder(name), world.size)
+        same_data(config, checkpoint)
     device = choose_device(config.device)
+    set_up(device, config.deterministic, config.tf32)
     torch.manual_seed(config.seed)
 
     # Questions on contexts, to train on and to be scored on.
@@ -31,37 +47,47 @@ def main(argv=None):
         if not validation:
             raise InputError(f"{validation.source}: holds no question to score.")
 
-    # An encoder and its tokenizer, a span head on top.
-    if config.model == "tiny":
+    # A tokenizer, an encoder, a head on top.
+    if config.model == "tiny" and not checkpoint:
         tokenizer = train_tokenizer(text for example in train for text in (example.question, example.context))
-        model = BaselineModel.tiny(len(tokenizer), config.dropout, config.attention_dropout)
     else:
-        tokenizer = load_tokenizer(config.model)
-        model = BaselineModel.from_pretrained(config.model, config.dropout, config.attention_dropout)
+        tokenizer = load_tokenizer(checkpoint or config.model, config.trust_remote_code)
+    model = make_model(config, tokenizer, checkpoint)
     model.check_fits(tokenizer, config.max_length)
 
     # Windows on the contexts, as views on texts tokenised once.
     window = (config.max_length, config.stride, config.max_question_length, model.marks_exact_match)
-    train_set = FeatureDataset(train, tokenizer, *window, cache=config.feature_cache)
+    train_set = FeatureDataset(train, tokenizer, *window, cache=config.feature_cache, mask_question=config.mask_question)
     eval_set = FeatureDataset(validation, tokenizer, *window, cache=config.feature_cache) if validation else None
 
-    name = f"{data_name(config.model)}-{data_name(config.train_file or config.data)}"
-    folder = new_run_folder(config.output_dir, name)
-    write_json(folder / "config.json", config.to_dict(), indent=2)
+    # The run's folder, which one process makes.
+    folder = checkpoint.parent if checkpoint else None
+    if world.is_main and not checkpoint:
+        folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
+        write_json(folder / "config.json", {**config.to_dict(), **provenance(config)}, indent=2)
+    folder = world.broadcast(folder)
+    head = "pretrained" if not model.head_is_new else "new"
     print(f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters, "
-          f"{'new' if model.head_is_new else 'pretrained'} head; {device}; run in {folder}")
+          f"{head} head; {device}; run in {folder}")
     left_out = f"{without_label} questions have no answer to train on and are left out." if without_label else ""
     reports = [train.report(), left_out, train_set.report()]
     if validation:
         reports += [validation.report(), eval_set.report(), leak_warning(train, validation)]
     for report in filter(None, dict.fromkeys(reports)):  # the same only once, where one file is both
         print(report)
-    if bad_answers := bad_answer_records(train, validation):
+    if (bad_answers := bad_answer_records(train, validation)) and world.is_main:
         write_json(folder / "bad_answers.json", bad_answers, indent=2)
         print(f"The answers not at their answer_start are listed in {folder / 'bad_answers.json'}.")
 
-    results = Trainer(model, tokenizer, train_set, eval_set, config, folder, device).fit()
-    print(summary(results, folder))
+    # The loop.
+    if config.gradient_checkpointing:
+        model.recompute_activations()
+    trainer = Trainer(model, tokenizer, train_set, eval_set, config, folder, device, world)
+    print(trainer.plan())
+    if checkpoint:
+        trainer.resume(checkpoint)
+        print(f"going on from {checkpoint}, step {trainer.progress.step} of {trainer.total_steps}")
+    print(summary(trainer.fit(), folder))
 
 
 def summary(results, folder):

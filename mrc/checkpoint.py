@@ -1,28 +1,35 @@
 """Checkpoints: folders that Hugging Face can load, with our own settings in a file beside, whole or not there at all."""
 
+import hashlib
 import os
 import re
 import shutil
 from itertools import count
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 
 from mrc import __version__
 from mrc.config import InputError
 from mrc.files import read_json, write_json
-from mrc.model import WEIGHTS, BaselineModel
+from mrc.guests import load_model
+from mrc.model import WEIGHTS
 from mrc.tokenization import is_path, load_tokenizer
 
 SETTINGS = "mrc.json"  # ours: how the model was trained and what it scored
+STATE = "training_state.pt"  # what a run needs to go on
+MANIFEST = "manifest.json"  # the size and the SHA-256 of each file
 BEST, LAST = "best", "last"  # a run's checkpoints
 RUN_FILE = "log.jsonl"  # what tells a run's folder from others
 
 
-def save_checkpoint(folder, model, tokenizer, settings):
+def save_checkpoint(folder, model, tokenizer, settings, state=None, keep=0):
     """Write model, tokenizer and settings (a dict) to `folder`: to a folder beside it, which is then renamed.
 
-    An earlier checkpoint of that name stays whole until the new one is complete. Raises InputError if it cannot be written.
+    state: what a run needs to go on from here, a dict that `load_state` can read, or None. keep: how many of the earlier
+    checkpoints of that name stay, as step-N. Only they make room, and only once the new one is complete and on the disk.
+    Raises InputError if it cannot be written.
     """
     folder = Path(folder)
     aside, old = folder.with_name(f".{folder.name}.tmp"), _old(folder)
@@ -32,15 +39,20 @@ def save_checkpoint(folder, model, tokenizer, settings):
         model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
         write_json(aside / SETTINGS, {"mrc_version": __version__, **settings}, indent=2)
-        for path in aside.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+        if state is not None:
+            _save_state(aside / STATE, state)
+        manifest = {path.relative_to(aside).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+                    for path in sorted(aside.rglob("*")) if path.is_file()}
+        write_json(aside / MANIFEST, {"files": manifest}, indent=2)
+        for path in (*aside.rglob("*"), aside):
+            _sync(path)
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             os.rename(folder, old)
         os.rename(aside, folder)
-        shutil.rmtree(old, ignore_errors=True)
-    except (OSError, SafetensorError) as error:
+        _sync(folder.parent)
+        _keep_earlier(folder.parent, old, settings.get("step", 0), keep)
+    except (OSError, SafetensorError, RuntimeError) as error:  # the last is what torch.save raises on a full disk
         if old.exists() and not folder.exists():
             os.rename(old, folder)
         shutil.rmtree(aside, ignore_errors=True)
@@ -50,6 +62,119 @@ def save_checkpoint(folder, model, tokenizer, settings):
 def _old(folder):
     """Where the earlier checkpoint of that name is for the moment between the two renames of `save_checkpoint`."""
     return folder.with_name(f".{folder.name}.old")
+
+
+def _keep_earlier(run, old, step, keep):
+    """Make a step-N of the checkpoint `old`, if there is one, and keep the latest of these, `keep` in all.
+
+    What lies at or beyond `step`, which has just been saved, is of a course that a resumed run has left.
+    """
+    if keep and old.exists():
+        old_step = _step_of(old)
+        if old_step is not None and old_step < step:
+            shutil.rmtree(run / f"step-{old_step}", ignore_errors=True)
+            os.rename(old, run / f"step-{old_step}")
+    shutil.rmtree(old, ignore_errors=True)
+    if keep:
+        earlier = [folder for n, folder in _steps(run) if n < step]
+        for _, folder in _steps(run):
+            if folder not in earlier[:keep]:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _steps(run):
+    """The step-N of a run, the latest first: (N, folder) pairs."""
+    numbered = ((path.name.removeprefix("step-"), path) for path in Path(run).glob("step-*"))
+    return sorted(((int(number), path) for number, path in numbered if number.isdigit()), reverse=True)
+
+
+def _step_of(checkpoint):
+    """The step that a checkpoint was saved at; None where it does not say, or is damaged."""
+    try:
+        return load_settings(checkpoint).get("step")
+    except InputError:
+        return None
+
+
+def _save_state(path, state):
+    with path.open("wb") as file:
+        torch.save(state, file)
+
+
+def load_state(checkpoint):
+    """What a run needs to go on from a checkpoint: the `state` that it was saved with. Only tensors and plain values are read.
+
+    Raises InputError if the checkpoint is damaged or holds no state.
+    """
+    return torch.load(_state_file(checkpoint), map_location="cpu", weights_only=True)
+
+
+def _state_file(checkpoint):
+    verify(checkpoint)
+    path = Path(checkpoint) / STATE
+    if not path.is_file():
+        raise InputError(f"{checkpoint}: holds a reader, but not the state of a run to go on with.")
+    return path
+
+
+def verify(checkpoint):
+    """Raise InputError naming the file if a checkpoint is not what its manifest says; without a manifest all is believed."""
+    checkpoint = Path(checkpoint)
+    if not (checkpoint / MANIFEST).is_file():
+        return
+    manifest = read_json(checkpoint / MANIFEST)
+    for name, file in manifest.get("files", {}).items() if isinstance(manifest, dict) else ():
+        path = checkpoint / name
+        if not path.is_file():
+            raise InputError(f"{path}: is missing; the checkpoint is damaged.")
+        if path.stat().st_size != file["bytes"]:
+            raise InputError(f"{path}: has {path.stat().st_size} bytes in place of {file['bytes']}; the checkpoint is damaged.")
+        if sha256(path) != file["sha256"]:
+            raise InputError(f"{path}: is not what was saved; the checkpoint is damaged (or the file was changed on purpose: "
+                             f"then delete {checkpoint / MANIFEST}).")
+
+
+def find_resumable(path, fall_back=False):
+    """The checkpoint that a run goes on from: the latest of a run's folder, or `path` itself. It has been verified.
+
+    fall_back: where the latest is damaged, say so and take the one before. Raises InputError if there is none.
+    """
+    folder = Path(path)
+    if (folder / SETTINGS).is_file():
+        return _state_file(folder).parent
+    if not folder.is_dir():
+        raise InputError(f"--resume {path}: no such folder.")
+    candidates = [folder / LAST, _old(folder / LAST), *(step for _, step in _steps(folder))]
+    candidates = [candidate for candidate in candidates if candidate.is_dir()]
+    for candidate, before in zip(candidates, [*candidates[1:], None]):
+        try:
+            return _state_file(candidate).parent
+        except InputError as error:
+            advice = f"; --resume {before} goes on from the one before" if before else ""
+            if not fall_back:
+                raise InputError(f"{str(error).rstrip('.')}{advice}.") from None
+            print(f"{error}{' Going on from the one before.' if before else ''}")
+    raise InputError(f"--resume {path}: holds no checkpoint of a run to go on with.")
+
+
+def sha256(path):
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sync(path):
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows opens no folder
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def find_checkpoint(path):
@@ -76,32 +201,44 @@ def load_settings(checkpoint):
     return read_json(path) if path.is_file() else {}
 
 
-def load_checkpoint(checkpoint):
-    """-> model, tokenizer, settings. Raises InputError if the checkpoint cannot be had or has no trained head."""
-    model, tokenizer = BaselineModel.from_pretrained(checkpoint), load_tokenizer(checkpoint)
+def load_checkpoint(checkpoint, model_class=None, trust_remote_code=False, allow_pickle=False):
+    """-> model, tokenizer, settings. Raises InputError if the checkpoint cannot be had, is damaged or has no trained head.
+
+    model_class: "package.module:Class", for a checkpoint of one's own class; trust_remote_code, allow_pickle: see `load_config`.
+    """
+    verify(checkpoint)
+    model = load_model(checkpoint, model_class=model_class, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
+    tokenizer = load_tokenizer(checkpoint, trust_remote_code)
     if model.head_is_new:
-        architecture = (model.encoder.config.architectures or [""])[0]
-        if "QuestionAnswering" in architecture:
-            raise InputError(f"{checkpoint}: {architecture} has a head other than one linear layer on an encoder, which is not supported.")
         raise InputError(f"{checkpoint}: an encoder without a question-answering head; train one with train.py --model {checkpoint}.")
     return model, tokenizer, load_settings(checkpoint)
 
 
-def new_run_folder(output_dir, name):
+def new_run_folder(output_dir, name, take_over=False):
     """Make the folder of a new run: `output_dir`, or checkpoints/NAME (NAME-2, ... where taken).
 
-    Raises InputError if `output_dir` holds a run, or anything else, already.
+    Raises InputError if `output_dir` holds a run, or anything else, already; with `take_over`, a run that ended before it
+    had saved anything makes room.
     """
     if output_dir is None:
         folder = _make_numbered(Path("checkpoints") / name)
     else:
         folder = Path(output_dir)
+        if take_over and (folder / RUN_FILE).exists() and not any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir()):
+            os.truncate(folder / RUN_FILE, 0)
+            return folder
         if folder.is_dir() and any(folder.iterdir()):
             what = "a run" if (folder / RUN_FILE).exists() else "files"
             raise InputError(f"--output-dir {folder}: holds {what} already; choose another folder, or remove this one.")
         _make(folder)
     (folder / RUN_FILE).touch()
     return folder
+
+
+def latest_run_folder(name):
+    """The folder that `new_run_folder` made last for this name; None if there is none."""
+    numbered = [path for path in Path("checkpoints").glob(f"{name}*") if re.fullmatch(r"(-\d+)?", path.name.removeprefix(name))]
+    return max(numbered, key=lambda path: int(path.name.removeprefix(name)[1:] or 1), default=None)
 
 
 def results_folder(output_dir, checkpoint, data):

@@ -15,17 +15,27 @@ class InputError(ValueError):
     """What a user gave cannot be used. The message says what is wrong, where, and what to do about it."""
 
 
+class Stopped(Exception):
+    """A run was asked to stop, and has saved what it had. The message says where, and how to go on."""
+
+    def __init__(self, signal, message):
+        super().__init__(message)
+        self.signal = signal
+
+
 @contextmanager
 def command_line(program):
     """Turn what ends a run within the block into one line on standard error.
 
     Exit status 2 for input that cannot be used and for logits that are not numbers, 1 for a device without enough memory,
-    130 for an interruption from the keyboard.
+    130 for an interruption from the keyboard, 143 for SIGTERM.
     """
     try:
         yield
     except (InputError, FloatingPointError) as error:
         message, status = f"error: {error}", 2
+    except Stopped as stop:
+        message, status = str(stop), 128 + stop.signal
     except KeyboardInterrupt:
         message, status = "interrupted", 130
     except RuntimeError as error:
@@ -42,6 +52,7 @@ def command_line(program):
 
 
 MLQA_LANGUAGES = ("en", "es", "hi", "vi", "de", "ar", "zh")
+HEADS = ("linear", "mlp", "lstm", "conv", "conditional")
 SCORERS = ("auto", "squad", "squad_v2", "korquad", "klue", "xquad", *(f"mlqa-{language}" for language in MLQA_LANGUAGES))
 
 
@@ -59,6 +70,8 @@ def flag(default, help, *, group, tiny=None, choices=None, nargs=None, positiona
 
 class Config:
     """What the two configs share: defaults that depend on the model, and bounds."""
+
+    given = {}  # what the command line gave, where there was one
 
     def __post_init__(self):
         for setting in fields(self):
@@ -111,6 +124,14 @@ class TrainConfig(Config):
 
     model: str = flag("tiny", "encoder: a Hugging Face hub id, a local folder, or tiny (3 layers of width 128, from random "
                       "weights, with a vocabulary learned from the training text)", group="model")
+    head: str | None = flag(None, "what scores the tokens on top of the encoder; conditional scores ends given their start. Default: the "
+                            "head that --model brings, or linear", group="model", choices=HEADS)
+    model_class: str | None = flag(None, "package.module:Class, an nn.Module of your own in place of encoder and head; "
+                                   "see docs/custom_architecture.md", group="model")
+    lora_rank: int | None = flag(None, "train low-rank adapters of the encoder and the head alone; they are merged when saved", group="model",
+                                 at_least=1)
+    trust_remote_code: bool = flag(False, "run the code that the model's repository brings; only for those that you trust", group="model")
+    allow_pickle: bool = flag(False, "read weights that are not safetensors; pickled files can run code", group="model")
     max_length: int = flag(384, "longest window, in tokens, question and special tokens included", group="model", tiny=128, at_least=8)
     stride: int = flag(128, "overlap of a context's consecutive windows, in tokens", group="model", tiny=32, at_least=0)
     max_question_length: int = flag(64, "longer questions are cut to this many tokens", group="model", at_least=1)
@@ -123,16 +144,32 @@ class TrainConfig(Config):
 
     epochs: int = flag(2, "passes over the training data", group="training", tiny=3, at_least=1)
     max_steps: int | None = flag(None, "stop after this many optimiser steps, whatever --epochs says", group="training", at_least=1)
-    batch_size: int = flag(16, "windows per forward pass", group="training", at_least=1)
-    gradient_accumulation_steps: int = flag(1, "forward passes per optimiser step", group="training", at_least=1)
+    batch_size: int = flag(16, "windows per forward pass (and process)", group="training", at_least=1)
+    max_tokens_per_batch: int | None = flag(None, "in place of --batch-size, tokens per forward pass, padding included: as many windows "
+                                            "as fit, so that batches are of about equal work", group="training", at_least=1)
+    gradient_accumulation_steps: int = flag(1, "forward passes per optimiser step (and process)", group="training", at_least=1)
     learning_rate: float = flag(5e-5, "peak learning rate of AdamW", group="training", tiny=1e-3, above=0)
-    warmup_ratio: float = flag(0.1, "share of the steps over which the learning rate rises from 0; it then falls linearly to 0",
-                               group="training", at_least=0, below=1)
+    schedule: str = flag("linear", "how the learning rate goes after the warm-up: linear or cosine, down to 0, or constant",
+                         group="training", choices=("linear", "cosine", "constant"))
+    warmup_ratio: float = flag(0.1, "share of the steps over which the learning rate rises from 0", group="training", at_least=0, below=1)
+    warmup_steps: int | None = flag(None, "in place of --warmup-ratio, the number of these steps", group="training", at_least=0)
+    layer_decay: float = flag(1.0, "learning rate of each layer of the encoder as a share of that of the layer above it; 1 for all alike",
+                              group="training", above=0)
+    freeze_layers: int | None = flag(None, "leave the embeddings and the first N layers of the encoder as they are; 0 for the embeddings "
+                                     "alone", group="training", at_least=0)
     weight_decay: float = flag(0.01, "AdamW weight decay; biases and normalisation weights are exempt", group="training", at_least=0)
     max_grad_norm: float = flag(1.0, "clip the gradient to this norm", group="training", above=0)
+    mask_question: bool = flag(False, "let the loss see the logits of the context and the null position alone, and no question's",
+                               group="training")
+    label_smoothing: float = flag(0.0, "share of the target that is spread evenly over a window's tokens", group="training", at_least=0, below=1)
+    ema_decay: float | None = flag(None, "score and save a moving average of the weights, which keeps this share of itself at each step, "
+                                   "such as 0.999", group="training", above=0, below=1)
+    max_bad_steps: int = flag(5, "stop after this many steps in a row whose loss or gradient is not finite; each is left out", group="training",
+                              at_least=1)
     precision: str = flag("auto", "arithmetic of the forward pass; auto is bf16 on a GPU that has it, else fp32", group="training",
                           choices=("auto", "fp32", "bf16", "fp16"))
     seed: int = flag(42, "seed of weights, batches and dropout", group="training", at_least=0)
+    deterministic: bool = flag(False, "take only operations that give the same bits each time, where a GPU has faster ones", group="training")
     device: str = flag("auto", "cpu, cuda, cuda:1, mps; auto takes a GPU where there is one", group="training")
 
     scorer: str = flag("auto", "official score to report; auto goes by what the file says of itself: korquad, klue, mlqa-LANGUAGE, "
@@ -144,8 +181,30 @@ class TrainConfig(Config):
     n_best: int = flag(20, "answers kept per question", group="evaluation", at_least=1)
     max_answer_length: int = flag(30, "longest answer, in tokens", group="evaluation", at_least=1)
 
+    eval_every: int | None = flag(None, "score every N optimiser steps, and at the end (default: after each epoch)", group="evaluation", at_least=1)
+    metric_for_best: str | None = flag(None, "the score that decides which checkpoint is the best, such as f1 or exact_match "
+                                       "(default: the scorer's graded one, f1 or rouge_w)", group="evaluation")
+    patience: int | None = flag(None, "stop after this many scorings in a row without a better one", group="evaluation", at_least=1)
+
+    resume: str | None = flag(None, "go on with a run exactly where it was saved: its folder, or one checkpoint in it; auto goes on with "
+                              "the run in --output-dir (default: the latest on this model and data), falls back on an earlier checkpoint "
+                              "where one is damaged, and begins a new run where there is none. Settings are those of the run",
+                              group="checkpoints")
+    save_every: int | None = flag(None, "save every N optimiser steps as well as after each scoring", group="checkpoints", at_least=1)
+    save_every_minutes: float | None = flag(None, "save whenever this many minutes have passed", group="checkpoints", above=0)
+    keep: int = flag(1, "earlier checkpoints that are kept beside the last and the best", group="checkpoints", at_least=0)
+
+    compile: bool = flag(False, "compile the model (torch.compile); pays on a GPU, in runs of more than some minutes", group="speed")
+    gradient_checkpointing: bool = flag(False, "compute activations anew in the backward pass: a third more work, a fraction of the memory",
+                                        group="speed")
+    attn_implementation: str | None = flag(None, "the encoder's attention (default: sdpa where it has it)", group="speed",
+                                           choices=("sdpa", "eager", "flash_attention_2"))
+    tf32: bool = flag(False, "let a GPU multiply float32 matrices in TF32, which keeps 10 bits of the mantissa", group="speed")
+
     output_dir: str | None = flag(None, "the run's folder (default: checkpoints/MODEL-DATA, numbered where taken)", group="output")
     log_every: int = flag(50, "optimiser steps between log lines", group="output", at_least=1)
+    tensorboard: bool = flag(False, "write the log for TensorBoard, too, to the run's folder", group="output")
+    plot: bool = flag(False, "draw the loss and the scores to plot.png at the end", group="output")
 
     def __post_init__(self):
         super().__post_init__()
@@ -162,6 +221,15 @@ class TrainConfig(Config):
             raise InputError(f"--data {self.data} and --train-file {self.train_file}: give one of them.")
         if not self.train_file:
             self.data = self.data or "sample"
+        if self.model_class and (self.head or self.lora_rank):
+            raise InputError(f"--model-class {self.model_class}: a model of your own has its own head; leave out --head and --lora-rank.")
+        if self.lora_rank and self.model == "tiny":
+            raise InputError(f"--lora-rank {self.lora_rank} adapts a pretrained encoder; name one with --model.")
+        if self.lora_rank and self.ema_decay:
+            raise InputError("--lora-rank and --ema-decay: give one of them.")
+        if self.max_tokens_per_batch and self.max_tokens_per_batch < self.max_length:
+            raise InputError(f"--max-tokens-per-batch {self.max_tokens_per_batch} is below --max-length {self.max_length}: "
+                             "a batch must hold a window.")
 
 
 @dataclass
@@ -191,6 +259,9 @@ class EvalConfig(Config):
     precision: str | None = flag(None, "arithmetic of the forward pass; default: as trained, else auto", group="model",
                                  choices=("auto", "fp32", "bf16", "fp16"))
     batch_size: int | None = flag(None, "windows per forward pass; default: as trained, else 64", group="model", at_least=1)
+    model_class: str | None = flag(None, "package.module:Class, where the checkpoint is of an nn.Module of your own", group="model")
+    trust_remote_code: bool = flag(False, "run the code that the model's repository brings; only for those that you trust", group="model")
+    allow_pickle: bool = flag(False, "read weights that are not safetensors; pickled files can run code", group="model")
     device: str = flag("auto", "cpu, cuda, cuda:1, mps; auto takes a GPU where there is one", group="model")
 
     search: str | None = flag(None, "where answers are looked for: pruned pairs the --n-best starts with the --n-best ends, exact takes "
@@ -253,7 +324,10 @@ def parse_args(config_class, argv=None, program=None):
         else:
             metavar = None if meta["choices"] else {int: "N", float: "X", str: "NAME"}[kind]
             groups[meta["group"]].add_argument(option, type=kind, nargs=meta["nargs"], metavar=metavar, choices=meta["choices"], help=help)
-    return config_class(**vars(parser.parse_args(argv)))
+    settings = vars(parser.parse_args(argv))
+    config = config_class(**settings)
+    config.given = {name: value for name, value in settings.items() if value not in (None, False)}
+    return config
 
 
 def _help(meta):

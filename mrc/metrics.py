@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from mrc.batching import INPUTS, make_loader
+from mrc.batching import INPUTS, make_loader, to_device
+from mrc.config import InputError
 from mrc.decoding import best_spans
 from mrc.device import autocast
+from mrc.distributed import ALONE
 from mrc.scoring import Gold
 
 NO_SPAN = {"text": "", "probability": 1.0, "start_logit": None, "end_logit": None}  # the empty answer
@@ -100,6 +102,25 @@ class Metrics:
         self._null_score[indices] = null_score
         if self.pruned:
             self.pruned.update(feature_indices, start_logits, end_logits, starts)
+
+    def choose_score(self, name=None):
+        """The score that decides which of two is better: `main_score`, or the one called `name`. Raises InputError if there is none."""
+        names = (self.gold.scorer.exact, self.gold.scorer.graded)
+        if name and name not in names:
+            raise InputError(f"--metric-for-best {name}: the scorer {self.scorer} has {' and '.join(names)}.")
+        return name or self.main_score
+
+    def collected(self):
+        """What `update` has taken in so far, for the `collect` of another process: plain arrays."""
+        return self._spans, self._null_score, self.pruned and self.pruned.collected()
+
+    def collect(self, parts):
+        """Take in what several have `collected`, each of its own features, in place of what this one has."""
+        spans, null_scores, pruned = zip(*parts)
+        self._spans = [columns for part in spans for columns in part]
+        self._null_score = np.fmax.reduce(null_scores)  # NaN where a feature was not seen
+        if self.pruned:
+            self.pruned.collect(pruned)
 
     def compute(self, start_logits=None, end_logits=None):
         """Answer every example and return its scorer's scores (an empty dict if no example is labelled).
@@ -205,19 +226,28 @@ def ranges_within(groups):
 
 
 @torch.inference_mode()
-def evaluate(model, metrics, batch_size=64, precision="fp32"):
+def evaluate(model, metrics, batch_size=64, precision="fp32", world=ALONE, signals=None):
     """Run a model over the dataset of `metrics`, on the device that holds the model, and return the scores.
 
-    batch_size: windows per forward pass; precision: "fp32", "bf16" or "fp16". Raises FloatingPointError naming an example
-    whose logits are no numbers.
+    batch_size: windows per forward pass; precision: "fp32", "bf16" or "fp16". world: the processes that share the work; spans
+    are gathered, no logits, and in the main process `metrics` ends as if it had been alone; all return the scores.
+    signals: a StopSignals, or None; once it has received one, the result is None.
+    Raises FloatingPointError naming an example whose logits are no numbers.
     """
     device = next(model.parameters()).device
-    loader = make_loader(metrics.dataset, batch_size, device)
+    loader = make_loader(metrics.dataset, batch_size, device, world.rank, world.size)
     metrics.reset()
     model.eval()
-    for batch in tqdm(loader, desc="evaluating", unit="batch", leave=False, disable=not sys.stderr.isatty()):
-        inputs = {name: batch[name].to(device, non_blocking=True) for name in INPUTS if name in batch}
-        with autocast(device, precision):
-            logits = model(**inputs)
-        metrics.update(batch["feature_index"], *logits)
-    return metrics.compute()
+    batches, rounds = iter(loader), -(-len(metrics.dataset) // (batch_size * world.size))
+    for _ in tqdm(range(rounds), desc="evaluating", unit="batch", leave=False, disable=not (sys.stderr.isatty() and world.is_main)):
+        if (batch := next(batches, None)) is not None:  # the last round may have none for the last processes
+            inputs = to_device({name: batch[name] for name in INPUTS if name in batch}, device)
+            with autocast(device, precision):
+                logits = model(**inputs)
+            metrics.update(batch["feature_index"], *logits)
+        if signals and world.max(signals.received)[0]:
+            return None
+    parts = world.gather(metrics.collected())
+    if world.is_main:
+        metrics.collect(parts)
+    return world.broadcast(metrics.compute() if world.is_main else None)

@@ -1,5 +1,6 @@
 """The baseline reader: a pretrained encoder, dropout, and a head that scores each token as start and as end."""
 
+import copy
 import inspect
 from pathlib import Path
 
@@ -91,29 +92,33 @@ class BaselineModel(SpanModel):
         return ((input_ids == separator).cumsum(dim=1) == 0).long()
 
     @classmethod
-    def tiny(cls, vocab_size, dropout=0.0, attention_dropout=0.0, head="linear"):
+    def tiny(cls, vocab_size, dropout=0.0, attention_dropout=0.0, attention=None, head="linear"):
         """The built-in encoder from random weights: BERT of 3 layers and width 128, with a third token type for exact
         matches (see FeatureDataset), without which it would have to learn from scratch to compare words."""
         config = BertConfig(vocab_size=vocab_size, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=256,
                             max_position_embeddings=512, type_vocab_size=3, pad_token_id=0, marks_exact_match=True)
         _set_dropout(config, dropout, attention_dropout)
-        encoder = AutoModel.from_config(config, add_pooling_layer=False)
+        try:
+            encoder = AutoModel.from_config(config, add_pooling_layer=False, attn_implementation=attention)
+        except (ImportError, ValueError) as error:
+            raise InputError(f"--attn-implementation {attention}: {' '.join(str(error).split())}") from error
         with torch.no_grad():
             weight = encoder.embeddings.position_embeddings.weight
             weight.copy_(_sinusoids(*weight.shape) * 2 * config.initializer_range)  # twice the size of a word's
         return cls(encoder, dropout, head)
 
     @classmethod
-    def from_pretrained(cls, name_or_path, dropout=0.1, attention_dropout=0.0, head=None, **trust):
+    def from_pretrained(cls, name_or_path, dropout=0.1, attention_dropout=0.0, attention=None, head=None, **trust):
         """Load an encoder, or a question-answering checkpoint with its head, in float32.
 
         name_or_path: a hub id or a folder, of an encoder, of a Hugging Face question-answering model with a linear head, or
-        saved by `save_pretrained`. An encoder-decoder gives its encoder. head: a name in HEADS; None for the checkpoint's own,
-        or linear where it has none. trust: see `load_config`. Raises InputError if it cannot be had.
+        saved by `save_pretrained`. An encoder-decoder gives its encoder. attention: "sdpa", "eager" or "flash_attention_2"; None
+        for the fastest that the encoder has without another package. head: a name in HEADS; None for the checkpoint's own, or
+        linear where it has none. trust: see `load_config`. Raises InputError if it cannot be had.
         """
-        config, options = load_config(name_or_path, dropout, attention_dropout, **trust)
+        config, options = load_config(name_or_path, dropout, attention_dropout, attention, **trust)
         if config.architectures == [cls.__name__]:
-            model = cls._load_own(Path(name_or_path), config, dropout)
+            model = cls._load_own(Path(name_or_path), config, dropout, attention)
             return model if head in (None, model.head_name) else cls(model.encoder, dropout, head)
         config.num_labels = 2
         qa_class = linear_qa_class(config)
@@ -127,13 +132,32 @@ class BaselineModel(SpanModel):
         return model
 
     @classmethod
-    def _load_own(cls, folder, config, dropout):
+    def _load_own(cls, folder, config, dropout, attention):
         # The same parts of the encoder as `from_pretrained` takes: no pooler where there is a class without.
         qa_class = linear_qa_class(config)
+        if attention:
+            config._attn_implementation = attention
         encoder = qa_class(config).base_model if qa_class else AutoModel.from_config(config)
         model = cls(encoder.get_encoder() if config.is_encoder_decoder else encoder, dropout, getattr(config, "mrc_head", "linear"))
         load_state(model, folder)
         return model
+
+    def recompute_activations(self):
+        """Keep only each layer's input for the backward pass, and compute the rest anew. Raises InputError if the encoder cannot."""
+        if not getattr(self.encoder, "supports_gradient_checkpointing", False):
+            raise InputError(f"--gradient-checkpointing: {type(self.encoder).__name__} does not support it.")
+        enable = getattr(self.encoder, "activation_checkpointing_enable", self.encoder.gradient_checkpointing_enable)  # its new name
+        enable({"use_reentrant": False})
+        self.encoder.config.use_cache = False  # which would be warned of at the first step
+
+    def add_adapters(self, rank, dropout=0.0):
+        """Leave the encoder as it is and train low-rank adapters of its linear layers (Hu et al. 2022), and the head."""
+        try:
+            import peft
+        except ImportError:
+            raise InputError('--lora-rank needs the library peft: pip install -e ".[lora]".') from None
+        settings = peft.LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules="all-linear")
+        self.encoder = peft.get_peft_model(self.encoder, settings)
 
     def save_pretrained(self, folder):
         """Write config.json and model.safetensors to an existing folder.
@@ -141,9 +165,13 @@ class BaselineModel(SpanModel):
         Where the encoder's family has a Hugging Face model with the same linear head, the folder is a checkpoint of that
         model, for AutoModelForQuestionAnswering. The others (T5, ModernBERT; other heads) are loaded by `from_pretrained` here.
         """
-        config = self.encoder.config
+        encoder = self.encoder
+        if hasattr(encoder, "merge_and_unload"):  # has adapters
+            encoder = copy.deepcopy(encoder).merge_and_unload()
+        config = encoder.config
         qa_class = linear_qa_class(config) if self.head_name == "linear" else None
-        state = self.state_dict()
+        state = {f"{part}.{key}": value for part, module in (("encoder", encoder), ("head", self.head))
+                 for key, value in module.state_dict().items()}
         if qa_class is not None:
             names = {"encoder": qa_class.base_model_prefix, "head": "qa_outputs"}
             state = {".".join([names[key.split(".")[0]], *key.split(".")[1:]]): value for key, value in state.items()}
@@ -154,9 +182,10 @@ class BaselineModel(SpanModel):
         save_state(state, folder)
 
 
-def load_config(name_or_path, dropout, attention_dropout, trust_remote_code=False, allow_pickle=False):
+def load_config(name_or_path, dropout, attention_dropout, attention=None, trust_remote_code=False, allow_pickle=False):
     """A Hugging Face configuration with its dropouts set, and the options to load its weights with.
 
+    attention: as for `BaselineModel.from_pretrained`.
     trust_remote_code: run the code that the checkpoint brings, where it brings any; allow_pickle: read weights that are not
     safetensors. Raises InputError.
     """
@@ -166,7 +195,8 @@ def load_config(name_or_path, dropout, attention_dropout, trust_remote_code=Fals
     except Exception as error:  # the hub client, transformers and safetensors each raise their own kinds
         raise loading_error(name_or_path, "model", error) from error
     _set_dropout(config, dropout, attention_dropout)
-    return config, {"trust_remote_code": trust_remote_code, "use_safetensors": None if allow_pickle else True}
+    options = {"trust_remote_code": trust_remote_code, "use_safetensors": None if allow_pickle else True, "attn_implementation": attention}
+    return config, options
 
 
 def load_weights(model_class, name_or_path, config, options):

@@ -30,11 +30,14 @@ def quiet_loading():
             hf_logging.enable_progress_bar()
 
 
-def load_tokenizer(name_or_path):
-    """Load the tokenizer of a hub id or a local folder. Raises InputError if it cannot be had or is no fast one."""
+def load_tokenizer(name_or_path, trust_remote_code=False):
+    """Load the tokenizer of a hub id or a local folder. Raises InputError if it cannot be had or is no fast one.
+
+    trust_remote_code: run the code that it brings, where it brings any.
+    """
     try:
         with quiet_loading():
-            tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+            tokenizer = AutoTokenizer.from_pretrained(name_or_path, trust_remote_code=trust_remote_code)
     except Exception as error:  # the hub client, transformers and tokenizers each raise their own kinds
         raise loading_error(name_or_path, "tokenizer", error) from error
     if not tokenizer.is_fast:

@@ -1,160 +1,300 @@
 """The training loop, in one place and in the order it happens."""
 
-import json
 import math
 import sys
 import time
-from itertools import islice
+from contextlib import nullcontext
 from pathlib import Path
+from signal import Signals
 
 import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from mrc.batching import INPUTS, make_loader
-from mrc.checkpoint import BEST, LAST, RUN_FILE, save_checkpoint
-from mrc.config import InputError
-from mrc.device import autocast, choose_precision, peak_memory_mb
+from mrc.batching import INPUTS, make_training_loader, to_device
+from mrc.checkpoint import BEST, LAST, load_state, save_checkpoint
+from mrc.config import InputError, Stopped
+from mrc.device import Work, autocast, choose_precision, peak_memory_mb
+from mrc.distributed import ALONE, gradients_stay_here, parallel
 from mrc.files import write_json
 from mrc.metrics import Metrics, evaluate
-from mrc.optim import linear_warmup, make_optimizer
+from mrc.optim import WeightAverage, freeze, make_optimizer, make_schedule
+from mrc.records import RunLog, plot
+from mrc.resume import Progress, capture, restore
+from mrc.signals import StopSignals
 
 
 class Trainer:
-    """Train a model on a FeatureDataset, score it on another each epoch, keep the best and the last checkpoint.
+    """Train a model on a FeatureDataset, score it on another, keep the best and the last checkpoint, and be ready to go on.
 
-    model: takes input_ids, attention_mask and token_type_ids, returns start and end logits, and has `save_pretrained`.
-    train_set, eval_set: FeatureDatasets; the second is None for a run that is not scored, whose best is then its last.
-    config: TrainConfig. folder: an existing folder for log.jsonl, metrics.json and the checkpoints. device: torch.device.
+    model: takes input_ids, attention_mask (None where nothing is padding) and token_type_ids, returns start and end logits,
+    and has `save_pretrained`. train_set, eval_set: FeatureDatasets; the second is None for a run that is not scored, whose best
+    is then its last. config: TrainConfig. folder: an existing folder for log.jsonl, metrics.json and the checkpoints.
+    device: torch.device. world: the processes that share the run.
     """
 
-    def __init__(self, model, tokenizer, train_set, eval_set, config, folder, device):
-        self.model, self.tokenizer, self.config, self.device = model.to(device), tokenizer, config, device
+    def __init__(self, model, tokenizer, train_set, eval_set, config, folder, device, world=ALONE):
+        self.model, self.tokenizer, self.config, self.device, self.world = model.to(device), tokenizer, config, device, world
         self.folder = Path(folder)
-        self.loader = make_loader(train_set, config.batch_size, device, shuffle=True, seed=config.seed)
+        self.loader = make_training_loader(train_set, config, device, world.rank, world.size)
+        self.inputs = (*INPUTS, "start_positions") if model.takes_start_positions else INPUTS
         self.metrics = None
         self.takes_null = any(example.is_impossible for example in train_set.examples)  # it learns to give no answer
         if eval_set is not None:
             self.metrics = Metrics(eval_set, config.scorer, config.n_best, config.max_answer_length, config.search,
                                    self.takes_null or None, tune_threshold=True)
+            self.score_for_best = self.metrics.choose_score(config.metric_for_best)
 
-        steps_per_epoch = math.ceil(len(self.loader) / config.gradient_accumulation_steps)
-        self.total_steps = config.max_steps or config.epochs * steps_per_epoch
-        self.optimizer = make_optimizer(model, config.learning_rate, config.weight_decay)
-        self.schedule = linear_warmup(self.optimizer, int(config.warmup_ratio * self.total_steps), self.total_steps)
+        self.total_steps = config.max_steps or self.loader.batch_sampler.total_steps(config.epochs)
+        warmup_steps = int(config.warmup_ratio * self.total_steps) if config.warmup_steps is None else config.warmup_steps
+        if config.freeze_layers is not None:
+            freeze(model, config.freeze_layers)
+        if config.compile:
+            model.compile(dynamic=True)  # once for all lengths; in place, so that the weights keep their names
+        self.parallel = parallel(model, world)
+        self.optimizer = make_optimizer(model, config.learning_rate, config.weight_decay, config.layer_decay)
+        self.schedule = make_schedule(self.optimizer, config.schedule, warmup_steps, self.total_steps)
+        self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
         self.precision = choose_precision(config.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
 
-        self.step, self.epoch = 0, 0  # optimiser steps and epochs done
-        self.features, self.train_seconds = 0, 0.0  # trained on so far, and the time that took, scoring left out
-        self.loss_sum, self.loss_steps = torch.zeros((), device=device), 0  # since the last log line
-        self.bar = tqdm(total=self.total_steps, desc="training", unit="step", disable=not sys.stderr.isatty())
+        self.work = Work(model, device, self.precision, world.size)
+
+        self.progress, self.saved_step = Progress(), None
+        self.records = RunLog(self.folder, config.tensorboard and world.is_main)
+        self.losses, self.seen = [], []  # since they were last read: each step's loss, on the device, and its features
+
+    def plan(self):
+        """A sentence on the steps to come, and on what each of them holds over all processes."""
+        config, parts = self.config, self.config.gradient_accumulation_steps * self.world.size
+        size = f"about {parts * config.max_tokens_per_batch} tokens" if config.max_tokens_per_batch else f"{parts * config.batch_size} windows"
+        shared = f" shared by {self.world.size} processes" if self.world.size > 1 else ""
+        return f"{self.total_steps} steps of {size}{shared}, {self.precision}"
+
+    def resume(self, checkpoint):
+        """Go on from a checkpoint of a run, with which the model has been loaded. Raises InputError if it does not fit."""
+        restore(self, load_state(checkpoint))
+        self.saved_step = self.progress.step
 
     def fit(self):
-        """Train to the end; return what metrics.json then holds: the best scores, and the run's time, rate and memory."""
-        started, best = time.perf_counter(), None
-        while self.step < self.total_steps:
-            self.train_epoch()
-            scores = self.evaluate()
-            settings = {"config": self.config.to_dict(), "epoch": self.epoch, "step": self.step, "scores": scores,
-                        "takes_null": self.takes_null, "null_threshold": self.metrics.null_threshold if self.metrics else 0.0}
-            save_checkpoint(self.folder / LAST, self.model, self.tokenizer, settings)
-            if best is None or not scores or scores[self.metrics.main_score] > best[self.metrics.main_score]:
-                best = {**scores, "epoch": self.epoch, "step": self.step}
-                save_checkpoint(self.folder / BEST, self.model, self.tokenizer, settings)
-        self.bar.close()
+        """Train to the end; return what metrics.json then holds: the best scores, and the run's time, rate and memory.
 
-        results = {**best, "epochs": self.epoch, "steps": self.step, "scorer": self.metrics and self.metrics.scorer,
-                   "precision": self.precision, "features_per_second": self.features / self.train_seconds,
-                   "train_seconds": self.train_seconds, "seconds": time.perf_counter() - started, "peak_memory_mb": peak_memory_mb(self.device)}
-        write_json(self.folder / "metrics.json", results, indent=2)
-        return results
+        Raises Stopped, once all is saved, if SIGINT or SIGTERM asks for it.
+        """
+        progress = self.progress
+        self.started = time.perf_counter() - progress.seconds
+        self.mark = self.saved_at = time.perf_counter()
+        with StopSignals() as self.signals, tqdm(total=self.total_steps, initial=progress.step, desc="training", unit="step",
+                                                 disable=not (sys.stderr.isatty() and self.world.is_main)) as self.bar:
+            if self.is_due_to_score():  # it was stopped while it was scored
+                self.score()
+            while not self.is_over():
+                self.train_epoch()
+        return self.finish()
 
     def train_epoch(self):
-        """Take the steps of one epoch, or as many of them as the run still has."""
-        self.loader.batch_sampler.set_epoch(self.epoch)
+        """Take the steps of one epoch, or those that are left of it, or as many as the run still has."""
+        progress = self.progress
+        self.loader.batch_sampler.set_epoch(progress.epoch, progress.step_in_epoch)
         self.model.train()
-        batches, started = iter(self.loader), time.perf_counter()
-        while self.step < self.total_steps and (group := list(islice(batches, self.config.gradient_accumulation_steps))):
-            loss, grad_norm = self.train_step(group)
-            self.loss_sum, self.loss_steps = self.loss_sum + loss, self.loss_steps + 1
-            self.step, self.features = self.step + 1, self.features + sum(len(batch["input_ids"]) for batch in group)
+        for group in self.loader:
+            grad_norm = self.train_step(group)
+            progress.step, progress.step_in_epoch = progress.step + 1, progress.step_in_epoch + 1
+            progress.features, progress.tokens, progress.cells = (
+                progress.features + group.features, progress.tokens + group.tokens, progress.cells + group.cells)
+            progress.flops += self.work.flops(group.cells, group.cells / group.features)
             self.bar.update()
-            if self.step % self.config.log_every == 0 or self.step == self.total_steps:
-                seconds = self.train_seconds + time.perf_counter() - started
-                self.log_step(self.check_loss(), grad_norm.item(), self.features / seconds)
-                self.loss_sum, self.loss_steps = torch.zeros_like(self.loss_sum), 0
-        self.check_loss()  # before anything is saved; it also waits for the device, so that the clock below is right
-        self.train_seconds += time.perf_counter() - started
-        self.epoch += 1
+            if progress.step % self.config.log_every == 0 or progress.step == self.total_steps:
+                self.log_step(grad_norm)
+            if self.is_due_to_score():
+                self.score()
+            self.save_or_stop_if_due()
+            if self.is_over():
+                return
+        progress.epoch, progress.step_in_epoch = progress.epoch + 1, 0
 
     def train_step(self, group):
-        """One optimiser step on a group of micro-batches.
+        """One optimiser step on a Group of micro-batches. Returns the gradient's norm before clipping, a scalar on the device.
 
-        Returns the mean loss of the group's features and the gradient's norm before clipping: scalars on the device,
-        where they stay until a log line needs them, as reading them would make every step wait for the device.
+        There it stays, and the loss with it, until a log line needs them: reading them would make every step wait for the device.
         """
-        group_size, group_loss = sum(len(batch["input_ids"]) for batch in group), 0
-        for batch in group:
-            batch = {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
-            with autocast(self.device, self.precision):
-                start_logits, end_logits = self.model(**{name: batch[name] for name in INPUTS if name in batch})
-            # Weighed by its features, so that the group's gradient is that of one big batch, however it is cut.
-            loss = span_loss(start_logits, end_logits, batch) * (len(start_logits) / group_size)
-            self.scaler.scale(loss).backward()
-            group_loss += loss.detach()
+        loss_sum = torch.zeros((), device=self.device)
+        for number, batch in enumerate(group.batches, start=1):
+            # Only the last micro-batch's backward pass exchanges gradients, those of the others with its own.
+            with gradients_stay_here(self.parallel, until_last=number < len(group.batches)):
+                moved = to_device(batch, self.device)
+                with autocast(self.device, self.precision):
+                    start_logits, end_logits = self.parallel(**{name: moved[name] for name in self.inputs if name in moved})
+                # Weighed by its features, so that the step's gradient is that of one big batch, however it is cut.
+                loss = span_loss(start_logits, end_logits, moved, self.config.label_smoothing) * batch["weight"]
+                self.scaler.scale(loss * self.world.size).backward()  # the processes' gradients are averaged, not summed
+                loss_sum += loss.detach()
+        self.world.sum(loss_sum)
 
         self.scaler.unscale_(self.optimizer)  # before the clip, which must see the true gradient
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
-        scale = self.scaler.get_scale()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        if self.scaler.get_scale() >= scale:  # else fp16 overflowed and the optimiser's step was skipped
+        if self.scaler.is_enabled():
+            scale = self.scaler.get_scale()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            taken = self.scaler.get_scale() >= scale  # else fp16 overflowed and the optimiser's step was skipped
+        else:
+            # The fused optimiser's own way to leave a step out, decided on the device: nothing waits for the answer.
+            self.optimizer.grad_scale, self.optimizer.found_inf = None, (~torch.isfinite(loss_sum + grad_norm)).float()
+            self.optimizer.step()
+            taken, loss_sum = True, loss_sum + 0 * grad_norm  # a bad gradient shows in the loss that is looked at
+        if taken:
             self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return group_loss, grad_norm
+        if self.average:
+            self.average.update()
+        self.losses.append(loss_sum)
+        self.seen.append([batch["feature_index"] for batch in group.batches])
+        return grad_norm
 
-    def evaluate(self):
-        """Score the model on the evaluation set and log it; an empty dict where there is none, or none with answers."""
-        if self.metrics is None:
-            return {}
-        started = time.perf_counter()
-        scores = evaluate(self.model, self.metrics, self.config.eval_batch_size, self.precision)
-        self.log({"step": self.step, "epoch": self.epoch, **scores, "eval_seconds": time.perf_counter() - started})
-        shown = "  ".join(f"{name} {value:.2f}" for name, value in scores.items() if not name.endswith("total"))
-        tqdm.write(f"epoch {self.epoch}: {shown or 'no answers to score'}", file=sys.stdout)
-        return scores
+    def is_over(self):
+        out_of_patience = self.config.patience is not None and self.progress.without_gain >= self.config.patience
+        return self.progress.step >= self.total_steps or out_of_patience
 
-    def check_loss(self):
-        """The mean loss of the steps since the last log line, 0 if there are none. Raises InputError if it is not a number."""
-        loss = self.loss_sum.item() / max(1, self.loss_steps)
-        if math.isnan(loss):
-            raise InputError(f"the loss is not a number at step {self.step}; try a smaller --learning-rate, or --precision fp32.")
-        return loss
+    def is_due_to_score(self):
+        """Whether a scoring belongs here: at an epoch's end or every --eval-every steps, and at the run's end."""
+        step, every = self.progress.step, self.config.eval_every
+        here = step % every == 0 if every else self.progress.step_in_epoch == len(self.loader)
+        return step > self.progress.scored_step and (here or step >= self.total_steps)
 
-    def log_step(self, loss, grad_norm, rate):
-        """Log and show the mean loss since the last line, the gradient's norm before clipping, and features per second."""
-        learning_rate = self.schedule.get_last_lr()[0]
-        self.log({"step": self.step, "epoch": self.epoch + 1, "loss": loss, "grad_norm": grad_norm, "learning_rate": learning_rate,
-                  "features_per_second": rate})
-        shown = f"loss {loss:.3f}, lr {learning_rate:.1e}, {rate:.1f} features/s"
-        self.bar.set_postfix_str(shown)
+    def score(self):
+        """Score the model on the evaluation set, log it, and save it, as the best if it is."""
+        self.read_losses()
+        progress, scores, started = self.progress, {}, time.perf_counter()
+        if self.metrics:
+            with self.average.in_place() if self.average else nullcontext():
+                scores = evaluate(self.model, self.metrics, self.config.eval_batch_size, self.precision, self.world, self.signals)
+            self.model.train()
+            if scores is None:  # asked to stop; a resumed run begins with the scoring
+                self.save_or_stop_if_due()
+            self.log({"step": progress.step, "epoch": progress.epoch + 1, **scores, "eval_seconds": time.perf_counter() - started})
+            shown = "  ".join(f"{name} {value:.2f}" for name, value in scores.items() if not name.endswith("total"))
+            tqdm.write(f"{self.place()}: {shown or 'no answers to score'}", file=sys.stdout)
+        gain = progress.best is None or not scores or scores[self.score_for_best] > progress.best[self.score_for_best]
+        if gain:
+            progress.best, progress.without_gain = {**scores, "epoch": progress.epoch + 1, "step": progress.step}, 0
+        else:
+            progress.without_gain += 1
+        progress.scored_step = progress.step
+        self.save(scores, is_best=gain)
+
+    def save_or_stop_if_due(self):
+        """Save every so many steps or minutes, or because a signal asks to stop; then raise Stopped. The processes agree on it."""
+        step, every, minutes = self.progress.step, self.config.save_every, self.config.save_every_minutes
+        late = minutes is not None and time.perf_counter() - self.saved_at > 60 * minutes
+        signal, late = self.world.max(self.signals.received, int(late and self.world.is_main))
+        if self.saved_step != step and (signal or late or (every and step % every == 0)):
+            self.save()
+        if signal:
+            raise Stopped(signal, f"stopped by {Signals(signal).name} after step {step} of {self.total_steps}; all is saved in {self.folder}. "
+                                  f"Go on with: python train.py --resume {self.folder}")
+
+    def save(self, scores=None, is_best=False):
+        """Save the last checkpoint, with all that a run needs to go on from it, and the best beside."""
+        self.read_losses()
+        progress = self.progress
+        progress.seconds = time.perf_counter() - self.started
+        state = capture(self)
+        if self.world.is_main:
+            settings = {"config": self.config.to_dict(), "epoch": progress.epoch + 1, "step": progress.step, "scores": scores or {},
+                        "takes_null": self.takes_null, "null_threshold": self.metrics.null_threshold if self.metrics else 0.0,
+                        "processes": self.world.size}
+            with self.average.in_place() if self.average else nullcontext():
+                if is_best:
+                    save_checkpoint(self.folder / BEST, self.model, self.tokenizer, settings)
+                save_checkpoint(self.folder / LAST, self.model, self.tokenizer, settings, state, self.config.keep)
+        self.saved_step, self.saved_at = progress.step, time.perf_counter()
+        self.mark = time.perf_counter()  # the clock of training starts again
+
+    def read_losses(self):
+        """Read the losses of the steps since the last reading from the device; stop the clock of training.
+
+        Raises InputError if too many steps in a row were left out because their loss or gradient was not finite.
+        """
+        losses = torch.stack(self.losses).tolist() if self.losses else []
+        progress, first = self.progress, self.progress.step - len(losses) + 1
+        for step, (loss, seen) in enumerate(zip(losses, self.seen), start=first):
+            if math.isfinite(loss):
+                progress.losses.append(loss)
+                progress.bad_in_a_row = 0
+                continue
+            progress.bad_steps, progress.bad_in_a_row = progress.bad_steps + 1, progress.bad_in_a_row + 1
+            examples = sorted({self.loader.dataset.examples[self.loader.dataset.example_index[i]].id for part in seen for i in part.tolist()})
+            what = f"the loss is not a number at step {step} (examples {', '.join(examples)})"
+            if progress.bad_in_a_row >= self.config.max_bad_steps:
+                kept = f"the last checkpoint, of step {self.saved_step}, is {self.folder / LAST}" if self.saved_step else "there is no checkpoint yet"
+                raise InputError(f"{what}, for the {progress.bad_in_a_row}th time in a row; {kept}. Try a smaller --learning-rate, or --precision fp32.")
+            tqdm.write(f"{what}; the step is left out.", file=sys.stdout)
+        self.losses, self.seen = [], []
+        progress.train_seconds, self.mark = progress.train_seconds + time.perf_counter() - self.mark, time.perf_counter()
+
+    def log_step(self, grad_norm):
+        """Log and show the mean loss since the last line, the gradient's norm before clipping, and the rates so far."""
+        self.read_losses()
+        progress, learning_rate = self.progress, self.schedule.get_last_lr()[-1]
+        seconds = progress.train_seconds
+        norm = grad_norm.item()
+        line = {"step": progress.step, "epoch": progress.epoch + 1, "loss": None, "grad_norm": norm if math.isfinite(norm) else None,
+                "learning_rate": learning_rate, "features_per_second": progress.features / seconds, "tokens_per_second": progress.tokens / seconds,
+                "padding": 1 - progress.tokens / progress.cells, **self.work.rates(progress.flops / seconds)}
+        if progress.losses:
+            line["loss"] = sum(progress.losses) / len(progress.losses)
+        progress.losses = []
+        self.log(line)
+        self.show(line)
+
+    def show(self, line):
+        """Show a log line: beside the bar on a terminal, else as a line of its own."""
+        parts = [f"loss {line['loss']:.3f}" if line["loss"] is not None else "no finite loss", f"lr {line['learning_rate']:.1e}",
+                 f"grad norm {line['grad_norm'] or math.nan:.2f}", f"{line['features_per_second']:.1f} features/s", f"{line['tokens_per_second']:.0f} tokens/s"]
+        self.bar.set_postfix_str(", ".join(parts))
         if self.bar.disable:
-            print(f"step {self.step}/{self.total_steps}: {shown}", flush=True)
+            print(f"{self.place()}: {', '.join(parts)}", flush=True)
+
+    def place(self):
+        return f"step {self.progress.step}/{self.total_steps}"
 
     def log(self, line):
-        """Append one object to log.jsonl, on disk once this returns."""
-        with (self.folder / RUN_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        if self.world.is_main:
+            self.records.write(line)
+
+    def finish(self):
+        """Write metrics.json, and what it holds return."""
+        progress = self.progress
+        results = {**progress.best, "epochs": progress.epoch + (progress.step_in_epoch > 0), "steps": progress.step,
+                   "scorer": self.metrics and self.metrics.scorer, "precision": self.precision, "bad_steps": progress.bad_steps,
+                   "features_per_second": progress.features / progress.train_seconds, "tokens_per_second": progress.tokens / progress.train_seconds,
+                   "train_seconds": progress.train_seconds, "seconds": time.perf_counter() - self.started,
+                   "peak_memory_mb": peak_memory_mb(self.device)}
+        if self.world.is_main:
+            write_json(self.folder / "metrics.json", results, indent=2)
+            if self.config.plot:
+                plot(self.folder)
+        return results
 
 
-def span_loss(start_logits, end_logits, batch):
+def span_loss(start_logits, end_logits, batch, label_smoothing=0.0):
     """Mean over the batch of the mean of the start's and the end's cross-entropy, in float32; a scalar.
 
-    start_logits, end_logits: (batch, length); batch: with attention_mask (batch, length), start_positions and
-    end_positions (batch,). Padding takes no part in the softmax, so the loss does not depend on how far a batch was padded.
+    start_logits, end_logits: (batch, length); batch: with attention_mask (batch, length) or None, start_positions and
+    end_positions (batch,). Padding takes no part in the softmax, so the loss does not depend on how far a batch was padded;
+    nor does what is outside of span_mask (batch, length), where there is one.
+    label_smoothing: the share of the target that is spread evenly over what takes part (Szegedy et al. 2016).
     """
-    padding = batch["attention_mask"] == 0
-    start_loss = F.cross_entropy(start_logits.float().masked_fill(padding, -torch.inf), batch["start_positions"])
-    end_loss = F.cross_entropy(end_logits.float().masked_fill(padding, -torch.inf), batch["end_positions"])
-    return (start_loss + end_loss) / 2
+    mask = batch.get("span_mask", batch["attention_mask"])
+    outside = None if mask is None else mask == 0
+    losses = []
+    for logits, positions in ((start_logits, batch["start_positions"]), (end_logits, batch["end_positions"])):
+        logits = logits.float() if outside is None else logits.float().masked_fill(outside, -torch.inf)
+        loss = F.cross_entropy(logits, positions)
+        if label_smoothing:
+            log_p = logits.log_softmax(dim=1)
+            evenly = -log_p.mean(dim=1) if outside is None else -log_p.masked_fill(outside, 0).sum(dim=1) / (~outside).sum(dim=1)
+            loss = (1 - label_smoothing) * loss + label_smoothing * evenly.mean()
+        losses.append(loss)
+    return sum(losses) / 2

@@ -1,6 +1,7 @@
 """Buckets waste little, lose nothing and repeat exactly."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,46 +11,90 @@ from mrc.features import FeatureDataset
 LENGTHS = st.lists(st.integers(1, 384), max_size=300)
 
 
-@given(LENGTHS, st.integers(1, 40), st.booleans(), st.integers(0, 5))
-def test_each_feature_comes_once(lengths, batch_size, shuffle, epoch):
-    sampler = LengthBucketSampler(lengths, batch_size, shuffle, seed=3)
-    sampler.set_epoch(epoch)
-    batches = list(sampler)
-    assert len(batches) == len(sampler)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
-    assert all(len(batch) <= batch_size for batch in batches)
+def deal(lengths, batch_size, epoch=0, seed=3, **settings):
+    """What each process gets of an epoch: a list of its Groups for each."""
+    processes = settings.pop("world_size", 1)
+    samplers = [LengthBucketSampler(lengths, batch_size, seed, rank=rank, world_size=processes, **settings) for rank in range(processes)]
+    for sampler in samplers:
+        sampler.set_epoch(epoch)
+    return [list(sampler) for sampler in samplers]
+
+
+def features_of(group):
+    return sorted(i for indices, weight in group.batches if weight for i in indices)
+
+
+@given(LENGTHS, st.integers(1, 40), st.integers(1, 3), st.integers(1, 3), st.booleans(), st.integers(0, 5))
+def test_each_feature_comes_once(lengths, batch_size, accumulation, world_size, by_tokens, epoch):
+    max_tokens = 384 + 10 * batch_size if by_tokens else None
+    dealt = deal(lengths, batch_size, epoch, accumulation=accumulation, world_size=world_size, max_tokens=max_tokens)
+    assert sorted(i for groups in dealt for group in groups for i in features_of(group)) == list(range(len(lengths)))
+    assert len({len(groups) for groups in dealt}) == 1
+    for step in zip(*dealt):
+        assert sum(weight for group in step for _, weight in group.batches) == pytest.approx(1)
+        assert len({len(group.batches) for group in step}) == 1 <= len(step[0].batches) <= accumulation  # all do the same
+        parts = [indices for group in step for indices, weight in group.batches if weight]
+        if by_tokens:
+            assert all(len(part) * max(lengths[i] for i in part) <= max_tokens for part in parts)
+        else:
+            assert all(len(part) <= batch_size for part in parts)
+        assert {(group.features, group.tokens, group.cells) for group in step} == {
+            (sum(map(len, parts)), sum(lengths[i] for part in parts for i in part), sum(len(part) * max(lengths[i] for i in part) for part in parts))}
+
+
+@given(LENGTHS, st.sampled_from([(12, 1, 1), (4, 3, 1), (4, 1, 3), (2, 3, 2), (1, 4, 3)]))
+def test_a_step_has_the_same_features_however_it_is_dealt(lengths, shape):
+    batch_size, accumulation, world_size = shape
+    whole, parts = deal(lengths, 12)[0], deal(lengths, batch_size, accumulation=accumulation, world_size=world_size)
+    assert [features_of(group) for group in whole] == [sorted(i for group in step for i in features_of(group)) for step in zip(*parts)]
+
+
+def test_an_epoch_can_begin_at_any_step():
+    sampler = LengthBucketSampler(np.arange(1, 100), 4, seed=1)
+    sampler.set_epoch(2)
+    whole = list(sampler)
+    sampler.set_epoch(2, first_step=7)
+    assert list(sampler) == whole[7:] and len(sampler) == len(whole)
 
 
 def test_order_depends_on_seed_and_epoch_alone():
     lengths = np.random.default_rng(0).integers(50, 384, 1000)
-
-    def order(seed, epoch):
-        sampler = LengthBucketSampler(lengths, 16, True, seed)
-        sampler.set_epoch(epoch)
-        return list(sampler)
-
-    assert order(1, 2) == order(1, 2)
-    assert order(1, 2) != order(1, 3) and order(1, 2) != order(2, 2)
+    assert deal(lengths, 16, 2, seed=1) == deal(lengths, 16, 2, seed=1)
+    assert deal(lengths, 16, 2, seed=1) != deal(lengths, 16, 3, seed=1) and deal(lengths, 16, 2, seed=1) != deal(lengths, 16, 2, seed=2)
 
 
-def test_little_is_padding():
+def test_little_is_padding_and_processes_work_alike():
     lengths = np.random.default_rng(0).integers(50, 384, 5000)
 
-    def padding(batches):
-        return 1 - lengths.sum() / sum(lengths[batch].max() * len(batch) for batch in batches)
+    def padding(groups):
+        return 1 - sum(group.tokens for group in groups) / sum(group.cells for group in groups)
 
-    assert padding(LengthBucketSampler(lengths, 16, True)) < 0.02
-    assert padding(LengthBucketSampler(lengths, 16, False)) < 0.01
-    assert padding(np.array_split(np.random.default_rng(1).permutation(5000), 312)) > 0.3  # what random batches cost
+    assert padding(deal(lengths, 16)[0]) < 0.02
+    assert padding(deal(lengths, 16, max_tokens=4096)[0]) < 0.03
+    random = np.array_split(np.random.default_rng(1).permutation(5000), 312)
+    assert 1 - lengths.sum() / sum(lengths[batch].max() * len(batch) for batch in random) > 0.3  # what random batches cost
+    one, two = ([sum(len(indices) * lengths[indices].max() for indices, _ in group.batches) for group in groups]
+                for groups in deal(lengths, 16, world_size=2))
+    assert np.mean([max(a, b) / min(a, b) for a, b in zip(one, two)]) < 1.03
 
 
-def test_longest_first_when_not_shuffled():
-    assert list(LengthBucketSampler([3, 9, 5], 2, shuffle=False)) == [[1, 2], [0]]
+def test_batches_by_tokens_are_of_equal_work():
+    lengths = np.random.default_rng(0).integers(50, 384, 5000)
+    cells = np.array([group.cells for group in deal(lengths, 1, max_tokens=4096)[0]])
+    assert cells.max() <= 4096 and np.quantile(cells, 0.1) > 0.85 * 4096
+
+
+def test_scoring_takes_the_longest_first(examples, bert):
+    dataset = FeatureDataset(examples, bert, 64, 20)
+    batches = [[batch["feature_index"].tolist() for batch in make_loader(dataset, 4, rank=rank, world_size=2)] for rank in range(2)]
+    lengths = [dataset.lengths[i] for pair in zip(*batches) for batch in pair for i in batch]
+    assert lengths == sorted(lengths, reverse=True)
+    assert sorted(i for mine in batches for batch in mine for i in batch) == list(range(len(dataset)))
 
 
 def test_a_loader_gives_tensors_and_the_features_they_are_of(examples, bert):
     dataset = FeatureDataset(examples, bert, 64, 20)
-    loader = make_loader(dataset, 4, shuffle=True, seed=1)
+    loader = make_loader(dataset, 4)
     seen = []
     for batch in loader:
         width = max(len(dataset[i]["input_ids"]) for i in batch["feature_index"].tolist())

@@ -1,5 +1,6 @@
 """A setting is declared once and reaches both Python and the command line."""
 
+import re
 from dataclasses import fields
 
 import pytest
@@ -21,7 +22,7 @@ def test_every_setting_is_a_flag_with_help(capsys):
         text = capsys.readouterr().out
         assert raised.value.code == 0
         for setting in fields(config_class):
-            assert f"--{setting.name.replace('_', '-')} " in text and len(setting.metadata["help"]) > 10
+            assert re.search(rf"--{setting.name.replace('_', '-')}\s", text) and len(setting.metadata["help"]) > 10
 
 
 def test_help_states_defaults(capsys):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from mrc import config
 from mrc.decoding import best_spans
 from mrc.features import FeatureDataset
 from mrc.heads import HEADS, ConditionalHead
@@ -35,6 +36,10 @@ def test_padding_changes_nothing(name, left):
         here = mask[row] == 1
         alone = torch.stack(head(states[row : row + 1, here], torch.ones(1, int(here.sum()), dtype=torch.long)))
         torch.testing.assert_close(together[:, row, here], alone[:, 0], atol=1e-6, rtol=1e-5)
+
+
+def test_the_command_line_has_every_head():
+    assert tuple(HEADS) == config.HEADS
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -1,12 +1,15 @@
 """What decays, and how the learning rate goes."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
-from transformers import T5Config, T5EncoderModel
+from transformers import AlbertConfig, AlbertModel, T5Config, T5EncoderModel
 
+from mrc.config import InputError
 from mrc.model import BaselineModel
-from mrc.optim import linear_warmup, make_optimizer, parameter_groups
+from mrc.optim import WeightAverage, freeze, make_optimizer, make_schedule, parameter_groups
 
 
 class OwnNorm(nn.Module):
@@ -39,12 +42,55 @@ def test_frozen_and_shared_parameters():
     assert len(decay["params"]) == 1 and len(no_decay["params"]) == 1
 
 
-def test_linear_warmup_and_decay():
+def rates(schedule_name, warmup_steps, total_steps):
     optimizer = make_optimizer(nn.Linear(2, 2), 1.0, 0.0)
-    schedule, rates = linear_warmup(optimizer, 4, 10), []
-    for _ in range(10):
-        rates.append(schedule.get_last_lr()[0])
+    schedule, seen = make_schedule(optimizer, schedule_name, warmup_steps, total_steps), []
+    for _ in range(total_steps + 1):
+        seen.append(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
-    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
-    assert schedule.get_last_lr()[0] == 0
+    return seen
+
+
+def test_schedules_warm_up_and_decay():
+    warmup = [0.2, 0.4, 0.6, 0.8]
+    assert rates("linear", 4, 10) == pytest.approx([*warmup, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0])
+    assert rates("constant", 4, 10) == pytest.approx([*warmup, 1, 1, 1, 1, 1, 1, 1])
+    assert rates("cosine", 4, 10) == pytest.approx([*warmup, *((1 + math.cos(math.pi * n / 6)) / 2 for n in range(7))])
+    assert rates("linear", 0, 2) == [1, 0.5, 0]
+
+
+def test_lower_layers_learn_more_slowly():
+    model = BaselineModel.tiny(50)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    rate = {names[id(p)]: group["lr"] for group in make_optimizer(model, 1.0, 0.1, layer_decay=0.5).param_groups for p in group["params"]}
+    assert rate.keys() == set(names.values())
+    expected = {"encoder.embeddings": 1 / 16, "encoder.encoder.layer.0": 1 / 8, "encoder.encoder.layer.1": 1 / 4, "encoder.encoder.layer.2": 1 / 2,
+                "head": 1}
+    assert all(rate[name] == next(value for prefix, value in expected.items() if name.startswith(prefix)) for name in rate)
+
+
+@pytest.mark.parametrize("layers, frozen", [(0, ["embeddings"]), (2, ["embeddings", "layer.0.", "layer.1."])])
+def test_freezing_from_below(layers, frozen):
+    model = BaselineModel.tiny(50)
+    freeze(model, layers)
+    for name, parameter in model.named_parameters():
+        assert parameter.requires_grad != any(part in name for part in frozen), name
+
+
+def test_layers_that_cannot_be_told_apart_are_refused():
+    config = AlbertConfig(vocab_size=50, embedding_size=8, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=16)
+    with pytest.raises(InputError, match="AlbertModel has no layers that can be told apart"):
+        freeze(BaselineModel(AlbertModel(config)), 1)
+
+
+def test_the_moving_average():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 1.0)
+    average = WeightAverage(model, 0.75)
+    for weight in (3.0, 5.0):
+        nn.init.constant_(model.weight, weight)
+        average.update()
+    with average.in_place():
+        assert model.weight.item() == 0.75 * (0.75 * 1 + 0.25 * 3) + 0.25 * 5
+    assert model.weight.item() == 5

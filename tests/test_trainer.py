@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import BertForQuestionAnswering
 
 from mrc.config import InputError, TrainConfig
@@ -14,7 +15,7 @@ from mrc.model import BaselineModel
 from mrc.trainer import Trainer, span_loss
 
 # Parameters that shift all that a softmax sees by one amount: their gradient is 0, and Adam makes steps of its rounding error.
-SHIFTS = ("key.bias", "layer.1.output.LayerNorm.bias", "head.bias")
+SHIFTS = ("key.bias", "layer.1.output.LayerNorm.bias", "head.bias", "qa_outputs.bias")
 
 
 def make_trainer(examples, bert, encoder_folder, folder, scored=True, **settings):
@@ -76,7 +77,7 @@ def test_a_short_last_group_weighs_its_features_alike(examples, bert, encoder_fo
     count = len(FeatureDataset(examples, bert, 64, 16))
     settings = {"epochs": 1, "max_length": 64, "stride": 16}
     trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, batch_size=2, gradient_accumulation_steps=4, **settings)
-    assert trainer.fit()["steps"] == -(-count // 8) and trainer.features == count
+    assert trainer.fit()["steps"] == -(-count // 8) and trainer.progress.features == count
 
 
 def test_it_learns_a_few_examples_by_heart(examples, bert, encoder_folder, tmp_path):
@@ -106,18 +107,18 @@ def test_what_a_run_leaves(examples, bert, encoder_folder, tmp_path):
     assert all(math.isfinite(line["loss"]) and line["features_per_second"] > 0 for line in steps) and steps[-1]["learning_rate"] == 0
     scored = [line for line in log if "f1" in line]
     assert [line["epoch"] for line in scored] == [1, 2] and results["f1"] == max(line["f1"] for line in scored)
-    assert sorted(p.name for p in folder.iterdir()) == ["best", "last", "log.jsonl", "metrics.json"]
+    assert sorted(p.name for p in folder.iterdir()) == ["best", "last", "log.jsonl", "metrics.json", f"step-{trainer.total_steps // 2}"]
 
 
 def test_the_best_is_kept_when_later_ones_are_worse(examples, bert, encoder_folder, tmp_path, monkeypatch):
     f1, weights = iter([50.0, 80.0, 80.0, 60.0]), []
     trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=4)
 
-    def scripted():
+    def scripted(*arguments):
         weights.append(trainer.model.head.weight.detach().clone())
         return {"exact_match": 1.0, "f1": next(f1), "total": 10}
 
-    monkeypatch.setattr(trainer, "evaluate", scripted)
+    monkeypatch.setattr("mrc.trainer.evaluate", scripted)
     assert trainer.fit()["epoch"] == 2
     assert torch.equal(BaselineModel.from_pretrained(tmp_path / "run" / "best").head.weight, weights[1])
     assert torch.equal(BaselineModel.from_pretrained(tmp_path / "run" / "last").head.weight, weights[3])
@@ -155,6 +156,136 @@ def test_a_loss_that_is_no_number_stops_the_run(examples, bert, encoder_folder, 
     trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", log_every=1000)  # noticed without a log line, too
     with torch.no_grad():
         trainer.model.head.weight[0, 0] = torch.nan
-    with pytest.raises(InputError, match="not a number at step"):
+    with pytest.raises(InputError, match=r"not a number at step 5 \(examples .*ko-.*\), for the 5th time in a row; there is no checkpoint yet"):
         trainer.fit()
     assert not (tmp_path / "run" / "best").exists()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_bad_step_is_left_out_and_named(examples, bert, encoder_folder, tmp_path, capsys, monkeypatch, precision):
+    """The weights are those of a run in which that step does nothing but pass."""
+    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, epochs=1, precision=precision)
+    steps, weights = [], {}
+
+    def loss(*arguments):
+        steps.append({name: p.detach().clone() for name, p in trainer.model.named_parameters()})
+        return span_loss(*arguments) * (math.inf if len(steps) == 3 else 1)
+
+    monkeypatch.setattr("mrc.trainer.span_loss", loss)
+    results = trainer.fit()
+    weights = dict(trainer.model.named_parameters())
+    before, after = steps[2], steps[3]
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not all(torch.equal(after[name], weights[name]) for name in after)
+    assert results["bad_steps"] == 1 and all(torch.isfinite(p).all() for p in trainer.model.parameters())
+    assert "the loss is not a number at step 3 (examples " in capsys.readouterr().out
+    assert [line["loss"] is None for line in log_of(tmp_path / "run") if "loss" in line][:4] == [False, False, True, False]
+
+
+def test_a_skipped_step_of_fp16_does_not_advance_the_schedule(examples, bert, encoder_folder, tmp_path, monkeypatch):
+    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, max_steps=4, precision="fp16", schedule="linear", warmup_ratio=0.0)
+    calls = []
+
+    def overflowing(*arguments):
+        calls.append(1)
+        return span_loss(*arguments) * (1e35 if len(calls) == 2 else 1)  # times the scale of 65536, beyond float32
+
+    monkeypatch.setattr("mrc.trainer.span_loss", overflowing)
+    trainer.fit()
+    lines = [line for line in log_of(tmp_path / "run") if "loss" in line]
+    taken = [line["grad_norm"] is not None for line in lines]
+    assert False in taken and True in taken and trainer.schedule.last_epoch == sum(taken)
+    assert [line["learning_rate"] for line in lines] == pytest.approx([1e-3 * (1 - sum(taken[: n + 1]) / 4) for n in range(4)])
+
+
+def test_scoring_every_few_steps_and_running_out_of_patience(examples, bert, encoder_folder, tmp_path, monkeypatch):
+    f1 = iter([50.0, 80.0, 80.0, 60.0, 90.0])
+    monkeypatch.setattr("mrc.trainer.evaluate", lambda *arguments: {"exact_match": 1.0, "f1": next(f1), "total": 10})
+    results = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=9, eval_every=3, patience=2, keep=2).fit()
+    assert (results["step"], results["steps"], results["f1"]) == (6, 12, 80)
+    assert [line["step"] for line in log_of(tmp_path / "run") if "f1" in line] == [3, 6, 9, 12]
+    assert sorted(p.name for p in (tmp_path / "run").glob("step-*")) == ["step-6", "step-9"]
+
+
+def test_another_score_can_decide(examples, bert, encoder_folder, tmp_path, monkeypatch):
+    scores = iter([(60.0, 70.0), (50.0, 80.0)])
+    monkeypatch.setattr("mrc.trainer.evaluate", lambda *arguments: dict(zip(("exact_match", "f1"), next(scores))))
+    assert make_trainer(examples, bert, encoder_folder, tmp_path / "run", metric_for_best="exact_match").fit()["epoch"] == 1
+    with pytest.raises(InputError, match="--metric-for-best bleu: the scorer squad has exact_match and f1"):
+        make_trainer(examples, bert, encoder_folder, tmp_path / "other", metric_for_best="bleu")
+
+
+def test_the_moving_average_is_what_is_scored_and_saved(examples, bert, encoder_folder, tmp_path):
+    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", ema_decay=0.9)
+    trainer.fit()
+    with trainer.average.in_place():
+        averaged = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    saved = dict(BaselineModel.from_pretrained(tmp_path / "run" / "last").named_parameters())
+    assert all(torch.equal(saved[name], averaged[name]) for name in saved)
+    assert not all(torch.equal(saved[name], p) for name, p in trainer.model.named_parameters())
+
+
+def test_label_smoothing_is_pytorchs_without_padding_and_blind_to_it(examples, bert, encoder_folder):
+    model = BaselineModel.from_pretrained(encoder_folder).eval()
+    dataset = FeatureDataset(examples, bert, 64, 16)
+
+    def loss(multiple, smoothing=0.1):
+        batch = {name: torch.from_numpy(a) for name, a in dataset.batch([0, 5], multiple).items()}
+        return span_loss(*model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]), batch, smoothing)
+
+    torch.testing.assert_close(loss(1), loss(64))
+    start, end = torch.randn(2, 3, 7)
+    places = torch.tensor([0, 3, 6])
+    expected = sum(torch.nn.functional.cross_entropy(logits, places, label_smoothing=0.1) for logits in (start, end)) / 2
+    torch.testing.assert_close(span_loss(start, end, {"attention_mask": None, "start_positions": places, "end_positions": places}, 0.1), expected)
+
+
+def test_frozen_layers_stay_as_they_were(examples, bert, encoder_folder, tmp_path):
+    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, freeze_layers=1, epochs=1, layer_decay=0.5, weight_decay=0.5)
+    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    trainer.fit()
+    for name, p in trainer.model.named_parameters():
+        assert torch.equal(p, before[name]) == ("embeddings" in name or "layer.0" in name), name
+
+
+def test_no_mask_without_padding(examples, bert, encoder_folder, tmp_path, monkeypatch):
+    """The mask is handed on where something is padding, and only there."""
+    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, batch_size=2, epochs=1)
+    seen, forward = [], trainer.model.forward
+    monkeypatch.setattr(trainer.model, "forward", lambda **inputs: seen.append(inputs) or forward(**inputs))
+    trainer.fit()
+    lengths = [sorted(trainer.loader.dataset.lengths[i] for i in batch) for group in trainer.loader.batch_sampler for batch, _ in group.batches]
+    masks = [inputs["attention_mask"] for inputs in seen]
+    assert any(mask is None for mask in masks) and any(mask is not None for mask in masks)
+    assert [mask is None for mask in masks] == [len(set(batch)) == 1 for batch in lengths]
+
+
+def test_gradient_checkpointing_changes_no_weight(examples, bert, encoder_folder, tmp_path):
+    weights = []
+    for name in ("plain", "checkpointed"):
+        trainer = make_trainer(examples, bert, encoder_folder, tmp_path / name, False, dropout=0.1, epochs=1)
+        if name == "checkpointed":
+            trainer.model.recompute_activations()
+        trainer.fit()
+        weights.append([p.detach() for p in trainer.model.parameters()])
+    for one, other in zip(*weights):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+
+
+def test_compiled_once_for_all_lengths(examples, bert, encoder_folder, tmp_path, monkeypatch):
+    torch._dynamo.reset()
+    counter, compile_in_place = CompileCounterWithBackend("eager"), BaselineModel.compile
+    monkeypatch.setattr(BaselineModel, "compile", lambda self, **settings: compile_in_place(self, backend=counter, **settings))
+    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", batch_size=3, epochs=3, compile=True)
+    trainer.fit()
+    lengths = {int(trainer.loader.dataset.lengths[i]) for i in range(len(trainer.loader.dataset))}
+    graphs = counter.frame_count
+    assert len(lengths) > 8 > graphs
+    assert BaselineModel.from_pretrained(tmp_path / "run" / "last")  # under the names that it has without
+
+
+def test_tensorboard_and_the_plot(examples, bert, encoder_folder, tmp_path):
+    pytest.importorskip("tensorboard")
+    pytest.importorskip("matplotlib")
+    make_trainer(examples, bert, encoder_folder, tmp_path / "run", tensorboard=True, plot=True).fit()
+    assert (tmp_path / "run" / "plot.png").read_bytes().startswith(b"\x89PNG") and list((tmp_path / "run").glob("events.out.tfevents.*"))

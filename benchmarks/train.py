@@ -1,0 +1,189 @@
+"""Training: this project against the Hugging Face recipe, on the same encoder, data, batch size and number of features.
+
+    python benchmarks/train.py --model ENCODER --data train.json [--features 128] [--batch-size 16] [--threads 2]
+    python benchmarks/train.py --model ENCODER --data train.json --device cuda --precision bf16 --batch-size 32 --features 4096
+
+The recipe is that of Hugging Face's course and examples: `datasets.map` over windows, `AutoModelForQuestionAnswering`,
+`DataCollatorWithPadding`, a shuffled DataLoader, AdamW with linear warm-up, clipping (pip install -e ".[bench]"). Both train one
+epoch on the same windows, each in a process of its own, so that its peak memory is its own; what is timed begins when data and
+model are ready. "matrix products" is how fast the device multiplies matrices of the encoder's sizes and nothing else.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def ours(args):
+    import torch
+
+    from mrc.config import TrainConfig
+    from mrc.device import peak_memory_mb
+    from mrc.model import BaselineModel
+    from mrc.tokenization import load_tokenizer
+    from mrc.trainer import Trainer
+
+    tokenizer, dataset = load_tokenizer(args.model), make_dataset(args)
+    model = BaselineModel.from_pretrained(args.model)
+    config = TrainConfig(model=args.model, epochs=1, batch_size=args.batch_size, precision=args.precision, log_every=1000)
+    inside = 0.0  # seconds in the model, its backward pass and the optimiser: what no loop can save
+
+    def timed(function):
+        def call(*arguments, **named):
+            nonlocal inside
+            started = time.perf_counter()
+            result = function(*arguments, **named)
+            inside += time.perf_counter() - started
+            return result
+        return call
+
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(model, tokenizer, dataset, None, config, folder, torch.device(args.device))
+        trainer.save = lambda *arguments, **named: None
+        trainer.model.forward, torch.Tensor.backward = timed(trainer.model.forward), timed(torch.Tensor.backward)
+        trainer.optimizer.step, torch.nn.utils.clip_grad_norm_ = timed(trainer.optimizer.step), timed(torch.nn.utils.clip_grad_norm_)
+        results = trainer.fit()
+    seconds = results["train_seconds"]
+    return {"features": len(dataset), "seconds": seconds, "mb": peak_memory_mb(trainer.device), "loss": None,
+            "padding": 1 - trainer.progress.tokens / trainer.progress.cells, "flops": trainer.progress.flops, "overhead": 1 - inside / seconds}
+
+
+def recipe(args):
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer, DataCollatorWithPadding, get_linear_schedule_with_warmup
+
+    from mrc.device import Work, autocast, choose_precision, peak_memory_mb
+    from mrc.examples import load_examples
+
+    tokenizer = AutoTokenizer.from_pretrained(args.model)
+    examples = load_examples(args.data).trainable()[: len(make_dataset(args).examples)]
+
+    def prepare(batch):
+        encoded = tokenizer(batch["question"], batch["context"], truncation="only_second", max_length=384, stride=128,
+                            return_overflowing_tokens=True, return_offsets_mapping=True)
+        starts, ends = [], []
+        for i, offsets in enumerate(encoded.pop("offset_mapping")):
+            begin, end = batch["begin"][encoded["overflow_to_sample_mapping"][i]], batch["end"][encoded["overflow_to_sample_mapping"][i]]
+            context = [k for k, s in enumerate(encoded.sequence_ids(i)) if s == 1]
+            first, last = context[0], context[-1]
+            if offsets[first][0] > begin or offsets[last][1] < end:
+                starts.append(0)
+                ends.append(0)
+                continue
+            while first < len(offsets) and offsets[first][0] <= begin:
+                first += 1
+            while offsets[last][1] >= end:
+                last -= 1
+            starts.append(first - 1)
+            ends.append(last + 1)
+        encoded.pop("overflow_to_sample_mapping")
+        return {**encoded, "start_positions": starts, "end_positions": ends}
+
+    rows = [{"question": e.question, "context": e.context, "begin": e.answers[0].start, "end": e.answers[0].start + len(e.answers[0].text)}
+            for e in examples]
+    dataset = Dataset.from_list(rows).map(prepare, batched=True, remove_columns=["question", "context", "begin", "end"])
+    dataset.set_format("torch")
+    loader = torch.utils.data.DataLoader(dataset, args.batch_size, shuffle=True, collate_fn=DataCollatorWithPadding(tokenizer))
+    device = torch.device(args.device)
+    model = AutoModelForQuestionAnswering.from_pretrained(args.model).to(device).train()
+    precision = choose_precision(args.precision, device)
+    work = Work(model, device, precision)
+    work.attention = model.config.num_hidden_layers * model.config.hidden_size
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=0.01)
+    schedule = get_linear_schedule_with_warmup(optimizer, len(loader) // 10, len(loader))
+    tokens = cells = flops = 0
+    started = time.perf_counter()
+    for batch in loader:
+        rows, length = batch["input_ids"].shape
+        tokens, cells, flops = tokens + int(batch["attention_mask"].sum()), cells + rows * length, flops + work.flops(rows * length, length)
+        with autocast(device, precision):
+            loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    loss.item()  # waits for the device
+    return {"features": len(dataset), "seconds": time.perf_counter() - started, "mb": peak_memory_mb(device), "padding": 1 - tokens / cells,
+            "flops": flops}
+
+
+def make_dataset(args):
+    """The windows of the first questions, as many as there are in --features windows."""
+    from mrc.examples import load_examples
+    from mrc.features import FeatureDataset
+    from mrc.tokenization import load_tokenizer
+
+    examples, tokenizer = load_examples(args.data).trainable(), load_tokenizer(args.model)
+    count = min(args.features, len(examples))
+    windows = FeatureDataset(examples[:count], tokenizer).windows.cumsum()
+    return FeatureDataset(examples.head(int((windows <= args.features).sum())), tokenizer)
+
+
+def products(args):
+    """Matrix products alone, of an encoder's sizes: FLOP/s."""
+    import torch
+    from transformers import AutoConfig
+
+    from mrc.device import DTYPES, choose_precision
+
+    config, device = AutoConfig.from_pretrained(args.model), torch.device(args.device)
+    dtype = DTYPES.get(choose_precision(args.precision, device), torch.float32)
+    a = torch.randn(args.batch_size * 320, config.hidden_size, device=device, dtype=dtype)
+    b = torch.randn(config.hidden_size, config.intermediate_size, device=device, dtype=dtype)
+    (a @ b)[0, 0].item()
+    started, times = time.perf_counter(), 0
+    while time.perf_counter() - started < 2:
+        for _ in range(10):
+            c = a @ b
+        c[0, 0].item()
+        times += 10
+    return {"rate": times * 2 * a.numel() * b.shape[1] / (time.perf_counter() - started)}
+
+
+SIDES = {"recipe": recipe, "ours": ours, "products": products}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--features", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"))
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side:
+        import torch
+
+        torch.set_num_threads(args.threads)
+        torch.manual_seed(0)
+        print(json.dumps(SIDES[args.side](args)))
+        return
+
+    def measure(side):
+        command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads), "PYTHONPATH": str(Path(__file__).parents[1]), "HF_HUB_OFFLINE": "1"}
+        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout.splitlines()[-1])
+
+    rate, theirs, mine = measure("products")["rate"], measure("recipe"), measure("ours")
+    assert theirs["features"] == mine["features"], "the two sides trained on different windows"
+    print(f"{mine['features']} windows, batches of {args.batch_size}, {args.device}, {args.precision}; matrix products {rate / 1e9:.0f} GFLOP/s\n")
+    print(f"{'':10} {'features/s':>10} {'padding':>8} {'of products':>12} {'peak memory':>12}")
+    for name, side in (("recipe", theirs), ("ours", mine)):
+        print(f"{name:10} {side['features'] / side['seconds']:10.2f} {side['padding']:8.1%} {side['flops'] / side['seconds'] / rate:12.0%} "
+              f"{side['mb']:9.0f} MB")
+    print(f"\n{theirs['seconds'] / mine['seconds']:.2f} times as fast, {mine['mb'] / theirs['mb']:.0%} of the memory; "
+          f"outside the model, its gradient and the optimiser: {mine['overhead']:.1%} of our time")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""A run's records: its log, what it was made with and of, and a plot of its course."""
+
+import json
+import os
+import platform
+import sys
+from dataclasses import fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from mrc import __version__
+from mrc.checkpoint import RUN_FILE, sha256
+from mrc.config import InputError
+
+PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
+
+
+class RunLog:
+    """log.jsonl: one object a line, for each log step and each scoring; with `tensorboard` also in TensorBoard's form.
+
+    Raises InputError where it cannot be written, or TensorBoard is not installed.
+    """
+
+    def __init__(self, folder, tensorboard=False, step=0):
+        self.path, self.board = Path(folder) / RUN_FILE, None
+        if tensorboard:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise InputError("--tensorboard needs another package: pip install -e \".[tensorboard]\"") from None
+            self.board = SummaryWriter(folder, purge_step=step + 1 if step else None)
+
+    def write(self, line):
+        """Append one object; it is with the operating system once this returns."""
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written ({error.strerror}).") from None
+        if self.board:
+            part = "train" if "loss" in line else "validation"
+            for name, value in line.items():
+                if name != "step" and isinstance(value, (int, float)):
+                    self.board.add_scalar(f"{part}/{name}", value, line["step"])
+
+    def sync(self):
+        """Wait until all is on the disk; return the length in bytes."""
+        if self.board:
+            self.board.flush()
+        with self.path.open("ab") as file:
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def cut(self, length):
+        """Forget what was written after it had this length: a resumed run does those steps again."""
+        if self.path.exists() and self.path.stat().st_size > length:
+            os.truncate(self.path, length)
+
+
+def provenance(config):
+    """What a run was made with and of: versions, the command line, and the SHA-256 of each data file that `config` names."""
+    versions = {"mrc": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:  # installed without its metadata
+            versions[package] = None
+    return {"versions": versions, "command": sys.argv, "data_sha256": data_hashes(config)}
+
+
+def data_hashes(config):
+    """{path: SHA-256} of the files among the config's settings of the group "data"."""
+    named = (getattr(config, setting.name) for setting in fields(config) if setting.metadata["group"] == "data")
+    paths = (path for value in named for path in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(path, str))
+    return {path: sha256(path) for path in paths if Path(path).is_file()}
+
+
+def plot(folder):
+    """Draw the loss and the scores of log.jsonl over the steps, to plot.png. Raises InputError if Matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError("--plot needs another package: pip install -e \".[plot]\"") from None
+    lines = [json.loads(line) for line in (Path(folder) / RUN_FILE).read_text("utf-8").splitlines()]
+    steps, scored = [line for line in lines if "loss" in line], [line for line in lines if "eval_seconds" in line]
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    loss = figure.add_subplot(xlabel="optimiser steps", ylabel="training loss")
+    loss.plot([line["step"] for line in steps], [line["loss"] for line in steps], color="tab:gray", label="loss")
+    loss.set_ylim(bottom=0)
+    score = loss.twinx()
+    score.set(ylabel="score, %", ylim=(0, 100))
+    names = [name for name in ("exact_match", "exact", "f1", "rouge_w") if any(name in line for line in scored)]
+    for name in names:
+        score.plot([line["step"] for line in scored], [line[name] for line in scored], marker="o", label=name)
+    figure.legend(loc="outside upper center", ncols=1 + len(names))
+    figure.savefig(Path(folder) / "plot.png", dpi=120)

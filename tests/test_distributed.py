@@ -1,0 +1,141 @@
+"""Several processes train and score as one does."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import DATA
+from safetensors.torch import load_file
+from test_resume import FORKS, log_of
+from test_trainer import SHIFTS
+
+import evaluate
+import train
+from mrc.config import command_line
+from mrc.examples import load_examples, write_squad
+
+ROOT = Path(__file__).parents[1]
+
+
+def _process(script, cwd, rank, size, port, argv):
+    """What torchrun does in each process of one machine."""
+    os.chdir(cwd)
+    torch.set_num_threads(1)
+    os.environ.update(TORCHELASTIC_RUN_ID="test", RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1",
+                      MASTER_PORT=str(port))
+    sys.stdout = sys.stderr = open(f"output-{rank}.txt", "a", encoding="utf-8", buffering=1)
+    with command_line(script):
+        {"train.py": train, "evaluate.py": evaluate}[script].main(argv)
+
+
+def run(size, *argv, cwd, script="train.py", status=0):
+    """Run a script in `size` processes; return what the first printed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [FORKS.Process(target=_process, args=(script, cwd, rank, size, port, list(map(str, argv)))) for rank in range(size)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    said = [(cwd / f"output-{rank}.txt").read_text("utf-8") for rank in range(size)]
+    assert [process.exitcode for process in processes] == [status] * size, said
+    if not status:
+        assert not any(said[1:])  # one speaks
+    return said[0]
+
+
+@pytest.fixture(scope="module")
+def flags(encoder_folder, tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "all.json"
+    write_squad(load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"), file)
+    return (f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 64 --stride 16 --epochs 3 --dropout 0 "
+            "--learning-rate 1e-3 --log-every 1 --eval-batch-size 5 --output-dir run").split()
+
+
+@pytest.fixture(scope="module")
+def alone(flags, tmp_path_factory):
+    """One process, 12 windows a step: 3 steps an epoch, the last of 8."""
+    folder = tmp_path_factory.mktemp("alone")
+    run(1, *flags, "--batch-size", 12, cwd=folder)
+    return folder / "run"
+
+
+def assert_alike(folder, other):
+    """The same weights, loss curve and scores, but for the order in which sums were taken."""
+    mine, theirs = (load_file(f / "last" / "model.safetensors") for f in (folder, other))
+    for key, value in mine.items():
+        if key.endswith(SHIFTS):
+            continue
+        torch.testing.assert_close(value, theirs[key], atol=1e-5, rtol=0)
+    for mine, theirs in zip(log_of(folder), log_of(other), strict=True):
+        assert {**mine, "padding": 0} == pytest.approx({**theirs, "padding": 0}, abs=1e-4)
+
+
+@pytest.mark.parametrize("size, batch_size, accumulation", [(1, 4, 3), (2, 6, 1), (2, 2, 3), (3, 4, 1), (3, 1, 4)])
+def test_processes_train_as_one(flags, alone, tmp_path, size, batch_size, accumulation):
+    said = run(size, *flags, "--batch-size", batch_size, "--gradient-accumulation-steps", accumulation, cwd=tmp_path)
+    assert "9 steps of 12 windows" + (f" shared by {size} processes" if size > 1 else "") in said
+    assert_alike(tmp_path / "run", alone)
+
+
+def test_a_step_with_fewer_windows_than_processes(flags, tmp_path):
+    """32 windows in steps of 30 leave two for three processes."""
+    for size, batch_size, accumulation in ((1, 15, 2), (3, 10, 1)):
+        (tmp_path / str(size)).mkdir()
+        run(size, *flags, "--batch-size", batch_size, "--gradient-accumulation-steps", accumulation, cwd=tmp_path / str(size))
+    log = log_of(tmp_path / "3" / "run")
+    assert len([line for line in log if "loss" in line]) == 6
+    assert_alike(tmp_path / "3" / "run", tmp_path / "1" / "run")
+
+
+def test_by_tokens(flags, tmp_path):
+    for size, accumulation in ((1, 2), (2, 1)):
+        (tmp_path / str(size)).mkdir()
+        run(size, *flags, "--max-tokens-per-batch", 200, "--gradient-accumulation-steps", accumulation, cwd=tmp_path / str(size))
+    assert_alike(tmp_path / "2" / "run", tmp_path / "1" / "run")
+
+
+def test_a_run_goes_on_with_another_number_of_processes(flags, alone, tmp_path):
+    run(2, *flags, "--batch-size", 6, "--save-every", 5, cwd=tmp_path)
+    said = run(1, "--resume", "run/step-6", cwd=tmp_path)
+    assert "9 steps of 12 windows, fp32" in said and "going on from run/step-6" in said
+    assert_alike(tmp_path / "run", alone)
+    said = run(3, "--resume", "run/step-6", "--batch-size", 4, cwd=tmp_path)
+    assert "shared by 3 processes" in said
+    assert_alike(tmp_path / "run", alone)
+    (tmp_path / "output-0.txt").unlink()
+    said = run(3, "--resume", "run/step-6", "--batch-size", 5, cwd=tmp_path, status=2)
+    assert "a step of this run takes 12 windows, and 3 processes of 5 each cannot share them" in said
+
+
+def test_scores_are_those_of_one_process(alone, tmp_path):
+    for size in (1, 2, 3):
+        run(size, "--checkpoint", alone, "--output-dir", tmp_path / str(size), "--batch-size", 3, "--search", "exact", cwd=tmp_path, script="evaluate.py")
+    predictions = [(tmp_path / str(size) / "predictions.json").read_text() for size in (1, 2, 3)]
+    assert predictions[0] == predictions[1] == predictions[2]
+    one, *others = (json.loads((tmp_path / str(size) / "metrics.json").read_text()) for size in (1, 2, 3))
+    for other in others:
+        assert all(one[name] == other[name] for name in one if name not in ("seconds", "peak_memory_mb", "config"))
+
+
+@pytest.mark.slow
+def test_torchrun_ends_all_when_one_dies_and_the_run_goes_on(flags, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={29500 + os.getpid() % 1000}"]
+    program = tmp_path / "dies.py"
+    program.write_text("import os, sys\nimport mrc.trainer, train\nstep, calls = mrc.trainer.Trainer.train_step, []\n"
+                       "def dies(self, group):\n    calls.append(1)\n"
+                       "    if len(calls) == 5 and self.world.rank == 1:\n        raise RuntimeError('this process has had enough')\n"
+                       "    return step(self, group)\n"
+                       "mrc.trainer.Trainer.train_step = dies\ntrain.main(sys.argv[1:])\n")
+    argv = [*flags, "--batch-size", "6", "--resume", "auto"]
+    done = subprocess.run([*command, program, *argv], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0 and "this process has had enough" in done.stderr
+    done = subprocess.run([*command, ROOT / "train.py", *argv], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "going on from run/last, step 3 of 9" in done.stdout, done.stderr
+    assert done.stdout.count("Next: python evaluate.py") == 1

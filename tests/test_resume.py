@@ -1,0 +1,223 @@
+"""A run that ends at any moment, however rudely, goes on as if it had not."""
+
+import importlib
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import sys
+from functools import reduce
+from itertools import count
+
+import pytest
+import torch
+from conftest import DATA
+from safetensors.torch import load_file
+
+import train
+from mrc.checkpoint import find_resumable, load_checkpoint, load_state
+from mrc.config import InputError, command_line
+from mrc.examples import load_examples, write_squad
+
+CLOCKED = ("features_per_second", "tokens_per_second", "tflops", "eval_seconds")  # what of a log depends on the clock
+
+FORKS = multiprocessing.get_context("forkserver")  # a process that has imported torch once starts others in no time
+FORKS.set_forkserver_preload(["mrc.trainer", "mrc.sample", "transformers.models.bert.modeling_bert"])
+
+
+def _train(cwd, argv, killed_at):
+    """In a process of its own: run train.py; send itself signals, such as SIGKILL, at the n-th call of a function."""
+    os.chdir(cwd)
+    torch.set_num_threads(1)
+    sys.stdout = sys.stderr = open("output.txt", "a", encoding="utf-8", buffering=1)
+    if killed_at:
+        place, nth, *signals = killed_at
+        module, *owner = place.rpartition(".")[0].split(":")
+        owner, name = reduce(getattr, owner, importlib.import_module(module)), place.rpartition(".")[2]
+        original, calls = getattr(owner, name), count(1)
+
+        def call(*arguments, **named):
+            if next(calls) == nth:
+                for number in signals or [signal.SIGKILL]:
+                    os.kill(os.getpid(), number)
+            return original(*arguments, **named)
+
+        setattr(owner, name, call)
+    with command_line("train.py"):
+        train.main(argv)
+
+
+def start(*argv, cwd, killed_at=None):
+    """Start train.py; killed_at: ("module.function" or "module:Class.method", n, signals), to get them at its n-th call."""
+    process = FORKS.Process(target=_train, args=(cwd, list(map(str, argv)), killed_at))
+    process.start()
+    return process
+
+
+def run(*argv, cwd, status=0, killed_at=None):
+    """Run train.py to its end; return what it printed."""
+    process = start(*argv, cwd=cwd, killed_at=killed_at)
+    process.join(120)
+    output = (cwd / "output.txt").read_text("utf-8")
+    assert process.exitcode == status, output
+    return output
+
+
+def log_of(folder):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in CLOCKED} for line in lines]
+
+
+def same(folder, other):
+    """Whether two runs' folders hold the same weights, to the bit, and the same log and scores."""
+    for name in ("best", "last"):
+        mine, theirs = load_file(folder / name / "model.safetensors"), load_file(other / name / "model.safetensors")
+        assert mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
+    mine, theirs = ({**json.loads((f / "metrics.json").read_text()), **dict.fromkeys(("seconds", "train_seconds", "features_per_second",
+                     "tokens_per_second", "peak_memory_mb"))} for f in (folder, other))
+    assert mine == theirs
+    assert log_of(folder) == log_of(other)
+
+
+@pytest.fixture(scope="module")
+def flags(encoder_folder, tmp_path_factory):
+    """A run of 18 steps in 3 epochs that draws random numbers, averages weights and is saved every second step."""
+    file = tmp_path_factory.mktemp("data") / "all.json"
+    write_squad(load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"), file)
+    return (f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 64 --stride 16 --epochs 3 --batch-size 3 "
+            "--gradient-accumulation-steps 2 --dropout 0.2 --learning-rate 1e-3 --log-every 4 --save-every 2 --ema-decay 0.9 "
+            "--output-dir run").split()
+
+
+@pytest.fixture(scope="module")
+def whole(flags, tmp_path_factory):
+    """The run without an interruption."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(*flags, cwd=folder)
+    return folder / "run"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed_at", [
+    ("mrc.trainer:Trainer.train_step", 1),  # before anything is saved
+    ("mrc.trainer:Trainer.train_step", 6),
+    ("mrc.trainer:Trainer.train_step", 9),
+    ("mrc.trainer:Trainer.train_step", 18),
+    ("mrc.metrics:Metrics.update", 2),  # while it is scored
+    ("mrc.model.save_file", 3),  # before, while and after a checkpoint is written
+    ("mrc.checkpoint._save_state", 3),
+    ("mrc.checkpoint.sha256", 25),
+    ("os.rename", 7),
+    ("os.rename", 8),
+    ("os.rename", 9),
+    ("os.rename", 10),
+    ("mrc.checkpoint._keep_earlier", 4),
+    ("mrc.trainer.write_json", 1),  # at the very end
+], ids="{0[0]}-{0[1]}".format)
+def test_a_killed_run_goes_on_to_the_bit(flags, whole, tmp_path, killed_at):
+    run(*flags, cwd=tmp_path, killed_at=killed_at, status=-signal.SIGKILL)
+    run(*flags, "--resume", "auto", cwd=tmp_path)
+    same(tmp_path / "run", whole)
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_goes_on_to_the_bit(flags, whole, tmp_path):
+    for _ in range(6):
+        run(*flags, "--resume", "auto", cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 4), status=-signal.SIGKILL)
+    run("--resume", "run", cwd=tmp_path)  # the run's own settings hold
+    same(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("place", [("mrc.trainer:Trainer.train_step", 7), ("mrc.metrics:Metrics.update", 1)])
+def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(flags, whole, tmp_path, place, number, status):
+    output = run(*flags, cwd=tmp_path, killed_at=(*place, number), status=status)
+    name, step = signal.Signals(number).name, 7 if "train_step" in place[0] else 6
+    assert output.endswith(f"train.py: stopped by {name} after step {step} of 18; all is saved in run. Go on with: python train.py --resume run\n")
+    assert load_state(tmp_path / "run" / "last")["progress"]["step"] == step
+    output = run("--resume", "run", cwd=tmp_path)
+    assert f"going on from run/last, step {step} of 18" in output
+    same(tmp_path / "run", whole)
+
+
+def test_a_second_signal_leaves_at_once(flags, tmp_path):
+    run(*flags, cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 7, signal.SIGTERM, signal.SIGTERM), status=143)
+    assert load_state(tmp_path / "run" / "last")["progress"]["step"] == 6
+
+
+def test_a_complete_run_is_shown_again(flags, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    assert "\nEM   " in run(*flags, "--resume", "auto", cwd=tmp_path)
+    same(tmp_path / "run", whole)
+
+
+def test_a_damaged_checkpoint_is_refused_by_name_and_auto_takes_the_one_before(flags, whole, tmp_path):
+    run(*flags, cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 14), status=-signal.SIGKILL)
+    weights = tmp_path / "run" / "last" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    said = run("--resume", "run", cwd=tmp_path, status=2)
+    assert "error: run/last/model.safetensors: is not what was saved; the checkpoint is damaged" in said and "--resume run/step-10 goes on" in said
+    with pytest.raises(InputError, match="model.safetensors: is not what was saved"):
+        load_checkpoint(tmp_path / "run" / "last")
+    assert "Going on from the one before" in run(*flags, "--resume", "auto", cwd=tmp_path)
+    same(tmp_path / "run", whole)
+
+
+def test_an_earlier_checkpoint_can_be_chosen(flags, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    assert (tmp_path / "run" / "step-16").is_dir()
+    assert "going on from run/step-16, step 16 of 18" in run("--resume", "run/step-16", cwd=tmp_path)
+    same(tmp_path / "run", whole)
+    assert sorted(path.name for path in (tmp_path / "run").glob("step-*")) == ["step-16"]
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--resume", "absent"], "--resume absent: no such folder"),
+    (["--resume", "run", "--learning-rate", "0.5"], "--learning-rate 0.5: the run in run was begun with 0.001, and a resumed run keeps its settings"),
+    (["--resume", "run", "--batch-size", "4"], "a step of this run takes 6 windows, and 1 processes of 4 each cannot share them"),
+    (["--resume", "run/best"], "run/best: holds a reader, but not the state of a run"),
+])
+def test_what_cannot_be_resumed(whole, tmp_path, argv, message):
+    shutil.copytree(whole, tmp_path / "run")
+    assert message in run(*argv, cwd=tmp_path, status=2)
+
+
+def test_changed_data_are_noticed(flags, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert record["versions"]["torch"] == torch.__version__ and record["command"][0]
+    record["data_sha256"] = dict.fromkeys(record["data_sha256"], "0" * 64)
+    (tmp_path / "run" / "config.json").write_text(json.dumps(record))
+    assert "has changed since the run began" in run("--resume", "run", cwd=tmp_path, status=2)
+
+
+def test_the_same_step_in_other_micro_batches(flags, tmp_path):
+    """Memory may be scarcer where a run goes on: 6 windows a step are 2 x 3 as well as 6 x 1."""
+    plain = [*flags, "--dropout", "0"]
+    run(*plain, cwd=tmp_path)
+    weights = load_file(tmp_path / "run" / "last" / "model.safetensors")
+    run("--resume", "run/step-16", "--batch-size", "1", cwd=tmp_path)
+    for key, value in load_file(tmp_path / "run" / "last" / "model.safetensors").items():
+        torch.testing.assert_close(value, weights[key], atol=1e-5, rtol=0)
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoints_whole(flags, tmp_path):
+    """Files may not grow beyond some size, which the weights stay below and the training state does not."""
+    run(*flags, cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 8), status=-signal.SIGKILL)
+    limit = (tmp_path / "run" / "last" / "training_state.pt").stat().st_size - 1
+    process = FORKS.Process(target=_train_with_little_disk, args=(tmp_path, limit, [*flags, "--resume", "auto"]))
+    process.start()
+    process.join(60)
+    said = (tmp_path / "output.txt").read_text().splitlines()[-1]
+    assert process.exitcode == 2 and said.startswith("train.py: error: run/last: the checkpoint cannot be written (")
+    assert load_state(find_resumable(tmp_path / "run"))["progress"]["step"] == 6
+
+
+def _train_with_little_disk(cwd, limit, argv):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    _train(cwd, argv, None)

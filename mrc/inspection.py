@@ -113,7 +113,7 @@ def windows(dataset, config):
         result.update(_answers(dataset))
     result["padding"] = _padding(dataset.lengths, np.random.default_rng(config.seed).permutation(len(dataset)), config.batch_size)
     buckets = LengthBucketSampler(dataset.lengths, config.batch_size, seed=config.seed)
-    result["padding_in_buckets"] = _padding(dataset.lengths, np.concatenate([*buckets]), config.batch_size)
+    result["padding_in_buckets"] = _padding(dataset.lengths, np.concatenate(buckets.steps), config.batch_size)
     result["suggested_max_length"], result["fit_at_suggested"] = suggest(_whole_lengths(dataset))
     return result
 

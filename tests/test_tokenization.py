@@ -46,7 +46,7 @@ def test_a_slow_tokenizer_is_refused(monkeypatch):
         def get_vocab(self):
             return {"a": 0}
 
-    monkeypatch.setattr(tokenization.AutoTokenizer, "from_pretrained", lambda name: Slow())
+    monkeypatch.setattr(tokenization.AutoTokenizer, "from_pretrained", lambda name, **options: Slow())
     with pytest.raises(InputError, match="slow .Python. one"):
         load_tokenizer("x")
 

@@ -222,7 +222,8 @@ def new_run_folder(output_dir, name, take_over=False):
         folder = _make_numbered(Path("checkpoints") / name)
     else:
         folder = Path(output_dir)
-        if take_over and (folder / RUN_FILE).exists() and not any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir()):
+        saved = folder.is_dir() and any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir())
+        if take_over and (folder / RUN_FILE).exists() and not saved:
             os.truncate(folder / RUN_FILE, 0)
             return folder
         if folder.is_dir() and any(folder.iterdir()):

@@ -61,7 +61,7 @@ def test_a_run_ends_with_a_table_and_the_next_command(trained, encoder_folder):
     assert metrics["f1"] >= metrics["exact_match"] >= 80
     assert f"checkpoint   {name}/best" in tail and tail.endswith(f"\nNext: python evaluate.py --checkpoint {name}\n")
     assert "\r" not in output and "new head" in output  # plain lines, no bar
-    assert sorted(p.name for p in (cwd / name).iterdir()) == ["best", "config.json", "last", "log.jsonl", "metrics.json"]
+    assert sorted(p.name for p in (cwd / name).iterdir()) == ["best", "config.json", "last", "log.jsonl", "metrics.json", "step-236"]
     assert json.loads((cwd / name / "config.json").read_text())["max_length"] == 128
 
 

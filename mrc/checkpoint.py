@@ -234,6 +234,13 @@ def new_run_folder(output_dir, name, take_over=False):
     return folder
 
 
+def discard_unborn(folder):
+    """Remove the folder of a new run that was refused before it did anything."""
+    for path in Path(folder).iterdir():
+        path.unlink()
+    Path(folder).rmdir()
+
+
 def latest_run_folder(name):
     """The folder that `new_run_folder` made last for this name; None if there is none."""
     numbered = [path for path in Path("checkpoints").glob(f"{name}*") if re.fullmatch(r"(-\d+)?", path.name.removeprefix(name))]

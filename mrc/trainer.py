@@ -252,8 +252,8 @@ class Trainer:
     def show(self, line):
         """Show a log line: beside the bar on a terminal, else as a line of its own."""
         parts = [f"loss {line['loss']:.3f}" if line["loss"] is not None else "no finite loss", f"lr {line['learning_rate']:.1e}",
-                 f"grad norm {math.inf if line['grad_norm'] is None else line['grad_norm']:.2f}", f"{line['features_per_second']:.1f} features/s",
-                 f"{line['tokens_per_second']:.0f} tokens/s"]
+                 f"grad norm {math.inf if line['grad_norm'] is None else line['grad_norm']:.2f}",
+                 f"{line['features_per_second']:.1f} features/s", f"{line['tokens_per_second']:.0f} tokens/s"]
         self.bar.set_postfix_str(", ".join(parts))
         if self.bar.disable:
             print(f"{self.place()}: {', '.join(parts)}", flush=True)

@@ -239,6 +239,8 @@ def discard_unborn(folder):
     for path in Path(folder).iterdir():
         path.unlink()
     Path(folder).rmdir()
+    if Path(folder).parent == Path("checkpoints") and not any(Path("checkpoints").iterdir()):
+        Path("checkpoints").rmdir()
 
 
 def latest_run_folder(name):

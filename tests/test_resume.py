@@ -181,6 +181,7 @@ def test_an_earlier_checkpoint_can_be_chosen(flags, whole, tmp_path):
     (["--resume", "absent"], "--resume absent: no such folder"),
     (["--resume", "run", "--learning-rate", "0.5"], "--learning-rate 0.5: the run in run was begun with 0.001, and a resumed run keeps"),
     (["--resume", "run", "--batch-size", "4"], "a step of this run takes 6 windows, and 1 processes of 4 each cannot share them"),
+    (["--resume", "run", "--output-dir", "elsewhere"], "--output-dir elsewhere: a resumed run goes on in its own folder, run"),
     (["--resume", "run/best"], "run/best: holds a reader, but not the state of a run"),
 ])
 def test_what_cannot_be_resumed(whole, tmp_path, argv, message):

@@ -16,7 +16,7 @@ def run(config, world):
     """One run, from its settings to its last line, in each of the processes that share it."""
     import torch
 
-    from mrc.checkpoint import data_name, latest_run_folder, new_run_folder
+    from mrc.checkpoint import data_name, discard_unborn, latest_run_folder, new_run_folder
     from mrc.data import bad_answer_records, leak_warning, load_training_data
     from mrc.device import choose_device, set_up
     from mrc.features import FeatureDataset
@@ -82,7 +82,12 @@ def run(config, world):
     # The loop.
     if config.gradient_checkpointing:
         model.recompute_activations()
-    trainer = Trainer(model, tokenizer, train_set, eval_set, config, folder, device, world)
+    try:
+        trainer = Trainer(model, tokenizer, train_set, eval_set, config, folder, device, world)
+    except InputError:  # a setting that does not suit the model or the data
+        if world.is_main and not checkpoint:
+            discard_unborn(folder)
+        raise
     print(trainer.plan())
     if checkpoint:
         trainer.resume(checkpoint)

@@ -224,7 +224,8 @@ def new_run_folder(output_dir, name, take_over=False):
         folder = _make_numbered(Path("checkpoints") / name)
     else:
         folder = Path(output_dir)
-        if take_over and (folder / RUN_FILE).exists() and not any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir()):
+        saved = folder.is_dir() and any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir())
+        if take_over and (folder / RUN_FILE).exists() and not saved:
             os.truncate(folder / RUN_FILE, 0)
             return folder
         if folder.is_dir() and any(folder.iterdir()):
@@ -233,6 +234,15 @@ def new_run_folder(output_dir, name, take_over=False):
         _make(folder)
     (folder / RUN_FILE).touch()
     return folder
+
+
+def discard_unborn(folder):
+    """Remove the folder of a new run that was refused before it did anything."""
+    for path in Path(folder).iterdir():
+        path.unlink()
+    Path(folder).rmdir()
+    if Path(folder).parent == Path("checkpoints") and not any(Path("checkpoints").iterdir()):
+        Path("checkpoints").rmdir()
 
 
 def latest_run_folder(name):

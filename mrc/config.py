@@ -153,23 +153,25 @@ class TrainConfig(Config):
                          group="training", choices=("linear", "cosine", "constant"))
     warmup_ratio: float = flag(0.1, "share of the steps over which the learning rate rises from 0", group="training", at_least=0, below=1)
     warmup_steps: int | None = flag(None, "in place of --warmup-ratio, the number of these steps", group="training", at_least=0)
-    layer_decay: float = flag(1.0, "learning rate of each layer of the encoder as a share of that of the layer above it; 1 for all alike",
-                              group="training", above=0)
+    layer_decay: float = flag(1.0, "learning rate of each layer of the encoder as a share of that of the layer above it; 1 for all "
+                              "alike", group="training", above=0)
     freeze_layers: int | None = flag(None, "leave the embeddings and the first N layers of the encoder as they are; 0 for the embeddings "
                                      "alone", group="training", at_least=0)
     weight_decay: float = flag(0.01, "AdamW weight decay; biases and normalisation weights are exempt", group="training", at_least=0)
     max_grad_norm: float = flag(1.0, "clip the gradient to this norm", group="training", above=0)
     mask_question: bool = flag(False, "let the loss see the logits of the context and the null position alone, and no question's",
                                group="training")
-    label_smoothing: float = flag(0.0, "share of the target that is spread evenly over a window's tokens", group="training", at_least=0, below=1)
+    label_smoothing: float = flag(0.0, "share of the target that is spread evenly over a window's tokens", group="training",
+                                  at_least=0, below=1)
     ema_decay: float | None = flag(None, "score and save a moving average of the weights, which keeps this share of itself at each step, "
                                    "such as 0.999", group="training", above=0, below=1)
-    max_bad_steps: int = flag(5, "stop after this many steps in a row whose loss or gradient is not finite; each is left out", group="training",
-                              at_least=1)
+    max_bad_steps: int = flag(5, "stop after this many steps in a row whose loss or gradient is not finite; each is left out",
+                              group="training", at_least=1)
     precision: str = flag("auto", "arithmetic of the forward pass; auto is bf16 on a GPU that has it, else fp32", group="training",
                           choices=("auto", "fp32", "bf16", "fp16"))
     seed: int = flag(42, "seed of weights, batches and dropout", group="training", at_least=0)
-    deterministic: bool = flag(False, "take only operations that give the same bits each time, where a GPU has faster ones", group="training")
+    deterministic: bool = flag(False, "take only operations that give the same bits each time, where a GPU has faster ones",
+                               group="training")
     device: str = flag("auto", "cpu, cuda, cuda:1, mps; auto takes a GPU where there is one", group="training")
 
     scorer: str = flag("auto", "official score to report; auto goes by what the file says of itself: korquad, klue, mlqa-LANGUAGE, "
@@ -181,7 +183,8 @@ class TrainConfig(Config):
     n_best: int = flag(20, "answers kept per question", group="evaluation", at_least=1)
     max_answer_length: int = flag(30, "longest answer, in tokens", group="evaluation", at_least=1)
 
-    eval_every: int | None = flag(None, "score every N optimiser steps, and at the end (default: after each epoch)", group="evaluation", at_least=1)
+    eval_every: int | None = flag(None, "score every N optimiser steps, and at the end (default: after each epoch)", group="evaluation",
+                                  at_least=1)
     metric_for_best: str | None = flag(None, "the score that decides which checkpoint is the best, such as f1 or exact_match "
                                        "(default: the scorer's graded one, f1 or rouge_w)", group="evaluation")
     patience: int | None = flag(None, "stop after this many scorings in a row without a better one", group="evaluation", at_least=1)

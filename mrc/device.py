@@ -1,5 +1,6 @@
 """The device that a run computes on, the precision it computes in, and the memory it takes."""
 
+import ctypes
 import os
 import sys
 
@@ -11,6 +12,8 @@ from mrc.config import InputError
 # Dense matrix products of half precision, in TFLOP/s, by what the device's name holds (the makers' data sheets).
 PEAK_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "A10": 125, "V100": 125, "T4": 65,
                "RTX 4090": 165, "RTX 3090": 71}
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+LARGE_BLOCK = 2**20  # bytes
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -48,6 +51,20 @@ def peak_memory_mb(device):
         return None
     unit = 1 if sys.platform == "darwin" else 2**10  # ru_maxrss is in bytes on macOS, in KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def steady_memory(device):
+    """Let the C library give large blocks of memory back to the system when they are freed, where it would keep them (glibc).
+
+    It does not find an aligned block again among those that it has kept (its bug 14581), and tensors are aligned: with batches
+    of many lengths, a process would come to hold up to twice the memory that its tensors take.
+    """
+    if device.type != "cpu" or not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)  # the small ones stay: growing and shrinking by them costs time
 
 
 class Work:

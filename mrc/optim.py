@@ -42,8 +42,8 @@ def layer_depths(model):
     """
     encoder = model.encoder
     count = getattr(encoder.config, "num_hidden_layers", None)
-    name, layers = next(((name, module) for name, module in encoder.named_modules() if isinstance(module, nn.ModuleList) and len(module) == count),
-                        (None, None))
+    lists = ((name, module) for name, module in encoder.named_modules() if isinstance(module, nn.ModuleList))
+    name, layers = next(((name, module) for name, module in lists if len(module) == count), (None, None))
     if layers is None:
         raise InputError(f"--layer-decay and --freeze-layers: {type(encoder).__name__} has no layers that can be told apart.")
     inside = {id(parameter): depth for depth, layer in enumerate(layers, start=1) for parameter in layer.parameters()}

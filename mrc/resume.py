@@ -39,6 +39,10 @@ class Progress:
     bad_in_a_row: int = 0
     losses: list = field(default_factory=list)  # of the steps since the last log line
 
+    def rates(self):
+        """What was trained on in a second so far."""
+        return {"features_per_second": self.features / self.train_seconds, "tokens_per_second": self.tokens / self.train_seconds}
+
 
 def same_data(config, checkpoint):
     """Raise InputError if a data file of the run that `checkpoint` is of has changed since the run began."""
@@ -48,7 +52,7 @@ def same_data(config, checkpoint):
     before = read_json(record).get("data_sha256", {})
     for path, digest in data_hashes(config).items():
         if before.get(path, digest) != digest:
-            raise InputError(f"--resume {checkpoint}: {path} has changed since the run began; a run goes on with the same data alone.")
+            raise InputError(f"--resume {checkpoint}: {path} has changed since the run began; a run goes on with the same data.")
 
 
 def capture(trainer):
@@ -71,8 +75,8 @@ def restore(trainer, state):
     if state["format"] != FORMAT:
         raise InputError(f"--resume: the checkpoint is of another version of mrc (state {state['format']}, here {FORMAT}).")
     if state["features"] != len(trainer.loader.dataset):
-        raise InputError(f"--resume: the training data make {len(trainer.loader.dataset)} windows, and made {state['features']} when the run "
-                         "began; a run goes on with the same data alone.")
+        raise InputError(f"--resume: the training data make {len(trainer.loader.dataset)} windows, and made {state['features']} when the "
+                         "run began; a run goes on with the same data alone.")
     trainer.progress = Progress(**state["progress"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.schedule.load_state_dict(state["schedule"])
@@ -122,6 +126,8 @@ def resumed(config, latest, world_size=1):
     if automatic and (folder is None or not any(Path(folder).glob(f"*/{STATE}"))):
         return None, config
     checkpoint = find_resumable(folder, fall_back=automatic)
+    if config.output_dir and Path(config.output_dir).resolve() != checkpoint.parent.resolve():
+        raise InputError(f"--output-dir {config.output_dir}: a resumed run goes on in its own folder, {checkpoint.parent}; leave the flag out.")
     return checkpoint, _settings(config, checkpoint, world_size)
 
 
@@ -142,7 +148,7 @@ def _settings(config, checkpoint, world_size):
         changed.gradient_accumulation_steps = max(1, was // one_each)
     if changed.gradient_accumulation_steps * one_each != was:
         unit = "micro-batches" if saved.max_tokens_per_batch else "windows"
-        raise InputError(f"--resume {checkpoint}: a step of this run takes {was} {unit}, and {world_size} processes of {one_each // world_size} "
-                         f"each cannot share them; choose a number of processes{'' if saved.max_tokens_per_batch else ' and a --batch-size'} "
-                         f"whose product divides {was}.")
+        choose = "a number of processes that" if saved.max_tokens_per_batch else "processes and a --batch-size whose product"
+        raise InputError(f"--resume {checkpoint}: a step of this run takes {was} {unit}, and {world_size} processes of "
+                         f"{one_each // world_size} each cannot share them; choose {choose} divides {was}.")
     return changed

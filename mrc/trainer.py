@@ -14,7 +14,7 @@ from tqdm import tqdm
 from mrc.batching import INPUTS, make_training_loader, to_device
 from mrc.checkpoint import BEST, LAST, load_state, save_checkpoint
 from mrc.config import InputError, Stopped
-from mrc.device import Work, autocast, choose_precision, peak_memory_mb
+from mrc.device import Work, autocast, choose_precision, peak_memory_mb, steady_memory
 from mrc.distributed import ALONE, gradients_stay_here, parallel
 from mrc.files import write_json
 from mrc.metrics import Metrics, evaluate
@@ -36,6 +36,7 @@ class Trainer:
     def __init__(self, model, tokenizer, train_set, eval_set, config, folder, device, world=ALONE):
         self.model, self.tokenizer, self.config, self.device, self.world = model.to(device), tokenizer, config, device, world
         self.folder = Path(folder)
+        steady_memory(device)
         self.loader = make_training_loader(train_set, config, device, world.rank, world.size)
         self.inputs = (*INPUTS, "start_positions") if model.takes_start_positions else INPUTS
         self.metrics = None
@@ -57,7 +58,6 @@ class Trainer:
         self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
         self.precision = choose_precision(config.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-
         self.work = Work(model, device, self.precision, world.size)
 
         self.progress, self.saved_step = Progress(), None
@@ -67,7 +67,8 @@ class Trainer:
     def plan(self):
         """A sentence on the steps to come, and on what each of them holds over all processes."""
         config, parts = self.config, self.config.gradient_accumulation_steps * self.world.size
-        size = f"about {parts * config.max_tokens_per_batch} tokens" if config.max_tokens_per_batch else f"{parts * config.batch_size} windows"
+        tokens = config.max_tokens_per_batch
+        size = f"about {parts * tokens} tokens" if tokens else f"{parts * config.batch_size} windows"
         shared = f" shared by {self.world.size} processes" if self.world.size > 1 else ""
         return f"{self.total_steps} steps of {size}{shared}, {self.precision}"
 
@@ -75,6 +76,7 @@ class Trainer:
         """Go on from a checkpoint of a run, with which the model has been loaded. Raises InputError if it does not fit."""
         restore(self, load_state(checkpoint))
         self.saved_step = self.progress.step
+        self.loader.batch_sampler.set_epoch(self.progress.epoch, self.progress.step_in_epoch)  # whose length tells where it ends
 
     def fit(self):
         """Train to the end; return what metrics.json then holds: the best scores, and the run's time, rate and memory.
@@ -191,8 +193,8 @@ class Trainer:
         if self.saved_step != step and (signal or late or (every and step % every == 0)):
             self.save()
         if signal:
-            raise Stopped(signal, f"stopped by {Signals(signal).name} after step {step} of {self.total_steps}; all is saved in {self.folder}. "
-                                  f"Go on with: python train.py --resume {self.folder}")
+            raise Stopped(signal, f"stopped by {Signals(signal).name} after step {step} of {self.total_steps}; all is saved in "
+                                  f"{self.folder}. Go on with: python train.py --resume {self.folder}")
 
     def save(self, scores=None, is_best=False):
         """Save the last checkpoint, with all that a run needs to go on from it, and the best beside."""
@@ -224,11 +226,13 @@ class Trainer:
                 progress.bad_in_a_row = 0
                 continue
             progress.bad_steps, progress.bad_in_a_row = progress.bad_steps + 1, progress.bad_in_a_row + 1
-            examples = sorted({self.loader.dataset.examples[self.loader.dataset.example_index[i]].id for part in seen for i in part.tolist()})
-            what = f"the loss is not a number at step {step} (examples {', '.join(examples)})"
+            data = self.loader.dataset
+            identities = sorted({data.examples[e].id for e in data.example_index[torch.cat(seen).numpy()].tolist()})
+            what = f"the loss is not a number at step {step} (examples {', '.join(identities)})"
             if progress.bad_in_a_row >= self.config.max_bad_steps:
-                kept = f"the last checkpoint, of step {self.saved_step}, is {self.folder / LAST}" if self.saved_step else "there is no checkpoint yet"
-                raise InputError(f"{what}, for the {progress.bad_in_a_row}th time in a row; {kept}. Try a smaller --learning-rate, or --precision fp32.")
+                kept = f"the last checkpoint is {self.folder / LAST}, of step {self.saved_step}" if self.saved_step else "none is saved yet"
+                raise InputError(f"{what}, the last of {progress.bad_in_a_row} such steps in a row; {kept}. Try a smaller --learning-rate, "
+                                 "or --precision fp32.")
             tqdm.write(f"{what}; the step is left out.", file=sys.stdout)
         self.losses, self.seen = [], []
         progress.train_seconds, self.mark = progress.train_seconds + time.perf_counter() - self.mark, time.perf_counter()
@@ -237,13 +241,11 @@ class Trainer:
         """Log and show the mean loss since the last line, the gradient's norm before clipping, and the rates so far."""
         self.read_losses()
         progress, learning_rate = self.progress, self.schedule.get_last_lr()[-1]
-        seconds = progress.train_seconds
         norm = grad_norm.item()
-        line = {"step": progress.step, "epoch": progress.epoch + 1, "loss": None, "grad_norm": norm if math.isfinite(norm) else None,
-                "learning_rate": learning_rate, "features_per_second": progress.features / seconds, "tokens_per_second": progress.tokens / seconds,
-                "padding": 1 - progress.tokens / progress.cells, **self.work.rates(progress.flops / seconds)}
-        if progress.losses:
-            line["loss"] = sum(progress.losses) / len(progress.losses)
+        loss = sum(progress.losses) / len(progress.losses) if progress.losses else None
+        line = {"step": progress.step, "epoch": progress.epoch + 1, "loss": loss, "grad_norm": norm if math.isfinite(norm) else None,
+                "learning_rate": learning_rate, "padding": 1 - progress.tokens / progress.cells, **progress.rates(),
+                **self.work.rates(progress.flops / progress.train_seconds)}
         progress.losses = []
         self.log(line)
         self.show(line)
@@ -251,7 +253,8 @@ class Trainer:
     def show(self, line):
         """Show a log line: beside the bar on a terminal, else as a line of its own."""
         parts = [f"loss {line['loss']:.3f}" if line["loss"] is not None else "no finite loss", f"lr {line['learning_rate']:.1e}",
-                 f"grad norm {line['grad_norm'] or math.nan:.2f}", f"{line['features_per_second']:.1f} features/s", f"{line['tokens_per_second']:.0f} tokens/s"]
+                 f"grad norm {math.inf if line['grad_norm'] is None else line['grad_norm']:.2f}",
+                 f"{line['features_per_second']:.1f} features/s", f"{line['tokens_per_second']:.0f} tokens/s"]
         self.bar.set_postfix_str(", ".join(parts))
         if self.bar.disable:
             print(f"{self.place()}: {', '.join(parts)}", flush=True)
@@ -268,8 +271,7 @@ class Trainer:
         progress = self.progress
         results = {**progress.best, "epochs": progress.epoch + (progress.step_in_epoch > 0), "steps": progress.step,
                    "scorer": self.metrics and self.metrics.scorer, "precision": self.precision, "bad_steps": progress.bad_steps,
-                   "features_per_second": progress.features / progress.train_seconds, "tokens_per_second": progress.tokens / progress.train_seconds,
-                   "train_seconds": progress.train_seconds, "seconds": time.perf_counter() - self.started,
+                   **progress.rates(), "train_seconds": progress.train_seconds, "seconds": time.perf_counter() - self.started,
                    "peak_memory_mb": peak_memory_mb(self.device)}
         if self.world.is_main:
             write_json(self.folder / "metrics.json", results, indent=2)

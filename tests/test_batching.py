@@ -38,8 +38,8 @@ def test_each_feature_comes_once(lengths, batch_size, accumulation, world_size, 
             assert all(len(part) * max(lengths[i] for i in part) <= max_tokens for part in parts)
         else:
             assert all(len(part) <= batch_size for part in parts)
-        assert {(group.features, group.tokens, group.cells) for group in step} == {
-            (sum(map(len, parts)), sum(lengths[i] for part in parts for i in part), sum(len(part) * max(lengths[i] for i in part) for part in parts))}
+        tokens, cells = sum(lengths[i] for part in parts for i in part), sum(len(part) * max(lengths[i] for i in part) for part in parts)
+        assert {(group.features, group.tokens, group.cells) for group in step} == {(sum(map(len, parts)), tokens, cells)}
 
 
 @given(LENGTHS, st.sampled_from([(12, 1, 1), (4, 3, 1), (4, 1, 3), (2, 3, 2), (1, 4, 3)]))

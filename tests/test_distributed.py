@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,29 +18,41 @@ from test_trainer import SHIFTS
 
 import evaluate
 import train
+from mrc.checkpoint import load_state
 from mrc.config import command_line
 from mrc.examples import load_examples, write_squad
+from mrc.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 
 
-def _process(script, cwd, rank, size, port, argv):
-    """What torchrun does in each process of one machine."""
+def _process(script, cwd, rank, size, port, argv, signalled_at):
+    """What torchrun does in each process of one machine. signalled_at: (rank, step), or None."""
     os.chdir(cwd)
     torch.set_num_threads(1)
     os.environ.update(TORCHELASTIC_RUN_ID="test", RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1",
                       MASTER_PORT=str(port))
     sys.stdout = sys.stderr = open(f"output-{rank}.txt", "a", encoding="utf-8", buffering=1)
+    if signalled_at and rank == signalled_at[0]:
+        step, calls = Trainer.train_step, count(1)
+
+        def train_step(self, group):
+            if next(calls) == signalled_at[1]:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return step(self, group)
+
+        Trainer.train_step = train_step
     with command_line(script):
         {"train.py": train, "evaluate.py": evaluate}[script].main(argv)
 
 
-def run(size, *argv, cwd, script="train.py", status=0):
+def run(size, *argv, cwd, script="train.py", status=0, signalled_at=None):
     """Run a script in `size` processes; return what the first printed."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    processes = [FORKS.Process(target=_process, args=(script, cwd, rank, size, port, list(map(str, argv)))) for rank in range(size)]
+    argv = [str(part) for part in argv]
+    processes = [FORKS.Process(target=_process, args=(script, cwd, rank, size, port, argv, signalled_at)) for rank in range(size)]
     for process in processes:
         process.start()
     for process in processes:
@@ -46,7 +60,7 @@ def run(size, *argv, cwd, script="train.py", status=0):
     said = [(cwd / f"output-{rank}.txt").read_text("utf-8") for rank in range(size)]
     assert [process.exitcode for process in processes] == [status] * size, said
     if not status:
-        assert not any(said[1:])  # one speaks
+        assert all(line.startswith("train.py: stopped") for other in said[1:] for line in other.splitlines())  # one speaks
     return said[0]
 
 
@@ -116,12 +130,20 @@ def test_a_run_goes_on_with_another_number_of_processes(flags, alone, tmp_path):
 
 def test_scores_are_those_of_one_process(alone, tmp_path):
     for size in (1, 2, 3):
-        run(size, "--checkpoint", alone, "--output-dir", tmp_path / str(size), "--batch-size", 3, "--search", "exact", cwd=tmp_path, script="evaluate.py")
+        argv = ["--checkpoint", alone, "--output-dir", tmp_path / str(size), "--batch-size", 3, "--search", "exact"]
+        run(size, *argv, cwd=tmp_path, script="evaluate.py")
     predictions = [(tmp_path / str(size) / "predictions.json").read_text() for size in (1, 2, 3)]
     assert predictions[0] == predictions[1] == predictions[2]
     one, *others = (json.loads((tmp_path / str(size) / "metrics.json").read_text()) for size in (1, 2, 3))
     for other in others:
         assert all(one[name] == other[name] for name in one if name not in ("seconds", "peak_memory_mb", "config"))
+
+
+def test_a_signal_to_one_process_stops_all(flags, alone, tmp_path):
+    run(2, *flags, "--batch-size", 6, cwd=tmp_path, signalled_at=(1, 5), status=143)
+    assert load_state(tmp_path / "run" / "last")["progress"]["step"] == 5
+    run(2, "--resume", "run", cwd=tmp_path)
+    assert_alike(tmp_path / "run", alone)
 
 
 @pytest.mark.slow
@@ -134,8 +156,9 @@ def test_torchrun_ends_all_when_one_dies_and_the_run_goes_on(flags, tmp_path):
                        "    return step(self, group)\n"
                        "mrc.trainer.Trainer.train_step = dies\ntrain.main(sys.argv[1:])\n")
     argv = [*flags, "--batch-size", "6", "--resume", "auto"]
-    done = subprocess.run([*command, program, *argv], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120)
+    settings = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, "capture_output": True}
+    done = subprocess.run([*command, program, *argv], **settings, text=True, timeout=120)
     assert done.returncode != 0 and "this process has had enough" in done.stderr
-    done = subprocess.run([*command, ROOT / "train.py", *argv], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*command, ROOT / "train.py", *argv], **settings, text=True, timeout=120)
     assert done.returncode == 0 and "going on from run/last, step 3 of 9" in done.stdout, done.stderr
     assert done.stdout.count("Next: python evaluate.py") == 1

@@ -258,6 +258,9 @@ def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys)
     (["--validation-file", "empty.json"], "empty.json: holds no question to score"),
     (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
     (["--device", "cuda:7"], "--device cuda:7: not to be had here"),
+    (["--metric-for-best", "bleu"], "--metric-for-best bleu: the scorer squad has exact_match and f1"),
+    (["--max-tokens-per-batch", "64"], "--max-tokens-per-batch 64 is below --max-length 96"),
+    (["--resume", "absent"], "--resume absent: no such folder"),
     (["--device", "toaster"], "--device toaster: not to be had here"),
 ])
 def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder, argv, message):

@@ -65,8 +65,8 @@ def test_lower_layers_learn_more_slowly():
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     rate = {names[id(p)]: group["lr"] for group in make_optimizer(model, 1.0, 0.1, layer_decay=0.5).param_groups for p in group["params"]}
     assert rate.keys() == set(names.values())
-    expected = {"encoder.embeddings": 1 / 16, "encoder.encoder.layer.0": 1 / 8, "encoder.encoder.layer.1": 1 / 4, "encoder.encoder.layer.2": 1 / 2,
-                "head": 1}
+    expected = {"encoder.embeddings": 1 / 16, "encoder.encoder.layer.0": 1 / 8, "encoder.encoder.layer.1": 1 / 4,
+                "encoder.encoder.layer.2": 1 / 2, "head": 1}
     assert all(rate[name] == next(value for prefix, value in expected.items() if name.startswith(prefix)) for name in rate)
 
 

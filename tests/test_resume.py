@@ -135,7 +135,8 @@ def test_a_run_killed_again_and_again_goes_on_to_the_bit(flags, whole, tmp_path)
 def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(flags, whole, tmp_path, place, number, status):
     output = run(*flags, cwd=tmp_path, killed_at=(*place, number), status=status)
     name, step = signal.Signals(number).name, 7 if "train_step" in place[0] else 6
-    assert output.endswith(f"train.py: stopped by {name} after step {step} of 18; all is saved in run. Go on with: python train.py --resume run\n")
+    assert output.endswith(f"train.py: stopped by {name} after step {step} of 18; all is saved in run. "
+                           "Go on with: python train.py --resume run\n")
     assert load_state(tmp_path / "run" / "last")["progress"]["step"] == step
     output = run("--resume", "run", cwd=tmp_path)
     assert f"going on from run/last, step {step} of 18" in output
@@ -160,7 +161,8 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_auto_takes_the_one_before(f
     content[-1] ^= 1
     weights.write_bytes(content)
     said = run("--resume", "run", cwd=tmp_path, status=2)
-    assert "error: run/last/model.safetensors: is not what was saved; the checkpoint is damaged" in said and "--resume run/step-10 goes on" in said
+    assert "error: run/last/model.safetensors: is not what was saved; the checkpoint is damaged" in said
+    assert "--resume run/step-10 goes on" in said
     with pytest.raises(InputError, match="model.safetensors: is not what was saved"):
         load_checkpoint(tmp_path / "run" / "last")
     assert "Going on from the one before" in run(*flags, "--resume", "auto", cwd=tmp_path)
@@ -177,8 +179,9 @@ def test_an_earlier_checkpoint_can_be_chosen(flags, whole, tmp_path):
 
 @pytest.mark.parametrize("argv, message", [
     (["--resume", "absent"], "--resume absent: no such folder"),
-    (["--resume", "run", "--learning-rate", "0.5"], "--learning-rate 0.5: the run in run was begun with 0.001, and a resumed run keeps its settings"),
+    (["--resume", "run", "--learning-rate", "0.5"], "--learning-rate 0.5: the run in run was begun with 0.001, and a resumed run keeps"),
     (["--resume", "run", "--batch-size", "4"], "a step of this run takes 6 windows, and 1 processes of 4 each cannot share them"),
+    (["--resume", "run", "--output-dir", "elsewhere"], "--output-dir elsewhere: a resumed run goes on in its own folder, run"),
     (["--resume", "run/best"], "run/best: holds a reader, but not the state of a run"),
 ])
 def test_what_cannot_be_resumed(whole, tmp_path, argv, message):

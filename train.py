@@ -13,6 +13,7 @@ def main(argv=None):
     from mrc.device import choose_device
     from mrc.features import FeatureDataset
     from mrc.files import write_json
+    from mrc.hub import prepare_repo, push
     from mrc.model import BaselineModel
     from mrc.tokenization import load_tokenizer, train_tokenizer
     from mrc.trainer import Trainer
@@ -45,6 +46,8 @@ def main(argv=None):
     train_set = FeatureDataset(train, tokenizer, *window, cache=config.feature_cache)
     eval_set = FeatureDataset(validation, tokenizer, *window, cache=config.feature_cache) if validation else None
 
+    if config.push_to_hub:
+        prepare_repo(config.push_to_hub)  # so that a missing token or permission does not come out after a week
     name = f"{data_name(config.model)}-{data_name(config.train_file or config.data)}"
     folder = new_run_folder(config.output_dir, name)
     write_json(folder / "config.json", config.to_dict(), indent=2)
@@ -62,6 +65,8 @@ def main(argv=None):
 
     results = Trainer(model, tokenizer, train_set, eval_set, config, folder, device).fit()
     print(summary(results, folder))
+    if config.push_to_hub:
+        print(f"pushed to {push(folder / 'best', config.push_to_hub)}", flush=True)
 
 
 def summary(results, folder):

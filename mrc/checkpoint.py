@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from mrc import __version__
+from mrc.card import CARD, card_text
 from mrc.config import InputError
 from mrc.files import read_json, write_json
 from mrc.model import WEIGHTS, BaselineModel
@@ -32,6 +33,7 @@ def save_checkpoint(folder, model, tokenizer, settings):
         model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
         write_json(aside / SETTINGS, {"mrc_version": __version__, **settings}, indent=2)
+        (aside / CARD).write_text(card_text(model, tokenizer, settings), "utf-8", "replace")
         for path in aside.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())

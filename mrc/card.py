@@ -13,9 +13,9 @@ from mrc.tokenization import is_path
 CARD = "README.md"
 TASK = "question-answering"
 # What a reader of the card looks for first; only those that the run knows are listed, all are in mrc.json.
-MAIN_SETTINGS = ("max_length", "stride", "max_question_length", "model_class", "head", "lora_rank", "dropout", "attention_dropout", "epochs",
-                 "max_steps", "batch_size", "gradient_accumulation_steps", "learning_rate", "warmup_ratio", "weight_decay", "max_grad_norm",
-                 "precision", "seed")
+MAIN_SETTINGS = ("max_length", "stride", "max_question_length", "model_class", "head", "lora_rank", "dropout", "attention_dropout",
+                 "epochs", "max_steps", "batch_size", "gradient_accumulation_steps", "learning_rate", "warmup_ratio", "weight_decay",
+                 "max_grad_norm", "precision", "seed")
 KOREAN_SCORERS = ("korquad", "klue")
 
 TRANSFORMERS = '''
@@ -59,8 +59,8 @@ def card_text(model, tokenizer, settings):
     header = ModelCardData(pipeline_tag=TASK, library_name="transformers" if in_transformers else None, tags=["extractive-qa", "mrc"],
                            base_model=base if base and _is_hub_model(base) else None, datasets=data_ids or None,
                            language=_languages(data, scorer) or None, model_name=name, eval_results=_results(scores, scored_on) or None)
-    sections = [f"---\n{header.to_yaml()}\n---\n\n# {name}\n", _about(model, tokenizer, base, data, settings), _loading(model, in_transformers, config),
-                _scores(scores, scored_on, scorer), _settings(config, settings)]
+    sections = [f"---\n{header.to_yaml()}\n---\n\n# {name}\n", _about(model, tokenizer, base, data, settings),
+                _loading(model, in_transformers, config), _scores(scores, scored_on, scorer), _settings(config, settings)]
     return "\n".join(filter(None, sections))
 
 
@@ -78,17 +78,18 @@ def _results(scores, scored_on):
 def _about(model, tokenizer, base, data, settings):
     start = "from random weights" if base == "tiny" else f"from `{_short(base)}`" if base else ""
     trained = f", trained {start}" + (f" on `{_short(data)}`" if data else "") if start else ""
-    null = (f" It may also give no answer: where the null score exceeds the best span's by more than {settings.get('null_threshold', 0.0):.4g}."
+    threshold, parameters = settings.get("null_threshold", 0.0), sum(parameter.numel() for parameter in model.parameters())
+    null = (f" It may also give no answer: where the null score exceeds the best span's by more than {threshold:.4g}."
             if settings.get("takes_null") else "")
     return ("An extractive question-answering reader: given a question and a context, it marks the span of the context that answers"
-            f"{trained}. It has {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters and a vocabulary of {len(tokenizer)} tokens."
-            f"{null}\n")
+            f"{trained}. It has {parameters / 1e6:.1f}M parameters and a vocabulary of {len(tokenizer)} tokens.{null}\n")
 
 
 def _loading(model, in_transformers, config):
     here = ("## Use\n\nWith `mrc`, from a folder (`hf download REPO --local-dir FOLDER` fetches a repository of the hub into one):\n\n"
             "```sh\npython evaluate.py --checkpoint FOLDER --data questions.json\n```\n\n"
-            "```python\nfrom mrc.checkpoint import load_checkpoint\n\nmodel, tokenizer, settings = load_checkpoint(\".\")  # this folder\n```\n")
+            "```python\nfrom mrc.checkpoint import load_checkpoint\n\n"
+            "model, tokenizer, settings = load_checkpoint(\".\")  # this folder\n```\n")
     if in_transformers:
         longest = config.get("max_answer_length", 30)
         return here + (TRANSFORMERS.replace("MAX_LENGTH", str(config.get("max_length", 384)))

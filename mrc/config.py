@@ -146,8 +146,8 @@ class TrainConfig(Config):
 
     output_dir: str | None = flag(None, "the run's folder (default: checkpoints/MODEL-DATA, numbered where taken)", group="output")
     log_every: int = flag(50, "optimiser steps between log lines", group="output", at_least=1)
-    push_to_hub: str | None = flag(None, "at the end, upload the best checkpoint to this model repository of the Hugging Face hub (USER/NAME); "
-                                   "it is made, private, before training starts", group="output")
+    push_to_hub: str | None = flag(None, "at the end, upload the best checkpoint to this model repository of the Hugging Face hub "
+                                   "(USER/NAME); it is made, private, before training starts", group="output")
 
     def __post_init__(self):
         super().__post_init__()

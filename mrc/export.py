@@ -50,7 +50,8 @@ class ExportConfig(Config):
                       "other answers now and then; --data shows how many", group="what")
 
     data: str | None = flag(None, "questions to compare the models on, in any form that train.py reads, or sample", group="comparison")
-    split: str | None = flag(None, "split of a hub data set or save_to_disk folder, or a slice of it; default: validation", group="comparison")
+    split: str | None = flag(None, "split of a hub data set or save_to_disk folder, or a slice of it; default: validation",
+                             group="comparison")
     max_eval_examples: int | None = flag(None, "take the first N questions only", group="comparison", at_least=1)
     batch_size: int = flag(16, "windows per forward pass", group="comparison", at_least=1)
 
@@ -82,19 +83,20 @@ def export(config):
         report = {"checkpoint": str(config.checkpoint), "opset": OPSET, "tolerance": TOLERANCE,
                   **to_onnx(model, tokenizer, aside / FILES["onnx"], trained["max_length"])}
         readers = {"pytorch": model, "onnx": OnnxReader(aside / FILES["onnx"])}
-        report["models"] = {"pytorch": {"mb": sum(p.nbytes for p in model.state_dict().values()) / 1e6},
-                            "onnx": {"mb": _megabytes(aside / FILES["onnx"]), "largest_difference": report.pop("largest_difference")}}
+        models = {"pytorch": {"mb": sum(p.nbytes for p in model.state_dict().values()) / 1e6},
+                  "onnx": {"mb": _megabytes(aside / FILES["onnx"]), "largest_difference": report.pop("largest_difference")}}
         if config.int8:
             quantize(aside / FILES["onnx"], aside / FILES["int8"])
             readers["int8"] = OnnxReader(aside / FILES["int8"])
-            difference = largest_difference(model, readers["int8"], tokenizer, trained["max_length"])
-            report["models"]["int8"] = {"mb": _megabytes(aside / FILES["int8"]), "largest_difference": difference}
+            models["int8"] = {"mb": _megabytes(aside / FILES["int8"]),
+                              "largest_difference": largest_difference(model, readers["int8"], tokenizer, trained["max_length"])}
         if comparison:
             dataset, metric_settings = comparison
             report.update({"data": config.data, "questions": len(dataset.examples), "windows": len(dataset),
                            "batch_size": config.batch_size, "threads": torch.get_num_threads()})
             for name, found in compare(readers, dataset, config.batch_size, **metric_settings).items():
-                report["models"][name].update(found)
+                models[name].update(found)
+        report["models"] = models
         report["versions"] = {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
         tokenizer.save_pretrained(aside)
         for name in ("config.json", SETTINGS):
@@ -131,8 +133,8 @@ def to_onnx(model, tokenizer, path, longest):
     """Write a reader in evaluation mode to the file `path`, and hold it against PyTorch in many shapes.
 
     longest: the longest window that it shall be checked on, in tokens. PyTorch's exporter goes first, and where it cannot,
-    or fixes a shape, the older one that traces. Returns {"exporter", "inputs", "checked": [[batch, length], ...],
-    "largest_difference"}. Raises InputError, with the reason, where neither gives the same logits up to TOLERANCE.
+    or fixes a shape, the older one that traces. Returns {"exporter", "passed_over": why the first was not taken, "inputs",
+    "checked": [[batch, length], ...], "largest_difference"}. Raises InputError, with the reason, where neither gives the same logits up to TOLERANCE.
     """
     example = probe(model, tokenizer, *EXAMPLE)
     with torch.inference_mode():
@@ -148,7 +150,8 @@ def to_onnx(model, tokenizer, path, longest):
             failures.append(f"{exporter}: {_reason(error)}")
             continue
         if difference <= TOLERANCE:
-            return {"exporter": exporter, "inputs": list(example), "checked": _shapes(longest), "largest_difference": difference}
+            return {"exporter": exporter, "passed_over": failures, "inputs": list(example), "checked": _shapes(longest),
+                    "largest_difference": difference}
         failures.append(f"{exporter}: its logits differ by {difference:.2g}, and {TOLERANCE:g} is allowed")
     raise InputError(f"this reader cannot be exported ({'; '.join(failures)}).")
 
@@ -176,7 +179,8 @@ def quantize(path, quantized):
 
     is_large = path.with_name(path.name + ".data").exists()
     with _quiet():
-        quantize_dynamic(path, quantized, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True, use_external_data_format=is_large)
+        quantize_dynamic(path, quantized, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True,
+                         use_external_data_format=is_large)
 
 
 def largest_difference(model, reader, tokenizer, longest):
@@ -261,11 +265,13 @@ def as_text(report, out):
     for key, title, form in rows:
         cells = [form.format(found[key]) if key in found else "" for found in report["models"].values()]
         lines += [f"{title:<30}" + "".join(f"{cell:>12}" for cell in cells)] if any(cells) else []
-    about = (f"{report['questions']} questions of {report['data']}, {report['windows']} windows; scorer {report['models']['pytorch']['scorer']}, batches of "
-             f"{report['batch_size']}, {report['threads']} threads\n\n" if "data" in report else "")
+    about = (f"{report['questions']} questions of {report['data']}, {report['windows']} windows; scorer "
+             f"{report['models']['pytorch']['scorer']}, batches of {report['batch_size']}, {report['threads']} threads\n\n"
+             if "data" in report else "")
     shapes = ", ".join(f"{batch} x {length}" for batch, length in report["checked"])
-    return (f"{about}" + "\n".join(lines) + f"\n\nexporter  {report['exporter']}, opset {report['opset']}; inputs {', '.join(report['inputs'])}"
-            f"\nchecked   batch x length {shapes}; up to {report['tolerance']:g} is allowed in float32\nfolder    {out}")
+    table = "\n".join(lines)
+    return (f"{about}{table}\n\nexporter  {report['exporter']}, opset {report['opset']}; inputs {', '.join(report['inputs'])}\n"
+            f"checked   batch x length {shapes}; up to {report['tolerance']:g} is allowed in float32\nfolder    {out}")
 
 
 def _comparison(config, model, tokenizer, settings, trained):

@@ -65,7 +65,8 @@ def prepare_repo(repo, public=False):
         repo = api.create_repo(repo, private=not public, exist_ok=True).repo_id
         is_private = api.model_info(repo).private
     if not is_private and not public:
-        raise InputError(f"{repo}: this repository is public: name another one, or push with `python -m mrc push CHECKPOINT {repo} --public`.")
+        raise InputError(f"{repo}: this repository is public: name another one, or push with `python -m mrc push CHECKPOINT {repo} "
+                         "--public`.")
     return repo
 
 

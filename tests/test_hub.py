@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
             is_new = name not in hub.private
             if is_new:
                 hub.private[name] = asked.get("private", asked.get("visibility") == "private")
-            self.answer({"url": f"{hub.address}/{name}"} if is_new else {"error": "exists", "url": f"{hub.address}/{name}"}, 200 if is_new else 409)
+            self.answer({"url": f"{hub.address}/{name}", **({} if is_new else {"error": "exists"})}, 200 if is_new else 409)
         elif self.path == "/api/validate-yaml":
             self.answer({"errors": [], "warnings": []})
         elif "/preupload/" in self.path:
@@ -77,7 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         elif "/commit/" in self.path:
             name = re.search("/api/models/(.*)/commit/", self.path)[1]
             lines = [json.loads(line) for line in body.splitlines()]
-            hub.files[name] = {v["path"]: base64.b64decode(v["content"]) for v in (line["value"] for line in lines if line["key"] == "file")}
+            files = [line["value"] for line in lines if line["key"] == "file"]
+            hub.files[name] = {file["path"]: base64.b64decode(file["content"]) for file in files}
             self.answer({"success": True, "commitOid": "1" * 40, "commitUrl": f"{hub.address}/{name}/commit/{'1' * 40}", "hookOutput": ""})
         else:
             self.answer({"error": f"the stand-in does not know {self.path}"}, 404)

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 import time
 import warnings
 from contextlib import contextmanager
@@ -117,7 +118,7 @@ class OnnxReader(nn.Module):
         _, onnxruntime = _library()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
-        options.log_severity_level = 3  # errors alone
+        options.log_severity_level = 4  # its errors are raised as well
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.takes = [node.name for node in self.session.get_inputs()]
         self.on = nn.Parameter(torch.empty(0), requires_grad=False)  # tells `evaluate` that this reader computes on the CPU
@@ -134,7 +135,8 @@ def to_onnx(model, tokenizer, path, longest):
 
     longest: the longest window that it shall be checked on, in tokens. PyTorch's exporter goes first, and where it cannot,
     or fixes a shape, the older one that traces. Returns {"exporter", "passed_over": why the first was not taken, "inputs",
-    "checked": [[batch, length], ...], "largest_difference"}. Raises InputError, with the reason, where neither gives the same logits up to TOLERANCE.
+    "checked": [[batch, length], ...], "largest_difference"}. Raises InputError, with the reasons, where neither gives the same
+    logits up to TOLERANCE.
     """
     example = probe(model, tokenizer, *EXAMPLE)
     with torch.inference_mode():
@@ -157,17 +159,22 @@ def to_onnx(model, tokenizer, path, longest):
 
 
 def _write(model, example, path, dynamo):
+    """Export by one of PyTorch's two exporters to `path`; weights that no one file can hold go to PATH.data."""
     for left in path.parent.glob(f"{path.name}*"):  # of an earlier attempt
         left.unlink()
-    names = list(example)
+    names, is_large = list(example), _is_large(model)
     if dynamo:
         free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
-        how = {"dynamic_shapes": (free,) * len(names), "external_data": _is_large(model), "verbose": False}
+        how = {"dynamic_shapes": (free,) * len(names), "external_data": is_large, "verbose": False}
     else:
         how = {"dynamic_axes": {name: {0: "batch", 1: "length"} for name in names + OUTPUTS}}
-    with _quiet(), torch.no_grad():
-        torch.onnx.export(model, tuple(example.values()), str(path), dynamo=dynamo, input_names=names, output_names=OUTPUTS,
-                          opset_version=OPSET, **how)
+    with _quiet(), torch.no_grad(), tempfile.TemporaryDirectory(dir=path.parent) as beside:
+        scattered = Path(beside) / path.name  # the exporter that traces gives each large weight a file of its own
+        torch.onnx.export(model, tuple(example.values()), str(path if dynamo else scattered), dynamo=dynamo, input_names=names,
+                          output_names=OUTPUTS, opset_version=OPSET, **how)
+        if not dynamo:
+            onnx, _ = _library()
+            onnx.save_model(onnx.load(scattered), path, save_as_external_data=is_large, location=f"{path.name}.data")
 
 
 def quantize(path, quantized):
@@ -319,7 +326,7 @@ def _whole_folder(folder):
 def _quiet():
     """Keep the exporters from telling what they do: what comes of it is checked here."""
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -34,7 +34,7 @@ import mrc.__main__
 from mrc.checkpoint import load_checkpoint, save_checkpoint
 from mrc.config import InputError, TrainConfig, command_line
 from mrc.examples import load_examples
-from mrc.export import TOLERANCE, ExportConfig, OnnxReader, export, largest_difference, probe, quantize, to_onnx
+from mrc.export import TOLERANCE, ExportConfig, OnnxReader, _write, export, largest_difference, probe, quantize, to_onnx
 from mrc.features import FeatureDataset
 from mrc.metrics import Metrics
 from mrc.metrics import evaluate as score
@@ -155,11 +155,15 @@ def test_marks_of_exact_matches_are_probed_and_large_weights_lie_beside(tokenize
     monkeypatch.setattr("mrc.export.TWO_GIB", 1000)  # as if no file could hold more
     tokenizer = tokenizers["tiny"]
     model = BaselineModel.tiny(len(tokenizer)).eval()
-    assert (probe(model, tokenizer, 2, 64)["token_type_ids"] == 2).any()
-    to_onnx(model, tokenizer, tmp_path / "model.onnx", longest=128)
-    sizes = {p.name: p.stat().st_size for p in tmp_path.iterdir()}
-    assert sizes["model.onnx.data"] > 4 * sum(p.numel() for p in model.parameters()) * 0.9 > sizes["model.onnx"]
-    quantize(tmp_path / "model.onnx", tmp_path / "model_int8.onnx")
+    example, path = probe(model, tokenizer, 2, 64), tmp_path / "model.onnx"
+    assert (example["token_type_ids"] == 2).any()
+    for write in (lambda: _write(model, example, path, dynamo=False), lambda: to_onnx(model, tokenizer, path, longest=128)):
+        write()
+        sizes = {p.name: p.stat().st_size for p in tmp_path.iterdir()}
+        assert set(sizes) == {"model.onnx", "model.onnx.data"}
+        assert sizes["model.onnx.data"] > 4 * sum(p.numel() for p in model.parameters()) * 0.9 > sizes["model.onnx"]
+        assert largest_difference(model, OnnxReader(path), tokenizer, 128) < 1e-4
+    quantize(path, tmp_path / "model_int8.onnx")
     assert TOLERANCE < largest_difference(model, OnnxReader(tmp_path / "model_int8.onnx"), tokenizer, 128) < 5
 
 

@@ -22,6 +22,7 @@ def run(config, world):
     from mrc.features import FeatureDataset
     from mrc.files import write_json
     from mrc.guests import make_model
+    from mrc.hub import prepare_repo, push
     from mrc.records import provenance
     from mrc.resume import resumed, same_data
     from mrc.tokenization import load_tokenizer, train_tokenizer
@@ -61,6 +62,8 @@ def run(config, world):
     eval_set = FeatureDataset(validation, tokenizer, *window, cache=config.feature_cache) if validation else None
 
     # The run's folder, which one process makes.
+    if config.push_to_hub and world.is_main:
+        prepare_repo(config.push_to_hub)  # so that a missing token or permission does not come out after a week
     folder = checkpoint.parent if checkpoint else None
     if world.is_main and not checkpoint:
         folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
@@ -93,6 +96,8 @@ def run(config, world):
         trainer.resume(checkpoint)
         print(f"going on from {checkpoint}, step {trainer.progress.step} of {trainer.total_steps}")
     print(summary(trainer.fit(), folder))
+    if config.push_to_hub and world.is_main:
+        print(f"pushed to {push(folder / 'best', config.push_to_hub)}", flush=True)
 
 
 def summary(results, folder):

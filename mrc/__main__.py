@@ -7,6 +7,8 @@ from mrc.config import InputError, command_line
 
 COMMANDS = {  # name -> the module whose main(argv) it is, and what it does
     "inspect": ("mrc.inspection", "what a data set holds, and the windows that it makes"),
+    "export": ("mrc.export", "write a reader as ONNX, checked against PyTorch"),
+    "push": ("mrc.hub", "upload a checkpoint to the Hugging Face hub"),
 }
 
 

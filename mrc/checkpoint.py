@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 
 from mrc import __version__
+from mrc.card import CARD, card_text
 from mrc.config import InputError
 from mrc.files import read_json, write_json
 from mrc.guests import load_model
@@ -39,6 +40,7 @@ def save_checkpoint(folder, model, tokenizer, settings, state=None, keep=0):
         model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
         write_json(aside / SETTINGS, {"mrc_version": __version__, **settings}, indent=2)
+        (aside / CARD).write_text(card_text(model, tokenizer, settings), "utf-8", "replace")
         if state is not None:
             _save_state(aside / STATE, state)
         manifest = {path.relative_to(aside).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}

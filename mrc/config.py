@@ -208,6 +208,8 @@ class TrainConfig(Config):
     log_every: int = flag(50, "optimiser steps between log lines", group="output", at_least=1)
     tensorboard: bool = flag(False, "write the log for TensorBoard, too, to the run's folder", group="output")
     plot: bool = flag(False, "draw the loss and the scores to plot.png at the end", group="output")
+    push_to_hub: str | None = flag(None, "at the end, upload the best checkpoint to this model repository of the Hugging Face hub "
+                                   "(USER/NAME); it is made, private, before training starts", group="output")
 
     def __post_init__(self):
         super().__post_init__()

@@ -105,6 +105,11 @@ class QuestionAnsweringModel(SpanModel):
         self.max_length, self.pad_token_id = positions(model)
         self.vocab_size = model.get_input_embeddings().num_embeddings
 
+    @property
+    def encoder(self):
+        """The model, of which most is an encoder, for what asks about its layers and its configuration."""
+        return self.model
+
     def forward(self, **inputs):
         """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length)."""
         output = self.model(**{name: tensor for name, tensor in inputs.items() if name in self.inputs})

@@ -177,7 +177,7 @@ class BaselineModel(SpanModel):
             state = {".".join([names[key.split(".")[0]], *key.split(".")[1:]]): value for key, value in state.items()}
         else:
             config.mrc_head = self.head_name
-        config.architectures = [qa_class.__name__ if qa_class else type(self).__name__]
+        config.architectures = self.encoder.config.architectures = [qa_class.__name__ if qa_class else type(self).__name__]
         config.save_pretrained(folder)
         save_state(state, folder)
 

@@ -16,7 +16,7 @@ FORMAT = 1  # of the state; another version of the program that changes it count
 # What a resumed run may be given anew. All else is part of what the run is, and stays.
 MAY_CHANGE = ("resume", "output_dir", "device", "batch_size", "gradient_accumulation_steps", "max_bad_steps", "eval_batch_size", "patience",
               "save_every", "save_every_minutes", "keep", "compile", "gradient_checkpointing", "attn_implementation", "tf32", "log_every",
-              "tensorboard", "plot")
+              "tensorboard", "plot", "push_to_hub")
 
 
 @dataclass

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForQuestionAnswering
+from transformers import AutoConfig, AutoModelForQuestionAnswering
 
 from mrc.config import InputError
 from mrc.files import read_json, write_json
-from mrc.model import BaselineModel, SpanModel, linear_qa_class, load_config, load_state, load_weights, positions, save_state
+from mrc.model import BaselineModel, SpanModel, encoder_of, linear_qa_class, load_config, load_state, load_weights, positions, save_state
 
 GIVEN = ("vocab_size", "pad_token_id", "max_length", "dropout", "encoder")  # what a custom class may ask for by parameter name
 
@@ -72,7 +72,7 @@ class CustomModel(SpanModel):
         arguments = dict(config["arguments"])
         if config["encoder"] is not None:
             encoder_config = dict(config["encoder"])
-            arguments["encoder"] = AutoModel.from_config(AutoConfig.for_model(encoder_config.pop("model_type"), **encoder_config))
+            arguments["encoder"] = encoder_of(AutoConfig.for_model(encoder_config.pop("model_type"), **encoder_config))
         model = cls(model_class, arguments)
         load_state(model, folder)
         return model

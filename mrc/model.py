@@ -133,12 +133,9 @@ class BaselineModel(SpanModel):
 
     @classmethod
     def _load_own(cls, folder, config, dropout, attention):
-        # The same parts of the encoder as `from_pretrained` takes: no pooler where there is a class without.
-        qa_class = linear_qa_class(config)
         if attention:
             config._attn_implementation = attention
-        encoder = qa_class(config).base_model if qa_class else AutoModel.from_config(config)
-        model = cls(encoder.get_encoder() if config.is_encoder_decoder else encoder, dropout, getattr(config, "mrc_head", "linear"))
+        model = cls(encoder_of(config), dropout, getattr(config, "mrc_head", "linear"))
         load_state(model, folder)
         return model
 
@@ -211,6 +208,13 @@ def load_weights(model_class, name_or_path, config, options):
         raise InputError(f"{name_or_path}: its weights lack {len(missing)} tensors of a {type(loaded).__name__}, first '{missing[0]}'; "
                          "the folder's config.json and weights do not belong together.")
     return loaded, info["missing_keys"]
+
+
+def encoder_of(config):
+    """An encoder with random weights, of the same parts as `from_pretrained` takes: no pooler where there is a class without."""
+    qa_class = linear_qa_class(config)
+    encoder = qa_class(config).base_model if qa_class else AutoModel.from_config(config)
+    return encoder.get_encoder() if config.is_encoder_decoder else encoder
 
 
 def load_state(model, folder):

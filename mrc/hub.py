@@ -38,7 +38,7 @@ def main(argv=None):
 
 
 def push(folder, repo, public=False):
-    """Upload a checkpoint's folder in one commit; return the repository's address.
+    """Upload a checkpoint's own files, and nothing else of its folder; return the repository's address.
 
     repo: "USER/NAME" or "NAME"; public: make a new repository public, and allow one that is so. Raises InputError if the
     folder holds no checkpoint, or the hub refuses or cannot be reached.

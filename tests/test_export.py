@@ -20,6 +20,7 @@ from transformers import (
     DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
+    FunnelConfig,
     LongformerConfig,
     ModernBertConfig,
     MPNetConfig,
@@ -43,7 +44,7 @@ from mrc.model import BaselineModel
 ROOT = Path(__file__).parents[1]
 WIDTH = {"vocab_size": 1000, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 BIG = {**WIDTH, "max_position_embeddings": 130}
-ENCODER_DECODER = {"vocab_size": 1000, "d_model": 32}
+OTHER_NAMES = {"vocab_size": 1000, "d_model": 32}
 FAMILIES = {  # name -> the encoder's config, the tokenizer of its kind
     "bert": (BertConfig(**BIG), "bert-cased"),
     "roberta": (RobertaConfig(**BIG, type_vocab_size=1), "roberta"),
@@ -58,10 +59,10 @@ FAMILIES = {  # name -> the encoder's config, the tokenizer of its kind
                                     bos_token_id=1, eos_token_id=2), "modernbert"),
     "mpnet": (MPNetConfig(**BIG), "roberta"),
     "bigbird": (BigBirdConfig(**BIG, attention_type="original_full"), "albert"),
-    "t5": (T5Config(**ENCODER_DECODER, d_kv=16, d_ff=64, num_layers=2, num_heads=2), "t5"),
-    "bart": (BartConfig(**ENCODER_DECODER, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+    "t5": (T5Config(**OTHER_NAMES, d_kv=16, d_ff=64, num_layers=2, num_heads=2), "t5"),
+    "bart": (BartConfig(**OTHER_NAMES, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
                         encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=128), "roberta"),
-    "xlnet": (XLNetConfig(**ENCODER_DECODER, n_layer=2, n_head=2, d_inner=64), "xlnet"),
+    "xlnet": (XLNetConfig(**OTHER_NAMES, n_layer=2, n_head=2, d_inner=64), "xlnet"),
 }
 
 
@@ -104,11 +105,13 @@ def test_other_families(family, tokenizers, examples, tmp_path):
 
 
 @pytest.mark.slow
-def test_longformer_is_refused(tokenizers, tmp_path):
-    """Its windows depend on the length in ways that neither exporter keeps."""
-    model = reader_of(LongformerConfig(**BIG, attention_window=8))
+@pytest.mark.parametrize("config", [
+    LongformerConfig(**BIG, attention_window=8),
+    FunnelConfig(**OTHER_NAMES, d_inner=64, n_head=2, d_head=16, block_sizes=[1, 1], architectures=["FunnelModel"]),
+], ids=["longformer", "funnel"])
+def test_families_that_compute_with_the_length_are_refused(config, tokenizers, tmp_path):
     with pytest.raises(InputError, match="this reader cannot be exported .torch.export: .*; tracing: "):
-        to_onnx(model, tokenizers["roberta"], tmp_path / "model.onnx", longest=128)
+        to_onnx(reader_of(config), tokenizers["roberta"], tmp_path / "model.onnx", longest=128)
 
 
 class ByLength(nn.Module):

@@ -14,7 +14,7 @@ from mrc.config import Config, InputError, flag, parse_args
 # What a checkpoint is made of: whatever else lies in its folder (optimiser states, logs, answers) stays where it is.
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 OWN_FILES = (*WEIGHTS, "config.json", SETTINGS, CARD, "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-             "vocab.txt", "merges.txt", "*.model")
+             "vocab.txt", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 LOGIN = "log in with `hf auth login`, or set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)"
 
 

@@ -78,7 +78,10 @@ def reader_of(config):
     return model.eval()
 
 
-def check_family(family, tokenizers, examples, path):
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families(family, tokenizers, examples, tmp_path):
+    path = tmp_path / "model.onnx"
     config, tokenizer = FAMILIES[family][0], tokenizers[FAMILIES[family][1]]
     model = reader_of(config)
     report = to_onnx(model, tokenizer, path, longest=128)
@@ -92,16 +95,6 @@ def check_family(family, tokenizers, examples, path):
     assert ours.predictions == theirs.predictions
     for identity, spans in ours.n_best.items():
         np.testing.assert_allclose([s["start_logit"] for s in spans], [s["start_logit"] for s in theirs.n_best[identity]], atol=1e-4)
-
-
-def test_bert(tokenizers, examples, tmp_path):
-    check_family("bert", tokenizers, examples, tmp_path / "model.onnx")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "bert"])
-def test_other_families(family, tokenizers, examples, tmp_path):
-    check_family(family, tokenizers, examples, tmp_path / "model.onnx")
 
 
 @pytest.mark.slow
@@ -126,6 +119,7 @@ class ByLength(nn.Module):
         return (start, end) if input_ids.shape[1] < 60 else (2 * start, end)
 
 
+@pytest.mark.slow
 def test_a_graph_that_holds_on_to_a_shape_is_refused(bert, encoder_folder, tmp_path):
     model = ByLength(BaselineModel.from_pretrained(encoder_folder)).eval()
     with pytest.raises(InputError, match="tracing: its logits differ by .*, and 0.001 is allowed"):
@@ -154,6 +148,7 @@ def test_probes_are_inputs_as_the_reader_gets_them(tokenizer):
         assert [i for i in kept if i in tokenizer.all_special_ids] == specials
 
 
+@pytest.mark.slow
 def test_marks_of_exact_matches_are_probed_and_large_weights_lie_beside(tokenizers, tmp_path, monkeypatch):
     monkeypatch.setattr("mrc.export.TWO_GIB", 1000)  # as if no file could hold more
     tokenizer = tokenizers["tiny"]
@@ -239,10 +234,18 @@ def test_refusals(checkpoint, exported, tmp_path, capsys, monkeypatch):
 
 
 def test_a_folder_is_whole_or_not_there(checkpoint, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    def until(error):
+        def write_some(model, tokenizer, path, longest):
+            path.write_text("a part of it")
+            raise error
 
-    monkeypatch.setattr("mrc.export.quantize", full)
+        return write_some
+
+    config = ExportConfig(checkpoint=str(checkpoint), out=str(tmp_path / "out"))
+    monkeypatch.setattr("mrc.export.to_onnx", until(OSError(28, "No space left on device")))
     with pytest.raises(InputError, match="out: cannot be written .*No space left on device"):
-        export(ExportConfig(checkpoint=str(checkpoint), out=str(tmp_path / "out"), int8=True))
+        export(config)
+    monkeypatch.setattr("mrc.export.to_onnx", until(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        export(config)
     assert not list(tmp_path.iterdir())

@@ -70,7 +70,8 @@ def _results(scores, scored_on):
         return []
     where = {"dataset_name": _short(scored_on), "dataset_type": _short(scored_on)}
     if is_hub_id(scored_on) and not is_sample(scored_on):
-        where["dataset_type"], _, where["dataset_config"] = scored_on.partition(":")
+        where["dataset_type"], _, configuration = scored_on.partition(":")
+        where["dataset_config"] = configuration or None
     return [EvalResult(TASK, metric_type="exact_match" if short == "EM" else score, metric_name=short, metric_value=round(scores[score], 2),
                        **where) for score, short in SHORT_NAMES.items() if score in scores]
 

@@ -14,7 +14,7 @@ from mrc.config import Config, InputError, flag, parse_args
 # What a checkpoint is made of: whatever else lies in its folder (optimiser states, logs, answers) stays where it is.
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 OWN_FILES = (*WEIGHTS, "config.json", SETTINGS, CARD, "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-             "vocab.txt", "merges.txt", "*.model")
+             "vocab.txt", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 LOGIN = "log in with `hf auth login`, or set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)"
 
 
@@ -38,7 +38,7 @@ def main(argv=None):
 
 
 def push(folder, repo, public=False):
-    """Upload a checkpoint's folder in one commit; return the repository's address.
+    """Upload a checkpoint's own files, and nothing else of its folder; return the repository's address.
 
     repo: "USER/NAME" or "NAME"; public: make a new repository public, and allow one that is so. Raises InputError if the
     folder holds no checkpoint, or the hub refuses or cannot be reached.

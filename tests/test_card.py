@@ -39,7 +39,9 @@ def test_what_the_hub_reads(model, bert):
     assert data.datasets == ["klue", "squad_kor_v1"] and data.model_name == "klue/bert-base on klue:mrc"
     em, f1 = data.eval_results
     assert (em.metric_type, em.metric_value, f1.metric_type, f1.metric_value) == ("exact_match", 53.98, "f1", 73.82)
-    assert em.task_type == "question-answering" and em.dataset_type == em.dataset_name == "squad_kor_v1"
+    assert em.task_type == "question-answering" and em.dataset_type == em.dataset_name == "squad_kor_v1" and em.dataset_config is None
+    (em, _) = card_of(model, bert, settings(train_file="klue:mrc", validation_split="validation")).data.eval_results
+    assert (em.dataset_type, em.dataset_config, em.dataset_name) == ("klue", "mrc", "klue:mrc")
 
 
 def test_what_people_read(model, bert):

@@ -20,6 +20,7 @@ from transformers import (
     DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
+    FunnelConfig,
     LongformerConfig,
     ModernBertConfig,
     MPNetConfig,
@@ -43,7 +44,7 @@ from mrc.model import BaselineModel
 ROOT = Path(__file__).parents[1]
 WIDTH = {"vocab_size": 1000, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 BIG = {**WIDTH, "max_position_embeddings": 130}
-ENCODER_DECODER = {"vocab_size": 1000, "d_model": 32}
+OTHER_NAMES = {"vocab_size": 1000, "d_model": 32}
 FAMILIES = {  # name -> the encoder's config, the tokenizer of its kind
     "bert": (BertConfig(**BIG), "bert-cased"),
     "roberta": (RobertaConfig(**BIG, type_vocab_size=1), "roberta"),
@@ -58,10 +59,10 @@ FAMILIES = {  # name -> the encoder's config, the tokenizer of its kind
                                     bos_token_id=1, eos_token_id=2), "modernbert"),
     "mpnet": (MPNetConfig(**BIG), "roberta"),
     "bigbird": (BigBirdConfig(**BIG, attention_type="original_full"), "albert"),
-    "t5": (T5Config(**ENCODER_DECODER, d_kv=16, d_ff=64, num_layers=2, num_heads=2), "t5"),
-    "bart": (BartConfig(**ENCODER_DECODER, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+    "t5": (T5Config(**OTHER_NAMES, d_kv=16, d_ff=64, num_layers=2, num_heads=2), "t5"),
+    "bart": (BartConfig(**OTHER_NAMES, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
                         encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=128), "roberta"),
-    "xlnet": (XLNetConfig(**ENCODER_DECODER, n_layer=2, n_head=2, d_inner=64), "xlnet"),
+    "xlnet": (XLNetConfig(**OTHER_NAMES, n_layer=2, n_head=2, d_inner=64), "xlnet"),
 }
 
 
@@ -77,7 +78,10 @@ def reader_of(config):
     return model.eval()
 
 
-def check_family(family, tokenizers, examples, path):
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families(family, tokenizers, examples, tmp_path):
+    path = tmp_path / "model.onnx"
     config, tokenizer = FAMILIES[family][0], tokenizers[FAMILIES[family][1]]
     model = reader_of(config)
     report = to_onnx(model, tokenizer, path, longest=128)
@@ -93,22 +97,14 @@ def check_family(family, tokenizers, examples, path):
         np.testing.assert_allclose([s["start_logit"] for s in spans], [s["start_logit"] for s in theirs.n_best[identity]], atol=1e-4)
 
 
-def test_bert(tokenizers, examples, tmp_path):
-    check_family("bert", tokenizers, examples, tmp_path / "model.onnx")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "bert"])
-def test_other_families(family, tokenizers, examples, tmp_path):
-    check_family(family, tokenizers, examples, tmp_path / "model.onnx")
-
-
-@pytest.mark.slow
-def test_longformer_is_refused(tokenizers, tmp_path):
-    """Its windows depend on the length in ways that neither exporter keeps."""
-    model = reader_of(LongformerConfig(**BIG, attention_window=8))
+@pytest.mark.parametrize("config", [
+    LongformerConfig(**BIG, attention_window=8),
+    FunnelConfig(**OTHER_NAMES, d_inner=64, n_head=2, d_head=16, block_sizes=[1, 1], architectures=["FunnelModel"]),
+], ids=["longformer", "funnel"])
+def test_families_that_compute_with_the_length_are_refused(config, tokenizers, tmp_path):
     with pytest.raises(InputError, match="this reader cannot be exported .torch.export: .*; tracing: "):
-        to_onnx(model, tokenizers["roberta"], tmp_path / "model.onnx", longest=128)
+        to_onnx(reader_of(config), tokenizers["roberta"], tmp_path / "model.onnx", longest=128)
 
 
 class ByLength(nn.Module):
@@ -123,6 +119,7 @@ class ByLength(nn.Module):
         return (start, end) if input_ids.shape[1] < 60 else (2 * start, end)
 
 
+@pytest.mark.slow
 def test_a_graph_that_holds_on_to_a_shape_is_refused(bert, encoder_folder, tmp_path):
     model = ByLength(BaselineModel.from_pretrained(encoder_folder)).eval()
     with pytest.raises(InputError, match="tracing: its logits differ by .*, and 0.001 is allowed"):
@@ -151,6 +148,7 @@ def test_probes_are_inputs_as_the_reader_gets_them(tokenizer):
         assert [i for i in kept if i in tokenizer.all_special_ids] == specials
 
 
+@pytest.mark.slow
 def test_marks_of_exact_matches_are_probed_and_large_weights_lie_beside(tokenizers, tmp_path, monkeypatch):
     monkeypatch.setattr("mrc.export.TWO_GIB", 1000)  # as if no file could hold more
     tokenizer = tokenizers["tiny"]
@@ -236,10 +234,18 @@ def test_refusals(checkpoint, exported, tmp_path, capsys, monkeypatch):
 
 
 def test_a_folder_is_whole_or_not_there(checkpoint, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    def until(error):
+        def write_some(model, tokenizer, path, longest):
+            path.write_text("a part of it")
+            raise error
 
-    monkeypatch.setattr("mrc.export.quantize", full)
+        return write_some
+
+    config = ExportConfig(checkpoint=str(checkpoint), out=str(tmp_path / "out"))
+    monkeypatch.setattr("mrc.export.to_onnx", until(OSError(28, "No space left on device")))
     with pytest.raises(InputError, match="out: cannot be written .*No space left on device"):
-        export(ExportConfig(checkpoint=str(checkpoint), out=str(tmp_path / "out"), int8=True))
+        export(config)
+    monkeypatch.setattr("mrc.export.to_onnx", until(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        export(config)
     assert not list(tmp_path.iterdir())

@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
             name = re.search("/api/models/(.*)/commit/", self.path)[1]
             lines = [json.loads(line) for line in body.splitlines()]
             files = [line["value"] for line in lines if line["key"] == "file"]
-            hub.files[name] = {file["path"]: base64.b64decode(file["content"]) for file in files}
+            hub.files.setdefault(name, {}).update({file["path"]: base64.b64decode(file["content"]) for file in files})
             self.answer({"success": True, "commitOid": "1" * 40, "commitUrl": f"{hub.address}/{name}/commit/{'1' * 40}", "hookOutput": ""})
         else:
             self.answer({"error": f"the stand-in does not know {self.path}"}, 404)

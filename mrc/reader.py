@@ -98,6 +98,16 @@ class Reader:
         folder or hub id. Raises InputError if it cannot be had or has no trained head."""
         return cls(*load_checkpoint(find_checkpoint(checkpoint)), device=device, dtype=dtype)
 
+    @classmethod
+    def of(cls, config):
+        """The reader that a ReaderConfig names, and the AskSettings it asks for. Raises InputError for settings that cannot be had."""
+        reader = cls.from_pretrained(config.checkpoint, config.device, config.dtype)
+        takes_null = reader.takes_null if config.handle_impossible_answer == "auto" else config.handle_impossible_answer == "yes"
+        settings = AskSettings(getattr(config, "top_k", 1), config.doc_stride, config.max_answer_len, config.max_seq_len, config.max_question_len,
+                               takes_null, not config.within_words, config.batch_size, config.scoring)
+        reader._windows([Example("", "?" * (settings.max_question_len or reader.max_question_len), ".")], settings)  # so that it fails at once
+        return reader, settings
+
     def __call__(self, inputs=None, *, question=None, context=None, on_error="raise", **settings):
         """Answer one question or many.
 

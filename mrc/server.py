@@ -217,11 +217,20 @@ class Guard:
 
 
 class Protocol(H11Protocol):
-    """HTTP that also ends connections on which no request begins: uvicorn does so only between two requests."""
+    """HTTP that gives a client only so long to say what it wants. uvicorn's own limit is on silence between two requests: it
+    leaves out the first, and ends with a request's first byte."""
 
     def connection_made(self, transport):
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def data_received(self, data):
+        timer, self.timeout_keep_alive_task, request = self.timeout_keep_alive_task, None, self.cycle
+        super().data_received(data)
+        if timer and self.cycle is request and not self.transport.is_closing():
+            self.timeout_keep_alive_task = timer  # the head of a request is still not all there
+        elif timer:
+            timer.cancel()
 
 
 class Server(uvicorn.Server):

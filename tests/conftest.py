@@ -2,6 +2,9 @@
 
 import json
 import os
+import threading
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported; no test asks the hub
@@ -12,9 +15,10 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertForQuestionAnswering, BertModel, PreTrainedTokenizerFast
 
+from mrc.config import ServeConfig
 from mrc.examples import load_examples
 from mrc.features import FeatureDataset
-from mrc.reader import Reader
+from mrc.reader import AskSettings, Reader
 from mrc.sample import sample_examples
 from mrc.tokenization import train_tokenizer
 
@@ -165,3 +169,24 @@ def reader_folder(taught, texts, tmp_path_factory):
 @pytest.fixture(scope="session")
 def reader(reader_folder):
     return Reader.from_pretrained(reader_folder, device="cpu")
+
+
+@contextmanager
+def serving(reader, **limits):
+    """A server of a reader on a free port of this machine; gives its address and the server."""
+    pytest.importorskip("fastapi", reason='needs pip install -e ".[serve]"')
+    pytest.importorskip("uvicorn", reason='needs pip install -e ".[serve]"')
+    from mrc.server import make_app, make_server
+
+    config = ServeConfig(checkpoint="reader", port=0, **limits)
+    server = make_server(make_app(reader, AskSettings(max_answer_len=30), config), config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.port}", server
+    finally:
+        server.should_exit = True
+        thread.join(30)
+    assert not thread.is_alive(), "the server does not end"

@@ -263,6 +263,7 @@ def make_server(app, config):
 def make_app(reader, settings, config):
     """The FastAPI application. settings: AskSettings that requests start from; config: ServeConfig."""
     batcher, started = Batcher(reader, config.max_queue, config.batch_requests), time.monotonic()
+    name = Path(config.checkpoint).name  # where it lies is nobody's business
 
     @asynccontextmanager
     async def lifespan(app):
@@ -271,9 +272,9 @@ def make_app(reader, settings, config):
         task.cancel()
         batcher.thread.shutdown(wait=True, cancel_futures=True)
 
-    app = FastAPI(title="mrc", version=__version__, description=f"Answers to questions on texts, by {config.checkpoint}.", lifespan=lifespan,
+    app = FastAPI(title="mrc", version=__version__, description=f"Answers to questions on texts, by {name}.", lifespan=lifespan,
                   docs_url=None, redoc_url=None)
-    pages = {name: _page(name) for name in ("index.html", "docs.html")}
+    pages = {file: _page(file) for file in ("index.html", "docs.html")}
     examples = _examples()
     errors = {status: {"model": Error, "description": what} for status, what in (
         (400, "malformed"), (408, "sent too slowly"), (413, "too large"), (415, "not JSON"), (422, "not as described"),
@@ -295,12 +296,12 @@ def make_app(reader, settings, config):
     @app.get("/health")
     async def health() -> dict:
         """State of the server: how many requests wait, and what has been done."""
-        return {"status": "ok", "checkpoint": Path(str(config.checkpoint)).name, "device": str(reader.device), "waiting": len(batcher.waiting),
+        return {"status": "ok", "checkpoint": name, "device": str(reader.device), "waiting": len(batcher.waiting),
                 "answered": batcher.answered, "batches": batcher.batches, "seconds": round(time.monotonic() - started, 1)}
 
     @app.get("/examples")
     async def list_examples() -> list[dict]:
-        """Questions of the built-in corpus, and whether this reader may find that there is no answer."""
+        """Questions of the built-in corpus in four languages, with their right answers, "" for none."""
         return examples
 
     @app.get("/", include_in_schema=False)
@@ -313,7 +314,7 @@ def make_app(reader, settings, config):
 
     @app.get("/defaults", include_in_schema=False)
     async def defaults() -> dict:
-        return {"handle_impossible_answer": settings.handle_impossible_answer, "checkpoint": Path(str(config.checkpoint)).name}
+        return {"handle_impossible_answer": settings.handle_impossible_answer, "checkpoint": name}
 
     app.add_exception_handler(RequestValidationError, _not_as_described)
     app.add_exception_handler(StarletteHTTPException, lambda request, error: _error(error.status_code, str(error.detail), error.headers))

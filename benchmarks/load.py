@@ -78,8 +78,8 @@ def report(name, threads, memory, seconds):
     print(f"{name}: {len(latencies)} requests, {len(latencies) / seconds:.1f}/s, p50 {p50:.2f} s, p95 {p95:.2f} s, p99 {p99:.2f} s, "
           f"{len(failures)} errors {failures[:1] or ''}")
     quarter = max(1, len(memory) // 4)
-    print(f"{'':{len(name)}}  memory: {np.mean(memory[quarter:2 * quarter]):.0f} MB in the second quarter, {np.mean(memory[-quarter:]):.0f} MB in the "
-          f"last, highest {max(memory):.0f} MB")
+    second, last = np.mean(memory[quarter : 2 * quarter]), np.mean(memory[-quarter:])
+    print(f"{'':{len(name)}}  memory: {second:.0f} MB in the second quarter, {last:.0f} MB in the last, highest {max(memory):.0f} MB")
 
 
 def hostile(port):

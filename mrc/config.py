@@ -217,7 +217,8 @@ class ReaderConfig(Config):
                       "scores in the second or third digit", group="reader", choices=("float32", "bfloat16", "float16"))
     batch_size: int | None = flag(None, "windows per forward pass; default: chosen by their lengths", group="reader", at_least=1)
     max_seq_len: int | None = flag(None, "longest window, in tokens; default: as trained, else 384", group="reader", at_least=8)
-    doc_stride: int | None = flag(None, "overlap of a context's windows, in tokens; default: as trained, else 128", group="reader", at_least=0)
+    doc_stride: int | None = flag(None, "overlap of a context's windows, in tokens; default: as trained, else 128", group="reader",
+                                  at_least=0)
     max_question_len: int | None = flag(None, "longer questions are cut to this many tokens; default: as trained, else 64", group="reader",
                                         at_least=1)
     max_answer_len: int = flag(15, "longest answer, in tokens", group="answers", at_least=1)
@@ -282,9 +283,9 @@ class ServeConfig(ReaderConfig):
     host: str = flag("127.0.0.1", "address to listen on; 0.0.0.0 is every network that this machine is on, open to anyone there",
                      group="server")
     port: int = flag(8000, "port to listen on; 0 takes a free one", group="server", at_least=0, below=65536)
-    allowed_hosts: str | None = flag(None, "names, divided by commas, under which the server may be called (* for any); others are refused, "
-                                     "so that no web page can reach it by a name of its own; default: this machine's own names, and "
-                                     "--host", group="server")
+    allowed_hosts: str | None = flag(None, "names, divided by commas, under which the server may be called (* for any); others are "
+                                     "refused, so that no web page can reach it by a name of its own; default: this machine's own names "
+                                     "and --host", group="server")
     max_body_kb: int = flag(1024, "largest request, in KiB; beyond it: status 413", group="limits", at_least=1)
     max_context_chars: int = flag(100_000, "longest context, in characters; beyond it: status 413", group="limits", at_least=1)
     max_queue: int = flag(256, "requests that may wait for an answer; beyond them: status 429", group="limits", at_least=1)

@@ -94,7 +94,8 @@ def open_parts(folder, made_with, rank, output):
             return False
         time.sleep(POLL_SECONDS)
     if read_json(folder / RUN) != made_with:
-        raise InputError(f"{folder}: holds answers of a run with other questions, settings or weights; remove it, or choose another --output.")
+        raise InputError(f"{folder}: holds answers of a run with other questions, settings or weights; remove it, or choose another "
+                         "--output.")
     return True
 
 

@@ -23,6 +23,8 @@ from mrc.words import Words
 
 # Tokens of one forward pass. On a CPU more would leave its caches: 64 windows of 312 tokens take three times as long as 4 by 4.
 CPU_TOKENS, GPU_TOKENS = 2048, 32768
+# Batches are powers of two and of widths in these steps: of each new shape oneDNN makes new kernels, which take time and memory.
+WIDTH_MULTIPLE = 16
 SLOW = 2.0  # seconds after which a progress bar appears
 N_BEST = 20  # spans that scoring="n_best" weighs against each other, as Metrics does by default
 
@@ -49,7 +51,8 @@ class AskSettings:
     scoring: str = "pipeline"
 
     def __post_init__(self):
-        for name, least in (("top_k", 1), ("max_answer_len", 1), ("doc_stride", 0), ("max_seq_len", 8), ("max_question_len", 1), ("batch_size", 1)):
+        least_values = {"top_k": 1, "max_answer_len": 1, "doc_stride": 0, "max_seq_len": 8, "max_question_len": 1, "batch_size": 1}
+        for name, least in least_values.items():
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
                 raise InputError(f"{name}={value!r}: must be a whole number of at least {least}.")
@@ -103,9 +106,10 @@ class Reader:
         """The reader that a ReaderConfig names, and the AskSettings it asks for. Raises InputError for settings that cannot be had."""
         reader = cls.from_pretrained(config.checkpoint, config.device, config.dtype)
         takes_null = reader.takes_null if config.handle_impossible_answer == "auto" else config.handle_impossible_answer == "yes"
-        settings = AskSettings(getattr(config, "top_k", 1), config.doc_stride, config.max_answer_len, config.max_seq_len, config.max_question_len,
-                               takes_null, not config.within_words, config.batch_size, config.scoring)
-        reader._windows([Example("", "?" * (settings.max_question_len or reader.max_question_len), ".")], settings)  # so that it fails at once
+        settings = AskSettings(getattr(config, "top_k", 1), config.doc_stride, config.max_answer_len, config.max_seq_len,
+                               config.max_question_len, takes_null, not config.within_words, config.batch_size, config.scoring)
+        longest = "? " * (settings.max_question_len or reader.max_question_len)
+        reader._windows([Example("", longest, ".")], settings)  # so that what does not fit fails at once
         return reader, settings
 
     def __call__(self, inputs=None, *, question=None, context=None, on_error="raise", **settings):
@@ -217,13 +221,13 @@ class Reader:
         """Run the model over a dataset, longest windows first: feature indices (batch,), start and end logits (batch, length)."""
         order = np.argsort(-dataset.lengths, kind="stable")
         budget = CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS
-        multiple = 8 if self.device.type == "cuda" else 1  # its matrix units want that
         at = 0
         with tqdm(total=len(order), desc="reading", unit="window", delay=SLOW, leave=False, disable=not sys.stderr.isatty()) as bar:
             while at < len(order):
-                indices = order[at : at + (batch_size or max(1, budget // int(dataset.lengths[order[at]])))]
+                fits = min(max(1, budget // int(dataset.lengths[order[at]])), len(order) - at)
+                indices = order[at : at + (batch_size or 2 ** (fits.bit_length() - 1))]
                 batch = {name: torch.from_numpy(array).to(self.device, non_blocking=True)
-                         for name, array in dataset.batch(indices, multiple).items()}
+                         for name, array in dataset.batch(indices, WIDTH_MULTIPLE).items()}
                 yield indices, *self.model(**batch)
                 at += len(indices)
                 bar.update(len(indices))
@@ -266,7 +270,8 @@ class Reader:
         context = context[spans.example]
         begin, end = words.trim(context, spans.begin, spans.end)
         kept = begin < end
-        example, feature, context, begin, end, score = (a[kept] for a in (spans.example, spans.feature, context, begin, end, np.exp(spans.score)))
+        columns = (spans.example, spans.feature, context, begin, end, np.exp(spans.score))
+        example, feature, context, begin, end, score = (column[kept] for column in columns)
         if settings.align_to_words:
             begin, end = words.whole(context, begin, end)
 

@@ -10,13 +10,13 @@ def main(argv=None):
     except ImportError as error:
         if error.name not in ("fastapi", "uvicorn", "h11"):
             raise
-        raise InputError(f'serve needs {error.name}: pip install "mrc[serve]", or in a copy of the repository pip install -e ".[serve]".') from None
+        raise InputError(f'serve needs {error.name}: in a copy of the repository, pip install -e ".[serve]".') from None
     from mrc.reader import Reader
 
     reader, settings = Reader.of(config)
     server = make_server(make_app(reader, settings, config), config)
-    print(f"{config.checkpoint} on {reader.device}: http://{shown_host(config.host)}:{server.port}  (the API is described at /docs; Ctrl-C ends)",
-          flush=True)
+    address = f"http://{shown_host(config.host)}:{server.port}"
+    print(f"{config.checkpoint} on {reader.device}: {address}  (the API is described at /docs; Ctrl-C ends)", flush=True)
     if config.host in ("0.0.0.0", "::"):
         print("note: everyone on this machine's networks can reach it.", flush=True)
     server.run()

@@ -48,8 +48,8 @@ class Question(BaseModel):
     context: str = Field(description="the text that holds the answer", examples=["The old mill at Harrow Bend was built in 1784."])
     top_k: int = Field(1, ge=1, le=50, description="answers to return at most")
     max_answer_len: int | None = Field(None, ge=1, le=200, description="tokens of the longest answer; left out: as the server was started")
-    handle_impossible_answer: bool | None = Field(None, description="whether there may be no answer, the answer then being empty; left out: "
-                                                  "as the server was started")
+    handle_impossible_answer: bool | None = Field(None, description="whether there may be no answer, the answer then being empty; left "
+                                                  "out: as the server was started")
     explain: bool = Field(False, description="return the tokens with their probabilities, and the score of no answer")
 
     @field_validator("question", "context")
@@ -330,7 +330,8 @@ async def _wait(future, request, timeout):
         left = deadline - time.monotonic()
         if left <= 0:
             future.cancel()
-            raise HTTPException(503, f"no answer within {timeout:g} seconds; try again later, or with a shorter context.", {"retry-after": "5"})
+            message = f"no answer within {timeout:g} seconds; try again later, or with a shorter context."
+            raise HTTPException(503, message, {"retry-after": "5"})
         await asyncio.wait({future}, timeout=min(left, CLIENT_POLL))
         if not future.done() and await request.is_disconnected():
             future.cancel()
@@ -370,7 +371,8 @@ def _page(name):
                for kind in ("script", "style")}
     policy = (f"default-src 'none'; script-src {allowed['script']}; style-src {allowed['style']}; connect-src 'self'; img-src data:; "
               "base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
-    return HTMLResponse(text, headers={"content-security-policy": policy, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"})
+    headers = {"content-security-policy": policy, "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
+    return HTMLResponse(text, headers=headers)
 
 
 def _sha256(text):

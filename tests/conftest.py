@@ -141,7 +141,7 @@ def write(tmp_path):
 def taught():
     """Questions that `reader_folder` has learned by heart, in four languages, some of them without an answer."""
     files = [example for name in ("squad", "korquad", "squad_v2") for example in load_examples(DATA / f"{name}.json")]
-    sample = [example for language in ("ko", "en", "vi", "ru") for example in sample_examples("validation", (language,), unanswerable=True)[:8]]
+    sample = [e for language in ("ko", "en", "vi", "ru") for e in sample_examples("validation", (language,), unanswerable=True)[:8]]
     return files + sample
 
 

@@ -55,8 +55,9 @@ def test_a_question_on_the_command_line(reader, reader_folder, capsys, tmp_path)
 
 def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     (tmp_path / "text.txt").write_text(CONTEXT, encoding="utf-8")
-    typed = ["The first text", "has two lines.", "", "How many?", ":top 1", "How many?", ":load absent.txt", f":load {tmp_path / 'text.txt'}", QUESTION,
-             ":paste", "Another", "", "text", ".", ":show", ":what", "", "   ", ":quit", "never read"]
+    typed = ["The first text", "has two lines.", "", "How many?", ":top 1", "How many?", ":load absent.txt",
+             f":load {tmp_path / 'text.txt'}", QUESTION, ":paste", "Another", "", "text", ".", ":show", ":what", "", "   ", ":quit",
+             "never read"]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(typed) + "\n"))
     main(["ask", str(reader_folder)])
     out = capsys.readouterr().out
@@ -102,9 +103,10 @@ def test_predictions_in_every_form(reader, reader_folder, tmp_path, capsys):
     expected = reader(examples, top_k=2)
     for suffix in ("json", "jsonl", "csv"):
         several = [] if suffix == "json" else ["--top-k", "2"]
-        main(["predict", str(reader_folder), "--data", str(data), "--output", str(tmp_path / f"out.{suffix}"), "--part-size", "3", *several])
+        output = tmp_path / f"out.{suffix}"
+        main(["predict", str(reader_folder), "--data", str(data), "--output", str(output), "--part-size", "3", *several])
         shown = capsys.readouterr().out
-        assert f"{len(examples)} questions in 3 parts\n" in shown and f"answers      {tmp_path / f'out.{suffix}'}" in shown
+        assert f"{len(examples)} questions in 3 parts\n" in shown and f"answers      {output}" in shown
     assert json.loads((tmp_path / "out.json").read_text("utf-8")) == {e.id: reader(e)["answer"] for e in examples}
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
     assert [(r["id"], r["answer"], len(r["answers"])) for r in records] == [(e.id, a[0]["answer"], 2) for e, a in zip(examples, expected)]
@@ -119,7 +121,8 @@ def test_predictions_in_every_form(reader, reader_folder, tmp_path, capsys):
 def test_n_best_predictions_are_those_of_evaluate(reader_folder, tmp_path, monkeypatch):
     monkeypatch.undo()
     data = str(DATA / "squad.json")
-    main(["predict", str(reader_folder), "--data", data, "--output", str(tmp_path / "out.json"), "--scoring", "n_best", "--max-answer-len", "30"])
+    main(["predict", str(reader_folder), "--data", data, "--output", str(tmp_path / "out.json"), "--scoring", "n_best",
+          "--max-answer-len", "30"])
     evaluate.main(["--checkpoint", str(reader_folder), "--data", data, "--output-dir", str(tmp_path / "evaluated")])
     assert json.loads((tmp_path / "out.json").read_text()) == json.loads((tmp_path / "evaluated" / "predictions.json").read_text())
 
@@ -169,7 +172,8 @@ def test_processes_share_the_questions(reader, reader_folder, tmp_path):
         port = free.getsockname()[1]
     root = Path(__file__).parents[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port), "-m", "mrc", "predict",
-               str(reader_folder), "--data", "sample:en", "--max-examples", "50", "--output", str(tmp_path / "out.jsonl"), "--part-size", "8"]
+               str(reader_folder), "--data", "sample:en", "--max-examples", "50", "--output", str(tmp_path / "out.jsonl"),
+               "--part-size", "8"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(root)})
     assert done.returncode == 0, done.stderr
     assert "50 questions in 7 parts" in done.stdout and all(f"part {n}/7" in done.stdout for n in range(1, 8))

@@ -48,7 +48,8 @@ def ask(page, question, context):
     field = page.find_element(By.ID, "question")
     field.clear()
     field.send_keys(question, Keys.ENTER)
-    WebDriverWait(page, 10).until(lambda b: b.execute_script("return shown && [shown.question, shown.characters.join('')]") == [question, context])
+    shown = "return shown && [shown.question, shown.characters.join('')]"
+    WebDriverWait(page, 10).until(lambda b: b.execute_script(shown) == [question, context])
 
 
 def marked(page):
@@ -72,7 +73,7 @@ def test_an_answer_is_marked_where_it_stands(page, reader, taught, language):
         assert before or answer["answer"] == example.answers[0].text
         assert page.find_element(By.ID, "answer").text == answer["answer"]
         assert page.find_element(By.ID, "text").get_attribute("lang") == language
-        assert f"Answer: {answer['answer']}." in page.execute_script("return document.getElementById('said').textContent")  # to screen readers
+        assert f"Answer: {answer['answer']}." in page.execute_script("return document.getElementById('said').textContent")
 
 
 def test_no_answer_is_shown_as_such(page, reader, taught):
@@ -111,7 +112,8 @@ def test_candidates_shades_and_examples(page):
 
 def test_the_page_speaks_korean_and_english(page):
     page.find_element(By.ID, "to-ko").click()
-    assert page.find_element(By.TAG_NAME, "h1").text == "글에 물어보기" and page.find_element(By.TAG_NAME, "html").get_attribute("lang") == "ko"
+    assert page.find_element(By.TAG_NAME, "h1").text == "글에 물어보기"
+    assert page.find_element(By.TAG_NAME, "html").get_attribute("lang") == "ko"
     page.refresh()
     WebDriverWait(page, 10).until(lambda b: b.find_element(By.TAG_NAME, "h1").text == "글에 물어보기")  # it remembers
     missing = page.execute_script("return Object.keys(TEXTS.en).filter((key) => !(key in TEXTS.ko))")

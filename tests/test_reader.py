@@ -57,7 +57,8 @@ class OldPipeline:
                 begin, stop = encoded[w].offsets[first][0], encoded[w].offsets[last][1]
                 if align_to_words:
                     begin, stop = words.word_to_chars(words.char_to_word(begin))[0], words.word_to_chars(words.char_to_word(stop - 1))[1]
-                found = answers.setdefault(context[begin:stop].lower(), {"score": 0.0, "start": begin, "end": stop, "answer": context[begin:stop]})
+                text = context[begin:stop]
+                found = answers.setdefault(text.lower(), {"score": 0.0, "start": begin, "end": stop, "answer": text})
                 found["score"] += float(grid[first, last])
             windows.append(answers)
         merged = {}
@@ -193,7 +194,7 @@ def test_forms_of_input(reader, inputs, count):
     ({"question": "Who?", "context": CONTEXT, "scoring": "x"}, "scoring='x'"),
     ({"question": "Who?", "context": CONTEXT, "on_error": "x"}, "on_error='x'"),
     ({"question": "Who?", "context": CONTEXT, "max_seq_len": 4096}, "max_seq_len=4096: the model has 512 positions"),
-    ({"question": "Who?", "context": CONTEXT, "max_seq_len": 32, "doc_stride": 30}, "doc_stride=30: too large for windows of max_seq_len=32"),
+    ({"question": "Who?", "context": CONTEXT, "max_seq_len": 32, "doc_stride": 30}, "doc_stride=30: too large for windows of max_seq_len"),
 ])
 def test_what_cannot_be_asked(reader, call, message):
     with pytest.raises(ValueError, match=message):
@@ -258,7 +259,8 @@ def test_read_passes_over_empty_passages(reader, taught):
     contexts = list(dict.fromkeys(e.context for e in taught))[:3]
     question, without = taught[0].question, reader.read(taught[0].question, contexts)
     among = reader.read(question, [contexts[0], " ", *contexts[1:3]], on_error="none")
-    assert len(without) == 5 and [(a["answer"], a["passage"]) for a in among] == [(a["answer"], a["passage"] + (a["passage"] > 0)) for a in without]
+    moved = [(a["answer"], a["passage"] + (a["passage"] > 0)) for a in without]
+    assert len(without) == 5 and [(a["answer"], a["passage"]) for a in among] == moved
     with pytest.raises(ValueError, match="entry 1: the context is empty"):
         reader.read(question, [contexts[0], " "])
     assert reader.read(question, []) == []
@@ -285,7 +287,7 @@ def test_explain_shows_every_token(reader, taught):
             start, end = (np.array([t[f"{side}_probability"] for t in explanation["tokens"]]) for side in ("start", "end"))
             assert (start > 0).all() and start.max() <= 1 and end.max() <= 1
             null = reader(**entry, top_k=20000, handle_impossible_answer=True, **settings)
-            assert explanation["no_answer"] == pytest.approx(next(a["score"] for a in null if not a["answer"]))
+            assert explanation["no_answer"] == pytest.approx(next(a["score"] for a in null if not a["answer"]), rel=1e-3)
     one = reader.explain(question="Who?", context=CONTEXT, max_answer_len=1, align_to_words=False)
     best = max(t["start_probability"] * t["end_probability"] for t in one["tokens"])
     assert one["answers"][0]["score"] == pytest.approx(best, abs=1e-6)
@@ -310,14 +312,15 @@ def test_every_family_of_tokenizers_can_be_asked(tokenizer, taught):
     reader = Reader(Wrapped(), tokenizer, device="cpu")
     for example, answers in zip(taught, reader(taught, top_k=3, handle_impossible_answer=True)):
         for answer in answers:
-            assert example.context[answer["start"] : answer["end"]] == answer["answer"] == answer["answer"].strip() and 0 <= answer["score"] <= 1
+            assert example.context[answer["start"] : answer["end"]] == answer["answer"] == answer["answer"].strip()
+            assert 0 <= answer["score"] <= 1
     windowed = reader(taught, max_seq_len=96, doc_stride=8, max_question_len=32)
     assert all(example.context[a["start"] : a["end"]] == a["answer"] for example, a in zip(taught, windowed))
 
 
 @pytest.mark.parametrize("text, part, whole", [
-    ("in New-York.", "Yo", "York"), ("costs €50!", "50", "€50"), ("in 1784.", "78", "1784"), ("서울에서 1784년에", "서울", "서울"),
-    ("서울에서 1784년에", "78", "1784"), ("東京都にある", "京", "京"), ("กรุงเทพ", "รุง", "รุง"), ("Đà Nẵng.", "ẵ", "Nẵng"),
+    ("in New-York.", "Yo", "York"), ("costs €50!", "50", "€50"), ("in 1784.", "78", "1784"), ("Đà Nẵng.", "ẵ", "Nẵng"),
+    ("서울에서 1784년에", "서울", "서울"), ("서울에서 1784년에", "78", "1784"), ("東京都にある", "京", "京"), ("กรุงเทพ", "รุง", "รุง"),
     ("Москва-река", "оскв", "Москва"), ("x\ny", "x", "x"), ("don't", "on", "don"),
 ])
 def test_words(text, part, whole):

@@ -41,7 +41,7 @@ class OldPipeline:
         self.windows = len(encoded["input_ids"])
         null_score, windows = math.inf, []
         for w in range(self.windows):
-            inputs = {name: torch.tensor([encoded[name][w]]) for name in ("input_ids", "token_type_ids", "attention_mask")}
+            inputs = {name: torch.tensor([encoded[name][w]]) for name in self.tokenizer.model_input_names}
             output = self.model(**inputs)
             in_context = np.array([sequence == 1 for sequence in encoded.sequence_ids(w)])
             weighed = in_context | (np.array(encoded["input_ids"][w]) == self.tokenizer.cls_token_id)

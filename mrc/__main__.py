@@ -6,6 +6,9 @@ import sys
 from mrc.config import InputError, command_line
 
 COMMANDS = {  # name -> the module whose main(argv) it is, and what it does
+    "ask": ("mrc.ask", "ask a reader about a text, at a prompt or once"),
+    "predict": ("mrc.predict", "let a reader answer a whole file of questions"),
+    "serve": ("mrc.serve", "a reader as a web page and a JSON API"),
     "inspect": ("mrc.inspection", "what a data set holds, and the windows that it makes"),
     "export": ("mrc.export", "write a reader as ONNX, checked against PyTorch"),
     "push": ("mrc.hub", "upload a checkpoint to the Hugging Face hub"),

@@ -307,6 +307,98 @@ class EvalConfig(Config):
                 raise InputError(f"--{name.replace('_', '-')} works with {needed} alone.")
 
 
+@dataclass
+class ReaderConfig(Config):
+    """What every command that asks a reader can be told."""
+
+    checkpoint: str = flag("", "a run's folder (its best checkpoint is meant), a checkpoint's folder, or a Hugging Face question-answering "
+                           "model", group="reader", positional=True)
+    model_class: str | None = flag(None, "package.module:Class, where the checkpoint is of an nn.Module of your own", group="reader")
+    trust_remote_code: bool = flag(False, "run the code that the model's repository brings; only for those that you trust", group="reader")
+    allow_pickle: bool = flag(False, "read weights that are not safetensors; pickled files can run code", group="reader")
+    device: str = flag("auto", "cpu, cuda, cuda:1, mps; auto takes a GPU where there is one", group="reader")
+    dtype: str = flag("float32", "type of weights and arithmetic; bfloat16 is several times as fast on hardware that has it, and moves "
+                      "scores in the second or third digit", group="reader", choices=("float32", "bfloat16", "float16"))
+    batch_size: int | None = flag(None, "windows per forward pass; default: chosen by their lengths", group="reader", at_least=1)
+    max_seq_len: int | None = flag(None, "longest window, in tokens; default: as trained, else 384", group="reader", at_least=8)
+    doc_stride: int | None = flag(None, "overlap of a context's windows, in tokens; default: as trained, else 128", group="reader",
+                                  at_least=0)
+    max_question_len: int | None = flag(None, "longer questions are cut to this many tokens; default: as trained, else 64", group="reader",
+                                        at_least=1)
+    max_answer_len: int = flag(15, "longest answer, in tokens", group="answers", at_least=1)
+    handle_impossible_answer: str = flag("auto", "whether a question may have no answer; auto is yes for a reader that was trained with "
+                                         "such questions", group="answers", choices=("auto", "yes", "no"))
+    within_words: bool = flag(False, "let an answer begin or end within a word", group="answers")
+    scoring: str = flag("pipeline", "pipeline: probability of the start times that of the end; n_best: the probabilities and the answers "
+                        "of evaluate.py, for which words are not aligned", group="answers", choices=("pipeline", "n_best"))
+
+
+@dataclass
+class AskConfig(ReaderConfig):
+    """Ask a reader about a text: at a prompt, or once with --question and --context."""
+
+    question: str | None = flag(None, "ask this, print the answers, and end", group="question")
+    context: str | None = flag(None, "the text to read, or @FILE (@- for standard input)", group="question")
+    top_k: int = flag(3, "answers to show", group="question", at_least=1)
+    json: bool = flag(False, "print the answers as JSON", group="question")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.question is not None and self.context is None:
+            raise InputError("--question needs a --context: the text itself, or @FILE.")
+        if self.json and self.question is None:
+            raise InputError("--json works with --question alone.")
+
+
+@dataclass
+class PredictConfig(ReaderConfig):
+    """Let a reader answer a whole file of questions.
+
+    The answers are written in parts, so that a run that was cut off goes on where it stopped when it is started again. Under
+    torchrun the processes share the parts: torchrun --nproc-per-node 4 -m mrc predict ...
+    """
+
+    data: str = flag(None, "the questions: a file of any form that train.py reads, or sample", group="files")
+    output: str = flag(None, "file to write: .json (id -> answer, what evaluate.py --predictions reads), .jsonl (one object a question) or "
+                       ".csv (one line an answer)", group="files")
+    max_examples: int | None = flag(None, "take the first N questions only", group="files", at_least=1)
+    part_size: int = flag(1000, "questions per part", group="files", at_least=1)
+    top_k: int = flag(1, "answers to write per question, to .jsonl and .csv", group="answers", at_least=1)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("data", "output"):
+            if not getattr(self, name):
+                raise InputError(f"--{name} is needed; see --help.")
+        if not self.output.endswith((".json", ".jsonl", ".csv")):
+            raise InputError(f"--output {self.output}: end the name in .json, .jsonl or .csv.")
+        if self.top_k > 1 and self.output.endswith(".json"):
+            raise InputError(f"--top-k {self.top_k} and --output {self.output}: .json holds one answer per question; write .jsonl or .csv.")
+
+
+@dataclass
+class ServeConfig(ReaderConfig):
+    """Serve a reader over HTTP: a page to ask in at /, a JSON API at /answer, described at /docs.
+
+    There is no password and no encryption: whoever reaches the port can ask. So the server listens on this machine alone
+    unless told otherwise; put a reverse proxy with both in front of it before letting others in.
+    """
+
+    host: str = flag("127.0.0.1", "address to listen on; 0.0.0.0 is every network that this machine is on, open to anyone there",
+                     group="server")
+    port: int = flag(8000, "port to listen on; 0 takes a free one", group="server", at_least=0, below=65536)
+    allowed_hosts: str | None = flag(None, "names, divided by commas, under which the server may be called (* for any); others are "
+                                     "refused, so that no web page can reach it by a name of its own; default: this machine's own names "
+                                     "and --host", group="server")
+    max_body_kb: int = flag(1024, "largest request, in KiB; beyond it: status 413", group="limits", at_least=1)
+    max_context_chars: int = flag(100_000, "longest context, in characters; beyond it: status 413", group="limits", at_least=1)
+    max_queue: int = flag(256, "requests that may wait for an answer; beyond them: status 429", group="limits", at_least=1)
+    max_connections: int = flag(1024, "open connections; beyond them: status 503", group="limits", at_least=1)
+    timeout: float = flag(30.0, "seconds until a request that is not answered gets status 503", group="limits", above=0)
+    body_timeout: float = flag(10.0, "seconds that a client may take to send its request; then: status 408", group="limits", above=0)
+    batch_requests: int = flag(32, "requests that are read together at most", group="limits", at_least=1)
+
+
 def parse_args(config_class, argv=None, program=None):
     """Make a config from a command line (`sys.argv` by default); `program` is how --help calls it.
 

@@ -113,3 +113,18 @@ def _largest(values, n):
     keys = (ascending.long() << 32) + torch.arange(last, -1, -1, device=values.device)
     best = keys.topk(min(n, last + 1), dim=1, sorted=False).values.sort(dim=1, descending=True).values  # faster than a sorted topk
     return last - (best & 0xFFFFFFFF)
+
+
+def log_probabilities(start_logits, end_logits, context, null_position):
+    """Each feature's logits as log-probabilities over its context and its null position; elsewhere they are -inf.
+
+    start_logits, end_logits: (batch, length), of any float type; context: (batch, 2) int64, the first position of the context
+    and the one after its last; null_position: (batch,). Returns log-probabilities of start and end, (2, batch, length), and
+    what was subtracted from the logits, (2, batch), all float32.
+    """
+    logits = torch.stack([start_logits, end_logits]).float()
+    position = torch.arange(logits.shape[2], device=logits.device)
+    kept = (position >= context[:, :1]) & (position < context[:, 1:]) | (position == null_position[:, None])
+    logits = logits.masked_fill(~kept, -torch.inf)
+    total = logits.logsumexp(dim=2)
+    return logits - total[:, :, None], total

@@ -109,4 +109,14 @@ class ConditionalHead(nn.Module):
         return self.end(self.norm(joined)).squeeze(3)
 
 
+def marginal_logits(start_logits, end_logits, starts):
+    """What ConditionalHead returns as log probabilities of starts and of ends, each (batch, length): the ends' are summed over
+    the starts that were followed, each of them once."""
+    order = starts.argsort(dim=1, stable=True)
+    starts, end_logits = starts.gather(1, order), end_logits.gather(1, order[:, :, None].expand_as(end_logits))
+    again = F.pad(starts[:, 1:] == starts[:, :-1], (1, 0))
+    weight = start_logits.gather(1, starts).masked_fill(again, -torch.inf)
+    return start_logits, (weight[:, :, None] + end_logits).logsumexp(dim=1)
+
+
 HEADS = {"linear": LinearHead, "mlp": MLPHead, "lstm": LSTMHead, "conv": ConvHead, "conditional": ConditionalHead}

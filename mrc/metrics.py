@@ -79,14 +79,8 @@ class Metrics:
         Raises FloatingPointError naming the example if a logit is not a number.
         """
         indices, dataset = np.asarray(feature_indices), self.dataset
-        lengths = dataset.lengths[indices].astype(np.int64)
-        begin = start_logits.shape[1] - lengths if dataset.tokenizer.padding_side == "left" else np.zeros_like(lengths)
-        context = begin + dataset.context_begin[indices]
-        borders = [begin, begin + lengths, context, context + dataset.context_length[indices], begin + dataset.null_position[indices]]
-        borders = torch.from_numpy(np.stack(borders, axis=1)).to(start_logits.device)  # (batch, 5): one copy to the device
-
-        spans = best_spans(start_logits, end_logits, borders[:, 0:2], borders[:, 2:4], borders[:, 4], self.n, self.max_answer_length,
-                           self.search, starts)
+        tokens, context, null_position = borders(dataset, indices, start_logits.shape[1], start_logits.device)
+        spans = best_spans(start_logits, end_logits, tokens, context, null_position, self.n, self.max_answer_length, self.search, starts)
         start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
         start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
         null_score, is_nan = torch.stack([spans.null_score, spans.is_nan.float()]).cpu().numpy()
@@ -95,9 +89,7 @@ class Metrics:
             raise FloatingPointError(f"the model's logits for example '{example.id}' are not numbers (NaN).")
 
         row, rank = np.nonzero(valid)
-        into_context = (dataset.window_begin[indices] - context)[row]  # from a batch's column to the flat context tokens
-        begin_char = dataset.contexts.offsets[start[row, rank] + into_context, 0]
-        end_char = dataset.contexts.offsets[end[row, rank] + into_context, 1]
+        begin_char, end_char = characters(dataset, indices[row], start[row, rank], end[row, rank], start_logits.shape[1])
         self._spans.append((indices[row].astype(np.int64), begin_char, end_char, start_logit[row, rank], end_logit[row, rank]))
         self._null_score[indices] = null_score
         if self.pruned:
@@ -154,7 +146,7 @@ class Metrics:
     def _answer(self):
         """Turn each example's best spans into texts, and the odds for its having no answer."""
         examples = self.dataset.examples
-        example, begin, end, start_logit, end_logit, probability, null_probability, null_odds = self._merge()
+        example, begin, end, start_logit, end_logit, probability, null_probability, null_odds = self.merge()
         texts = [examples[e].context[b:c] for e, b, c in zip(example.tolist(), begin.tolist(), end.tolist())]
         texts = list(map(self.clean, texts)) if self.clean else texts
         rows = zip(texts, probability.tolist(), start_logit.tolist(), end_logit.tolist())
@@ -170,7 +162,7 @@ class Metrics:
                 bisect.insort(spans, {**NO_SPAN, "probability": p}, key=lambda span: -span["probability"])
         self.n_best = {item.id: spans or [dict(NO_SPAN)] for item, spans in zip(examples, n_best)}
 
-    def _merge(self):
+    def merge(self):
         """The n best spans of each example, those of one example together and best first, as arrays.
 
         Returns for each span its example, its characters [begin, end), its two logits and its probability; for each
@@ -203,6 +195,35 @@ class Metrics:
         total[total == 0] = 1.0
         null_odds = np.nan_to_num(null_score - best) if self.takes_null else None  # finite where there is no span
         return example, begin, end, start_logit, end_logit, weight / total[example], null_weight / total, null_odds
+
+
+def borders(dataset, indices, width, device="cpu"):
+    """Where the parts of features `indices` (batch,) lie in a batch of them, padded to `width` as by the Collator.
+
+    Returns int64 tensors: tokens and context, (batch, 2) each, the first position and the one after the last; null_position
+    (batch,).
+    """
+    lengths = dataset.lengths[indices].astype(np.int64)
+    begin = _padding(dataset, indices, width)
+    context = begin + dataset.context_begin[indices]
+    columns = [begin, begin + lengths, context, context + dataset.context_length[indices], begin + dataset.null_position[indices]]
+    columns = torch.from_numpy(np.stack(columns, axis=1)).to(device)  # (batch, 5): one copy to the device
+    return columns[:, 0:2], columns[:, 2:4], columns[:, 4]
+
+
+def characters(dataset, indices, start, end, width):
+    """The characters [begin, end) of their contexts at which the tokens `start` to `end` stand, in batches padded to `width`.
+
+    indices, start, end: (n,); of each span its feature and its columns in the batch. Returns two int32 arrays (n,).
+    """
+    into_context = dataset.window_begin[indices] - dataset.context_begin[indices] - _padding(dataset, indices, width)
+    return dataset.contexts.offsets[start + into_context, 0], dataset.contexts.offsets[end + into_context, 1]
+
+
+def _padding(dataset, indices, width):
+    """How many columns of padding stand before each of the features `indices`: (n,)."""
+    lengths = dataset.lengths[indices].astype(np.int64)
+    return width - lengths if dataset.tokenizer.padding_side == "left" else np.zeros_like(lengths)
 
 
 @contextmanager

@@ -2,16 +2,23 @@
 
 import json
 import os
+import threading
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported; no test asks the hub
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import BertConfig, BertForQuestionAnswering, BertModel, PreTrainedTokenizerFast
 
+from mrc.config import ServeConfig
 from mrc.examples import load_examples
+from mrc.features import FeatureDataset
+from mrc.reader import AskSettings, Reader
 from mrc.sample import sample_examples
 from mrc.tokenization import train_tokenizer
 
@@ -145,3 +152,58 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def taught():
+    """Questions that `reader_folder` has learned by heart, in four languages, some of them without an answer."""
+    files = [example for name in ("squad", "korquad", "squad_v2") for example in load_examples(DATA / f"{name}.json")]
+    sample = [e for language in ("ko", "en", "vi", "ru") for e in sample_examples("validation", (language,), unanswerable=True)[:8]]
+    return files + sample
+
+
+@pytest.fixture(scope="session")
+def reader_folder(taught, texts, tmp_path_factory):
+    """A Hugging Face question-answering checkpoint, made by nothing of this project but its windows: a small BERT."""
+    folder = tmp_path_factory.mktemp("reader")
+    tokenizer = wordpiece(texts, lowercase=False)
+    torch.manual_seed(0)
+    model = BertForQuestionAnswering(BertConfig(vocab_size=len(tokenizer), hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
+                                                intermediate_size=128, hidden_dropout_prob=0, attention_probs_dropout_prob=0))
+    dataset = FeatureDataset(taught, tokenizer, 384, 64)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for step in range(150):
+        indices = np.random.default_rng(step).permutation(len(dataset))[:16]
+        optimizer.zero_grad()
+        model(**{name: torch.from_numpy(array) for name, array in dataset.batch(indices).items()}).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reader(reader_folder):
+    return Reader.from_pretrained(reader_folder, device="cpu")
+
+
+@contextmanager
+def serving(reader, **limits):
+    """A server of a reader on a free port of this machine; gives its address and the server."""
+    pytest.importorskip("fastapi", reason='needs pip install -e ".[serve]"')
+    pytest.importorskip("uvicorn", reason='needs pip install -e ".[serve]"')
+    from mrc.server import make_app, make_server
+
+    config = ServeConfig(checkpoint="reader", port=0, **limits)
+    server = make_server(make_app(reader, AskSettings(max_answer_len=30), config), config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.port}", server
+    finally:
+        server.should_exit = True
+        thread.join(30)
+    assert not thread.is_alive(), "the server does not end"

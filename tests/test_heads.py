@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from mrc import config
 from mrc.decoding import best_spans
 from mrc.features import FeatureDataset
-from mrc.heads import HEADS, ConditionalHead
+from mrc.heads import HEADS, ConditionalHead, marginal_logits
 from mrc.metrics import Metrics, evaluate
 from mrc.model import BaselineModel
 
@@ -64,6 +64,19 @@ def test_conditional_logits_given_a_start_are_those_of_the_training_forward():
         torch.testing.assert_close(end_logits[:, column], masked.log_softmax(dim=1))
         torch.testing.assert_close(start_logits, plain_start.masked_fill(mask == 0, -torch.inf).log_softmax(dim=1))
     assert starts[:, 3].tolist() == [0, 0, 0] and starts[:, 4].tolist() == [6, 3, 4]  # the first and the last token
+
+
+def test_marginal_ends_are_summed_over_the_different_starts():
+    states, mask = padded(left=False)
+    head = ConditionalHead(WIDTH, beam=PADDED).eval()
+    start, end = marginal_logits(*head(states, mask))
+    torch.testing.assert_close(end.exp().sum(dim=1), torch.ones(3))  # every start was followed
+    for row, length in enumerate(LENGTHS):
+        expected = torch.zeros(PADDED)
+        for at in range(length):
+            _, ends = head(states, mask, start_positions=torch.full((3,), at))
+            expected += start[row, at].exp() * ends[row].masked_fill(mask[row] == 0, -torch.inf).softmax(dim=0)
+        torch.testing.assert_close(end[row].exp(), expected)
 
 
 def test_beams_are_searched_as_a_loop_would():

@@ -1,0 +1,132 @@
+"""Many clients at once against `python -m mrc serve`, on this machine alone: latencies, errors, and the server's memory.
+
+    python benchmarks/load.py CHECKPOINT --data xquad.en.json [--clients 64] [--seconds 60] [--dtype float32]
+
+Starts a server on a free port of 127.0.0.1, lets every client send one question after the other, then sends oversized,
+malformed and slow requests while the others go on, and ends the server.
+"""
+
+import argparse
+import http.client
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mrc.examples import load_examples
+
+
+class Client(threading.Thread):
+    """Ask until the time is over, over one connection."""
+
+    def __init__(self, port, examples, until):
+        super().__init__()
+        self.port, self.examples, self.until = port, examples, until
+        self.seconds, self.failures = [], []
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        n = 0
+        while time.monotonic() < self.until:
+            example, n = self.examples[n % len(self.examples)], n + 1
+            body = json.dumps({"question": example.question, "context": example.context})
+            started = time.perf_counter()
+            try:
+                connection.request("POST", "/answer", body, {"content-type": "application/json"})
+                response = connection.getresponse()
+                answer = json.loads(response.read())
+                if response.status != 200 or not answer["answers"]:
+                    self.failures.append((response.status, answer))
+            except OSError as error:
+                self.failures.append(("connection", str(error)))
+                connection.close()
+            self.seconds.append(time.perf_counter() - started)
+        connection.close()
+
+
+def memory_mb(pid):
+    """Resident memory of a process, in MiB (Linux)."""
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
+def run_clients(port, pid, examples, clients, seconds, meanwhile=None):
+    """Let clients ask for some seconds; returns them, and the server's memory once a second."""
+    until, memory = time.monotonic() + seconds, []
+    threads = [Client(port, examples[n::clients], until) for n in range(clients)]
+    for thread in threads:
+        thread.start()
+    if meanwhile:
+        meanwhile()
+    while time.monotonic() < until:
+        memory.append(memory_mb(pid))
+        time.sleep(1)
+    for thread in threads:
+        thread.join()
+    return threads, memory
+
+
+def report(name, threads, memory, seconds):
+    latencies = np.concatenate([thread.seconds for thread in threads])
+    failures = [failure for thread in threads for failure in thread.failures]
+    p50, p95, p99 = np.percentile(latencies, [50, 95, 99])
+    print(f"{name}: {len(latencies)} requests, {len(latencies) / seconds:.1f}/s, p50 {p50:.2f} s, p95 {p95:.2f} s, p99 {p99:.2f} s, "
+          f"{len(failures)} errors {failures[:1] or ''}")
+    quarter = max(1, len(memory) // 4)
+    second, last = np.mean(memory[quarter : 2 * quarter]), np.mean(memory[-quarter:])
+    print(f"{'':{len(name)}}  memory: {second:.0f} MB in the second quarter, {last:.0f} MB in the last, highest {max(memory):.0f} MB")
+
+
+def hostile(port):
+    """Requests that must not be answered with 200, and what they are answered with."""
+    def post(body, kind="application/json"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("POST", "/answer", body, {"content-type": kind})
+        response = connection.getresponse()
+        status, text = response.status, response.read().decode()
+        connection.close()
+        return status, text
+
+    print("oversized body:   ", *post(json.dumps({"question": "Who?", "context": "x " * 1_000_000})))
+    print("oversized context:", *post(json.dumps({"question": "Who?", "context": "x " * 100_000})))
+    print("malformed:        ", *post('{"question": '))
+    print("no text:          ", *post(json.dumps({"question": "Who?", "context": " "})))
+    print("no JSON:          ", *post("question=Who", "application/x-www-form-urlencoded"))
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
+        slow.sendall(b"POST /answer HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{")
+        received = b""
+        while part := slow.recv(4096):
+            received += part
+    print("slow:             ", received.split(b"\r\n")[0].decode()[9:], received.rsplit(b"\r\n", 1)[-1].decode())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--dtype", default="float32")
+    args = parser.parse_args()
+    examples = load_examples(args.data)
+    command = [sys.executable, "-m", "mrc", "serve", args.checkpoint, "--port", "0", "--dtype", args.dtype, "--body-timeout", "3"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        line = server.stdout.readline()
+        port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line)[1])
+        print(line.strip())
+        time.sleep(1)
+        report(f"{args.clients} clients", *run_clients(port, server.pid, examples, args.clients, args.seconds), args.seconds)
+        report("8 clients, meanwhile", *run_clients(port, server.pid, examples, 8, 8, lambda: hostile(port)), 8)
+    finally:
+        server.terminate()
+        print(f"the server ended with status {server.wait(60)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""`python -m mrc ask`: a question, its answer in bold inside its sentence, and the runners-up."""
+
+import json
+import os
+import re
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from mrc.config import AskConfig, InputError, parse_args
+
+SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])|\n+")
+WIDTH = 300  # characters of a sentence that are shown around an answer
+HELP = """:load FILE   read a text from a file
+:paste       paste a text; a line with a single dot ends it
+:show        show the text that questions are about
+:top N       show N answers
+:quit        end (as does Ctrl-D)
+Anything else is a question."""
+
+
+def main(argv=None):
+    config = parse_args(AskConfig, argv, "python -m mrc ask")
+    context = None if config.context is None else read_context(config.context)
+    from mrc.reader import Reader  # torch takes seconds to load
+
+    reader, settings = Reader.of(config)
+    if config.question is None:
+        prompt(reader, settings, context)
+        return
+    answers = ask(reader, settings, config.question, context)
+    if config.json:
+        print(json.dumps({"question": config.question, "answers": answers}, ensure_ascii=False))
+    else:
+        print(show(context, answers, bold=is_terminal()))
+
+
+def read_context(given):
+    """A context from the command line: itself, or what a file or standard input holds. Raises InputError."""
+    if not given.startswith("@"):
+        return given
+    try:
+        return sys.stdin.read() if given == "@-" else Path(given[1:]).read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{given[1:]}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{given[1:]}: byte {error.start} is not UTF-8; convert the file to UTF-8.") from None
+
+
+def ask(reader, settings, question, context):
+    """The answers to one question as a list, whatever top_k is."""
+    answers = reader(question=question, context=context, **asdict(settings))
+    return answers if isinstance(answers, list) else [answers]
+
+
+def show(context, answers, bold):
+    """The best answer within its sentence and with its score, and the other answers."""
+    best, *others = answers
+    if best["answer"]:
+        lines = [in_sentence(context, best["start"], best["end"], bold), f"  {_percent(best)}  {_one_line(best['answer'])}"]
+    else:
+        lines = ["The text does not answer this.", f"  {_percent(best)}  (no answer)"]
+    return "\n".join(lines + [f"  {_percent(other)}  {_one_line(other['answer']) or '(no answer)'}" for other in others])
+
+
+def in_sentence(context, start, end, bold):
+    """The sentence around the characters [start, end), which are set in bold, or within brackets where nothing is bold."""
+    begin = max([match.end() for match in SENTENCE_END.finditer(context, max(0, start - WIDTH), start)], default=0)
+    after = SENTENCE_END.search(context, end)
+    stop = after.start() if after else len(context)
+    cut_before, cut_after = begin < start - WIDTH // 2, stop > end + WIDTH // 2
+    begin, stop = max(begin, start - WIDTH // 2), min(stop, end + WIDTH // 2)
+    left, right = ("\033[1m", "\033[0m") if bold else ("[", "]")
+    sentence = f"{context[begin:start]}{left}{context[start:end]}{right}{context[end:stop]}"
+    return _one_line(("… " if cut_before else "") + sentence + (" …" if cut_after else ""))
+
+
+def is_terminal():
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def prompt(reader, settings, context):
+    """Read commands and questions until the end of input."""
+    if sys.stdin.isatty():
+        import readline  # noqa: F401  (lets input() edit lines and remember them)
+    if context is None:
+        print("Paste the text to ask about and end it with an empty line, or :load FILE. :help lists what else there is.")
+    while True:
+        line = _input("text> " if context is None else "question> ")
+        if line is None or line.strip() in (":quit", ":q"):
+            return
+        try:
+            context, settings = step(reader, settings, context, line)
+        except InputError as error:
+            print(f"error: {error}")
+
+
+def step(reader, settings, context, line):
+    """What one line at the prompt does; returns the context and the settings for the next one."""
+    command, _, rest = line.strip().partition(" ")
+    if not command:
+        return context, settings
+    if command == ":load":
+        context = read_context("@" + rest.strip())
+        print(f"{len(context)} characters.")
+    elif command == ":paste":
+        context = _paste([], end=".")
+    elif command == ":show":
+        print(context or "(no text yet)")
+    elif command == ":top" and rest.strip().isdigit():
+        settings = replace(settings, top_k=int(rest))
+    elif command.startswith(":"):
+        print(HELP)
+    elif context is None:
+        context = _paste([line], end="")
+    else:
+        print(show(context, ask(reader, settings, line.strip(), context), is_terminal()))
+    return context, settings
+
+
+def _paste(lines, end):
+    """Lines up to the one that is `end`, as one text."""
+    while (line := _input("")) is not None and line.strip() != end:
+        lines.append(line)
+    text = "\n".join(lines)
+    print(f"{len(text)} characters.")
+    return text
+
+
+def _input(text):
+    """A line of input, None at its end. Where nobody types, no prompt is printed."""
+    try:
+        return input(text if sys.stdin.isatty() else "")
+    except EOFError:
+        return None
+
+
+def _percent(answer):
+    return f"{100 * answer['score']:5.1f} %"
+
+
+def _one_line(text):
+    return " ".join(text.split())

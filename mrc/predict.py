@@ -1,0 +1,167 @@
+"""`python -m mrc predict`: a whole file of questions, answered in parts that an interrupted run need not do again."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from mrc.config import InputError, PredictConfig, parse_args
+
+RUN = "run.json"  # in the folder of parts: what they were made with
+POLL_SECONDS = 0.2
+COLUMNS = ("id", "question", "rank", "answer", "score", "start", "end")
+
+
+def main(argv=None):
+    config = parse_args(PredictConfig, argv, "python -m mrc predict")
+    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    output = Path(config.output)
+    if output.exists() and rank == 0:
+        raise InputError(f"--output {output}: is there already; choose another name, or remove it.")
+    if not output.parent.is_dir():
+        raise InputError(f"--output {output}: the folder {output.parent} does not exist.")
+    from mrc.reader import Reader  # torch takes seconds to load
+
+    started = time.perf_counter()
+    examples = load_questions(config)
+    if config.device == "auto" and "LOCAL_RANK" in os.environ:
+        config.device = _own_device(int(os.environ["LOCAL_RANK"]))
+    reader, settings = Reader.of(config)
+    parts = [examples[at : at + config.part_size] for at in range(0, len(examples), config.part_size)]
+    folder = output.with_name(output.name + ".parts")
+    if not open_parts(folder, fingerprint(config, settings, examples), rank, output):
+        return
+    done = sum(_part(folder, n).exists() for n in range(len(parts)))
+    if rank == 0:
+        print(f"{len(examples)} questions in {len(parts)} parts" + (f", {done} of them done before" if done else ""))
+    for n in range(rank, len(parts), processes):
+        if not _part(folder, n).exists():
+            part_started = time.perf_counter()
+            answer_part(reader, settings, parts[n], _part(folder, n))
+            rate = len(parts[n]) / (time.perf_counter() - part_started)
+            print(f"part {n + 1}/{len(parts)}: {rate:.1f} questions/s", flush=True)
+    if rank == 0:
+        merge(folder, len(parts), output)
+        seconds = time.perf_counter() - started
+        print(f"\nquestions    {len(examples)}\nseconds      {seconds:.0f}\nanswers      {output}")
+        if output.suffix == ".json" and any(example.is_labelled for example in examples):
+            print(f"\nNext: python evaluate.py --predictions {output} --data {config.data}")
+
+
+def load_questions(config):
+    from mrc.examples import load_examples
+    from mrc.sample import is_sample, load_sample
+
+    examples = load_sample(config.data, "validation") if is_sample(config.data) else load_examples(config.data, "skip")
+    if not examples:
+        raise InputError(f"{examples.source}: holds no question.")
+    return examples.head(config.max_examples)
+
+
+def fingerprint(config, settings, examples):
+    """What parts must have in common to be put together, as a dict."""
+    from mrc.checkpoint import find_checkpoint
+    from mrc.model import WEIGHTS
+
+    questions = hashlib.sha256()
+    for example in examples:
+        questions.update(json.dumps([example.id, example.question, example.context]).encode())
+    weights = Path(find_checkpoint(config.checkpoint)) / WEIGHTS
+    changed = weights.stat().st_mtime_ns if weights.exists() else None
+    return {"checkpoint": str(Path(config.checkpoint).absolute() if changed else config.checkpoint), "weights_changed": changed,
+            "questions": questions.hexdigest(), "part_size": config.part_size, "dtype": config.dtype,
+            "settings": {name: value for name, value in asdict(settings).items() if name != "batch_size"}}
+
+
+def open_parts(folder, made_with, rank, output):
+    """Make the folder of parts, or go on with one of the same making. Raises InputError for one of another making.
+
+    The first process makes it, the others wait for it. Returns whether there is anything to do: to a process that comes when
+    the others have already finished, there is not.
+    """
+    from mrc.files import read_json, write_json
+
+    if rank == 0 and not (folder / RUN).exists():
+        folder.mkdir(exist_ok=True)
+        write_json(folder / RUN, made_with)
+    while not (folder / RUN).exists():
+        if output.exists():
+            return False
+        time.sleep(POLL_SECONDS)
+    if read_json(folder / RUN) != made_with:
+        raise InputError(f"{folder}: holds answers of a run with other questions, settings or weights; remove it, or choose another "
+                         "--output.")
+    return True
+
+
+def answer_part(reader, settings, examples, path):
+    """Answer some questions, and write them to `path`, one JSON object a line, whole or not at all."""
+    found = reader(examples, **asdict(settings))
+    aside = path.with_suffix(".tmp")
+    with aside.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        for example, answers in zip(examples, found):
+            answers = answers if isinstance(answers, list) else [answers]
+            file.write(json.dumps({"id": example.id, "question": example.question, "answers": answers}, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+
+
+def merge(folder, count, output):
+    """Wait for all parts, put them together into `output`, and remove them."""
+    while missing := [n for n in range(count) if not _part(folder, n).exists()]:
+        print(f"waiting for {len(missing)} parts of other processes", flush=True)
+        while not _part(folder, missing[0]).exists():  # torchrun ends this process if another one fails
+            time.sleep(POLL_SECONDS)
+    aside = output.with_name(output.name + ".tmp")
+    with aside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        for text in _texts(output.suffix, _records(folder, count)):
+            file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, output)
+    shutil.rmtree(folder)
+
+
+def _records(folder, count):
+    for n in range(count):
+        with _part(folder, n).open(encoding="utf-8") as file:
+            yield from map(json.loads, file)
+
+
+def _texts(suffix, records):
+    """The pieces of an output file, which never is in memory as a whole."""
+    if suffix == ".json":
+        for n, record in enumerate(records):
+            answer = json.dumps({record["id"]: record["answers"][0]["answer"]}, ensure_ascii=False)
+            yield ("{\n  " if n == 0 else ",\n  ") + answer[1:-1]
+        yield "\n}\n"
+    elif suffix == ".jsonl":
+        for record in records:
+            best, several = record["answers"][0], {"answers": record["answers"]} if len(record["answers"]) > 1 else {}
+            yield json.dumps({"id": record["id"], "question": record["question"], **best, **several}, ensure_ascii=False) + "\n"
+    else:
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, COLUMNS)
+        writer.writeheader()
+        for record in records:
+            for rank, answer in enumerate(record["answers"], 1):
+                writer.writerow({"id": record["id"], "question": record["question"], "rank": rank, **answer})
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+
+
+def _part(folder, n):
+    return folder / f"part-{n:06}.jsonl"
+
+
+def _own_device(local_rank):
+    import torch
+
+    return f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"

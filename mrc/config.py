@@ -358,7 +358,9 @@ class PredictConfig(ReaderConfig):
     torchrun the processes share the parts: torchrun --nproc-per-node 4 -m mrc predict ...
     """
 
-    data: str = flag(None, "the questions: a file of any form that train.py reads, or sample", group="files")
+    data: str = flag(None, "the questions, in any form that train.py reads (files, folders, globs, -, hub data sets), or sample",
+                     group="files")
+    split: str | None = flag(None, "split of a hub data set or save_to_disk folder, or a slice of it; default: validation", group="files")
     output: str = flag(None, "file to write: .json (id -> answer, what evaluate.py --predictions reads), .jsonl (one object a question) or "
                        ".csv (one line an answer)", group="files")
     max_examples: int | None = flag(None, "take the first N questions only", group="files", at_least=1)

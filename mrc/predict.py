@@ -54,10 +54,9 @@ def main(argv=None):
 
 
 def load_questions(config):
-    from mrc.examples import load_examples
-    from mrc.sample import is_sample, load_sample
+    from mrc.data import load_data
 
-    examples = load_sample(config.data, "validation") if is_sample(config.data) else load_examples(config.data, "skip")
+    examples = load_data(config.data, config.split, on_bad_answer="skip")
     if not examples:
         raise InputError(f"{examples.source}: holds no question.")
     return examples.head(config.max_examples)

@@ -205,7 +205,7 @@ class Trainer:
         if self.world.is_main:
             settings = {"config": self.config.to_dict(), "epoch": progress.epoch + 1, "step": progress.step, "scores": scores or {},
                         "takes_null": self.takes_null, "null_threshold": self.metrics.null_threshold if self.metrics else 0.0,
-                        "processes": self.world.size}
+                        "scorer": self.metrics and self.metrics.scorer, "processes": self.world.size}
             with self.average.in_place() if self.average else nullcontext():
                 if is_best:
                     save_checkpoint(self.folder / BEST, self.model, self.tokenizer, settings)

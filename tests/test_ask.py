@@ -26,7 +26,7 @@ QUESTION = "When was the mill built?"
 @pytest.fixture(autouse=True)
 def loaded(monkeypatch, reader, reader_folder):
     """The reader of all tests, in place of loading it each time; what a folder holds is tested with the Reader."""
-    def from_pretrained(cls, checkpoint, device, dtype):
+    def from_pretrained(cls, checkpoint, device, dtype, *trust):
         assert Path(checkpoint) == reader_folder and device == "auto" and dtype == "float32"
         return reader
 

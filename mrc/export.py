@@ -123,8 +123,9 @@ class OnnxReader(nn.Module):
         self.takes = [node.name for node in self.session.get_inputs()]
         self.on = nn.Parameter(torch.empty(0), requires_grad=False)  # tells `evaluate` that this reader computes on the CPU
 
-    def forward(self, input_ids, attention_mask, token_type_ids=None):
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
         """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length)."""
+        attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         given = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
         start_logits, end_logits = self.session.run(OUTPUTS, {name: given[name].numpy() for name in self.takes})
         return torch.from_numpy(start_logits), torch.from_numpy(end_logits)

@@ -186,7 +186,8 @@ def main():
         print(f"{name:10} {side['features'] / side['seconds']:10.2f} {side['padding']:8.1%} {side['flops'] / side['seconds'] / rate:12.0%} "
               f"{side['mb']:9.0f} MB")
     print(f"\n{theirs['seconds'] / mine['seconds']:.2f} times as fast ({theirs['cpu'] / mine['cpu']:.2f} by processor time), "
-          f"{mine['mb'] / theirs['mb']:.0%} of the memory; outside the model, its gradient and the optimiser: {mine['overhead']:.1%} of our time")
+          f"{mine['mb'] / theirs['mb']:.0%} of the memory; outside the model, its gradient and the optimiser: "
+          f"{mine['overhead']:.1%} of our time")
 
 
 if __name__ == "__main__":

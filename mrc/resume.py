@@ -127,7 +127,8 @@ def resumed(config, latest, world_size=1):
         return None, config
     checkpoint = find_resumable(folder, fall_back=automatic)
     if config.output_dir and Path(config.output_dir).resolve() != checkpoint.parent.resolve():
-        raise InputError(f"--output-dir {config.output_dir}: a resumed run goes on in its own folder, {checkpoint.parent}; leave the flag out.")
+        raise InputError(f"--output-dir {config.output_dir}: a resumed run goes on in its own folder, {checkpoint.parent}; "
+                         "leave the flag out.")
     return checkpoint, _settings(config, checkpoint, world_size)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -154,6 +155,22 @@ def write(tmp_path):
     return write
 
 
+def plain_wordpiece(texts):
+    """BERT's tokenizer with a vocabulary of all characters and the 800 most frequent words: the same in every run, which one
+    that tokenizers' trainer learns is not."""
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=False), pre_tokenizers.BertPreTokenizer()
+    words = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+    characters = sorted({character for word in words for character in word})
+    frequent = sorted((word for word in words if len(word) > 1), key=lambda word: (-words[word], word))[:800]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters, *("##" + character for character in characters), *frequent]
+    core = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(vocabulary)}, unk_token="[UNK]"))
+    core.normalizer, core.pre_tokenizer = normalizer, splitter
+    core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+                                                        special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+                                   model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+
+
 @pytest.fixture(scope="session")
 def taught():
     """Questions that `reader_folder` has learned by heart, in four languages, some of them without an answer."""
@@ -166,7 +183,7 @@ def taught():
 def reader_folder(taught, texts, tmp_path_factory):
     """A Hugging Face question-answering checkpoint, made by nothing of this project but its windows: a small BERT."""
     folder = tmp_path_factory.mktemp("reader")
-    tokenizer = wordpiece(texts, lowercase=False)
+    tokenizer = plain_wordpiece(texts)
     torch.manual_seed(0)
     model = BertForQuestionAnswering(BertConfig(vocab_size=len(tokenizer), hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
                                                 intermediate_size=128, hidden_dropout_prob=0, attention_probs_dropout_prob=0))

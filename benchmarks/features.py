@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mrc.batching import make_loader
-from mrc.config import InputError, command_line
+from mrc.batching import make_training_loader
+from mrc.config import InputError, TrainConfig, command_line
 from mrc.examples import Answer, load_examples
 from mrc.features import FeatureDataset
 from mrc.tokenization import load_tokenizer
@@ -153,7 +153,7 @@ def first_recipe_batch(features):
 
 
 def first_batch(features):
-    return next(iter(make_loader(features, BATCH, shuffle=True)))
+    return next(iter(make_training_loader(features, TrainConfig(batch_size=BATCH), "cpu"))).batches[0]
 
 
 ARMS = {"recipe": recipe, "mrc": ours}

@@ -50,7 +50,7 @@ def answer_and_score(config, world):
     # The questions, and the windows on their contexts.
     examples = load_questions(config, trained)
     dataset = FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length, model.marks_exact_match,
-                             config.feature_cache)
+                             config.feature_cache, bool(trained.get("mask_question")))
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")
     if dataset.report():
         print(dataset.report())
@@ -145,6 +145,8 @@ def load_questions(config, trained=None):
     from mrc.data import load_data, load_validation_data
 
     # Scores compare texts, so it does not matter here where an answer stands.
+    if not config.data and "-" in (trained["train_file"], trained["validation_file"]):
+        raise InputError(f"--data is needed: the run of {config.checkpoint} was validated on what it read from standard input.")
     examples = load_data(config.data, config.split, on_bad_answer="skip") if config.data else load_validation_data(trained)
     if examples is None:
         raise InputError(f"--data is needed: the run of {config.checkpoint} had no validation data.")

@@ -58,8 +58,9 @@ def run(config, world):
 
     # Windows on the contexts, as views on texts tokenised once.
     window = (config.max_length, config.stride, config.max_question_length, model.marks_exact_match)
-    train_set = FeatureDataset(train, tokenizer, *window, cache=config.feature_cache, mask_question=config.mask_question)
-    eval_set = FeatureDataset(validation, tokenizer, *window, cache=config.feature_cache) if validation else None
+    window += (config.feature_cache, config.mask_question)
+    train_set = FeatureDataset(train, tokenizer, *window)
+    eval_set = FeatureDataset(validation, tokenizer, *window) if validation else None
 
     # The run's folder, which one process makes.
     if config.push_to_hub and world.is_main:
@@ -83,15 +84,17 @@ def run(config, world):
         print(f"The answers not at their answer_start are listed in {folder / 'bad_answers.json'}.")
 
     # The loop.
-    if config.gradient_checkpointing:
-        model.recompute_activations()
     try:
+        if config.gradient_checkpointing:
+            model.recompute_activations()
         trainer = Trainer(model, tokenizer, train_set, eval_set, config, folder, device, world)
     except InputError:  # a setting that does not suit the model or the data
         if world.is_main and not checkpoint:
             discard_unborn(folder)
         raise
     print(trainer.plan())
+    if world.rank:
+        torch.manual_seed(config.seed + world.rank)  # the processes have made the same model; now each draws dropout of its own
     if checkpoint:
         trainer.resume(checkpoint)
         print(f"going on from {checkpoint}, step {trainer.progress.step} of {trainer.total_steps}")

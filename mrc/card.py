@@ -87,10 +87,13 @@ def _about(model, tokenizer, base, data, settings):
 
 
 def _loading(model, in_transformers, config):
-    here = ("## Use\n\nWith `mrc`, from a folder (`hf download REPO --local-dir FOLDER` fetches a repository of the hub into one):\n\n"
-            "```sh\npython evaluate.py --checkpoint FOLDER --data questions.json\n```\n\n"
+    own = config.get("model_class")
+    flag, argument = (f" --model-class {own}", f', model_class="{own}"') if own else ("", "")
+    needed = f"The class `{own}` must be at hand: it is code, and not part of the checkpoint.\n\n" if own else ""
+    here = (f"## Use\n\n{needed}With `mrc`, from a folder (`hf download REPO --local-dir FOLDER` fetches a repository of the hub into one):\n\n"
+            f"```sh\npython evaluate.py --checkpoint FOLDER --data questions.json{flag}\n```\n\n"
             "```python\nfrom mrc.checkpoint import load_checkpoint\n\n"
-            "model, tokenizer, settings = load_checkpoint(\".\")  # this folder\n```\n")
+            f"model, tokenizer, settings = load_checkpoint(\".\"{argument})  # this folder\n```\n")
     if in_transformers:
         longest = config.get("max_answer_length", 30)
         return here + (TRANSFORMERS.replace("MAX_LENGTH", str(config.get("max_length", 384)))

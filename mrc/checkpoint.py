@@ -1,19 +1,19 @@
 """Checkpoints: folders that Hugging Face can load, with our own settings in a file beside, whole or not there at all."""
 
-import hashlib
 import os
 import re
 import shutil
 from itertools import count
 from pathlib import Path
 
+import huggingface_hub
 import torch
 from safetensors import SafetensorError
 
 from mrc import __version__
 from mrc.card import CARD, card_text
 from mrc.config import InputError
-from mrc.files import read_json, write_json
+from mrc.files import read_json, sha256, write_json
 from mrc.guests import load_model
 from mrc.model import WEIGHTS
 from mrc.tokenization import is_path, load_tokenizer
@@ -21,6 +21,10 @@ from mrc.tokenization import is_path, load_tokenizer
 SETTINGS = "mrc.json"  # ours: how the model was trained and what it scored
 STATE = "training_state.pt"  # what a run needs to go on
 MANIFEST = "manifest.json"  # the size and the SHA-256 of each file
+# What a checkpoint is made of: whatever else lies in its folder (optimiser states, logs, answers) is not pushed and not fetched.
+WEIGHT_FILES = (WEIGHTS, "model-*-of-*.safetensors", "model.safetensors.index.json")
+OWN_FILES = (*WEIGHT_FILES, "config.json", SETTINGS, CARD, "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+             "vocab.txt", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 BEST, LAST = "best", "last"  # a run's checkpoints
 RUN_FILE = "log.jsonl"  # what tells a run's folder from others
 
@@ -146,8 +150,7 @@ def find_resumable(path, fall_back=False):
         return _state_file(folder).parent
     if not folder.is_dir():
         raise InputError(f"--resume {path}: no such folder.")
-    candidates = [folder / LAST, _old(folder / LAST), *(step for _, step in _steps(folder))]
-    candidates = [candidate for candidate in candidates if candidate.is_dir()]
+    candidates = resumable(folder)
     for candidate, before in zip(candidates, [*candidates[1:], None]):
         try:
             return _state_file(candidate).parent
@@ -159,13 +162,11 @@ def find_resumable(path, fall_back=False):
     raise InputError(f"--resume {path}: holds no checkpoint of a run to go on with.")
 
 
-def sha256(path):
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+def resumable(run):
+    """The checkpoints in a run's folder that it can go on from, damaged ones included, the latest first."""
+    run = Path(run)
+    candidates = [run / LAST, _old(run / LAST), *(step for _, step in _steps(run))]
+    return [candidate for candidate in candidates if candidate.is_dir()]
 
 
 def _sync(path):
@@ -208,12 +209,24 @@ def load_checkpoint(checkpoint, model_class=None, trust_remote_code=False, allow
 
     model_class: "package.module:Class", for a checkpoint of one's own class; trust_remote_code, allow_pickle: see `load_config`.
     """
+    checkpoint = _fetched(checkpoint)
     verify(checkpoint)
     model = load_model(checkpoint, model_class=model_class, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle)
     tokenizer = load_tokenizer(checkpoint, trust_remote_code)
     if model.head_is_new:
         raise InputError(f"{checkpoint}: an encoder without a question-answering head; train one with train.py --model {checkpoint}.")
     return model, tokenizer, load_settings(checkpoint)
+
+
+def _fetched(checkpoint):
+    """A hub id of a reader that was made here as a local folder, with all that belongs to it; anything else as it is."""
+    if Path(checkpoint).exists():
+        return checkpoint
+    try:
+        huggingface_hub.hf_hub_download(str(checkpoint), SETTINGS)
+        return Path(huggingface_hub.snapshot_download(str(checkpoint), allow_patterns=list(OWN_FILES)))
+    except Exception:  # not made here, or not to be had: what loads it says which
+        return checkpoint
 
 
 def new_run_folder(output_dir, name, take_over=False):
@@ -226,8 +239,9 @@ def new_run_folder(output_dir, name, take_over=False):
         folder = _make_numbered(Path("checkpoints") / name)
     else:
         folder = Path(output_dir)
-        saved = folder.is_dir() and any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir())
-        if take_over and (folder / RUN_FILE).exists() and not saved:
+        if take_over and (folder / RUN_FILE).exists() and not resumable(folder):
+            for name in (BEST, f".{BEST}.tmp", f".{LAST}.tmp"):  # of a run that ended in the middle of its first save
+                shutil.rmtree(folder / name, ignore_errors=True)
             os.truncate(folder / RUN_FILE, 0)
             return folder
         if folder.is_dir() and any(folder.iterdir()):
@@ -239,9 +253,13 @@ def new_run_folder(output_dir, name, take_over=False):
 
 
 def discard_unborn(folder):
-    """Remove the folder of a new run that was refused before it did anything."""
-    for path in Path(folder).iterdir():
+    """Remove what a new run that was refused has made, and its folder if nothing else is in it."""
+    for path in (Path(folder) / name for name in (RUN_FILE, "config.json", "bad_answers.json")):
+        path.unlink(missing_ok=True)
+    for path in Path(folder).glob("events.out.tfevents.*"):
         path.unlink()
+    if any(Path(folder).iterdir()):
+        return
     Path(folder).rmdir()
     if Path(folder).parent == Path("checkpoints") and not any(Path("checkpoints").iterdir()):
         Path("checkpoints").rmdir()

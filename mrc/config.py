@@ -228,6 +228,14 @@ class TrainConfig(Config):
             self.data = self.data or "sample"
         if self.model_class and (self.head or self.lora_rank):
             raise InputError(f"--model-class {self.model_class}: a model of your own has its own head; leave out --head and --lora-rank.")
+        if self.model_class and self.model == "tiny" and (self.attention_dropout or self.attn_implementation):
+            raise InputError(f"--model-class {self.model_class}: --attention-dropout and --attn-implementation are for the encoder that "
+                             "--model names.")
+        if self.head == "conditional" and (self.search == "exact" or self.mask_question):
+            raise InputError("--head conditional looks for answers in a beam of its own; leave out --search exact and --mask-question.")
+        is_scored = self.data or self.validation_file or self.validation_fraction
+        if not is_scored and (self.patience is not None or self.metric_for_best):
+            raise InputError("--patience and --metric-for-best need validation data: --validation-file or --validation-fraction.")
         if self.lora_rank and self.model == "tiny":
             raise InputError(f"--lora-rank {self.lora_rank} adapts a pretrained encoder; name one with --model.")
         if self.lora_rank and self.ema_decay:
@@ -295,7 +303,8 @@ class EvalConfig(Config):
         if self.checkpoint is None and self.data is None:
             raise InputError("--data is needed: the file that holds the right answers.")
         self._refuse("--checkpoint", self.checkpoint, ("max_length", "stride", "max_question_length", "feature_cache", "precision",
-                                                       "batch_size", "search", "n_best", "max_answer_length"))
+                                                       "batch_size", "search", "n_best", "max_answer_length",
+                                                       "model_class", "trust_remote_code", "allow_pickle"))
         self._refuse("--predictions", self.predictions, ("na_probs",))
         self._refuse("--checkpoint or --predictions", self.checkpoint or self.predictions, ("null_threshold", "strip_answer",
                                                                                            "strip_particles"))
@@ -303,7 +312,8 @@ class EvalConfig(Config):
     def _refuse(self, needed, given, names):
         """Raise InputError for settings that would be passed over without what they need."""
         for name in names:
-            if given is None and getattr(self, name):
+            value = getattr(self, name)
+            if given is None and value is not None and value is not False:
                 raise InputError(f"--{name.replace('_', '-')} works with {needed} alone.")
 
 
@@ -425,7 +435,7 @@ def parse_args(config_class, argv=None, program=None):
             groups[meta["group"]].add_argument(option, type=kind, nargs=meta["nargs"], metavar=metavar, choices=meta["choices"], help=help)
     settings = vars(parser.parse_args(argv))
     config = config_class(**settings)
-    config.given = {name: value for name, value in settings.items() if value not in (None, False)}
+    config.given = {name: value for name, value in settings.items() if value is not None and value is not False}
     return config
 
 

@@ -13,7 +13,7 @@ from mrc.config import InputError
 PEAK_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "A10": 125, "V100": 125, "T4": 65,
                "RTX 4090": 165, "RTX 3090": 71}
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-LARGE_BLOCK = 2**20  # bytes
+LARGE_BLOCK = 2**23  # bytes; with 2**20 memory is steadier still, and a step takes a quarter longer
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 

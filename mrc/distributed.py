@@ -57,16 +57,27 @@ class World:
 ALONE = World()
 
 
+def is_under_torchrun():
+    """Whether torchrun has started this process. Clusters set RANK and WORLD_SIZE for their own ends."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def place():
+    """-> rank, number of processes, rank on this machine: 0, 1, 0 for a process that torchrun has not started."""
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    return tuple(int(os.environ[name]) for name in names) if is_under_torchrun() else (0, 1, 0)
+
+
 @contextmanager
 def processes(device):
     """Join the processes that torchrun has started, if it has: gives the World. device: what --device asks for.
 
     Only the main process speaks; an error is shown whichever meets it. Where one dies, torchrun ends the others.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    rank, size, local_rank = place()
+    if not is_under_torchrun():
         yield ALONE
         return
-    rank, size, local_rank = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
     if on_gpu:
         torch.cuda.set_device(local_rank)
@@ -83,7 +94,6 @@ def parallel(model, world):
     """The model as it is called in training: its gradients are the mean of those of all processes."""
     if world.size == 1:
         return model
-    _leave_out_unused(model)
     return DistributedDataParallel(model, gradient_as_bucket_view=True)
 
 
@@ -92,12 +102,14 @@ def gradients_stay_here(model, until_last):
     return model.no_sync() if until_last and isinstance(model, DistributedDataParallel) else nullcontext()
 
 
-def _leave_out_unused(model):
-    """Take from training what no logit depends on, such as a pooler: the processes would wait for its gradient."""
+def leave_out_unused(model, inputs):
+    """Take from training what no logit depends on, such as a pooler: several processes would wait for its gradient.
+
+    inputs: of one batch, as the model is called with them. One process does the same, so that a run can go on with more.
+    """
     device = next(model.parameters()).device
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        sum(logits.sum() for logits in model(torch.ones(1, 8, dtype=torch.long, device=device))).backward()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        sum(logits.sum() for logits in model.train()(**inputs)).backward()
     for parameter in model.parameters():
         parameter.requires_grad_(parameter.requires_grad and parameter.grad is not None)
     model.zero_grad(set_to_none=True)

@@ -47,6 +47,9 @@ class ExportConfig(Config):
                            "question-answering model", group="what", positional=True)
     out: str = flag(None, "folder to make", group="what", positional=True)
     to: str = flag("onnx", "format", group="what", choices=("onnx",))
+    model_class: str | None = flag(None, "package.module:Class, where the checkpoint is of an nn.Module of your own", group="what")
+    trust_remote_code: bool = flag(False, "run the code that the model's repository brings; only for those that you trust", group="what")
+    allow_pickle: bool = flag(False, "read weights that are not safetensors; pickled files can run code", group="what")
     int8: bool = flag(False, "also write the model with 8-bit weights (dynamic quantisation by onnxruntime): a quarter of the size, and "
                       "other answers now and then; --data shows how many", group="what")
 
@@ -74,7 +77,7 @@ def export(config):
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder}: is there already; choose another folder, or remove this one.")
     checkpoint = find_checkpoint(config.checkpoint)
-    model, tokenizer, settings = load_checkpoint(checkpoint)
+    model, tokenizer, settings = load_checkpoint(checkpoint, config.model_class, config.trust_remote_code, config.allow_pickle)
     model.eval()
     trained = {**TrainConfig(model=str(checkpoint)).to_dict(), **(settings.get("config") or {})}
     trained["max_length"] = min(trained["max_length"], model.max_length or trained["max_length"])

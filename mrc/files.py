@@ -1,6 +1,7 @@
 """Files: read with an error that says what is wrong, written whole or not at all."""
 
 import gzip
+import hashlib
 import json
 import os
 import sys
@@ -24,6 +25,15 @@ def read_bytes(path):
         raise InputError(f"{path}: the gzipped content is damaged or incomplete.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def sha256(path):
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_text(path):

@@ -52,7 +52,7 @@ def read_records(source, split=None, usual_split="train"):
     if split is not None:
         raise InputError(f"{source}: is read whole; a split such as '{split}' can be taken of a hub data set, or of a folder written by "
                          "datasets.save_to_disk.")
-    for file in _files(source):
+    for file in files_of(source):
         yield from _file_records(file)
 
 
@@ -64,7 +64,7 @@ def is_hub_id(source):
     return len(Path(name).parts) <= 2 and not name.removesuffix(".gz").endswith(SUFFIXES) and not name.endswith(".gz")
 
 
-def _files(source):
+def files_of(source):
     """The files that a source stands for, in the order of their names."""
     path = Path(source)
     if source == STDIN or path.is_file():

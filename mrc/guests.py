@@ -110,9 +110,10 @@ class QuestionAnsweringModel(SpanModel):
         """The model, of which most is an encoder, for what asks about its layers and its configuration."""
         return self.model
 
-    def forward(self, **inputs):
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
         """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length)."""
-        output = self.model(**{name: tensor for name, tensor in inputs.items() if name in self.inputs})
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        output = self.model(**{name: inputs[name] for name in self.inputs if inputs[name] is not None})
         return output.start_logits, output.end_logits
 
     def save_pretrained(self, folder):

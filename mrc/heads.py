@@ -99,7 +99,9 @@ class ConditionalHead(nn.Module):
         first = position.where(~padding, states.shape[1]).amin(dim=1, keepdim=True)
         last = position.where(~padding, -1).amax(dim=1, keepdim=True)
         starts = torch.cat([best, first, last], dim=1)  # (batch, starts)
-        end_logits = self._ends(states, starts).float().masked_fill(padding[:, None], -torch.inf).log_softmax(dim=2)
+        # Some starts at a time: the states of all together would take twenty times the memory of the encoder's own.
+        end_logits = torch.cat([self._ends(states, some) for some in starts.split(4, dim=1)], dim=1)
+        end_logits = end_logits.float().masked_fill(padding[:, None], -torch.inf).log_softmax(dim=2)
         return start_logits, end_logits, starts
 
     def _ends(self, states, starts):

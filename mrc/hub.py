@@ -7,14 +7,9 @@ from pathlib import Path
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, LocalTokenNotFoundError
 
-from mrc.card import CARD
-from mrc.checkpoint import SETTINGS, find_checkpoint
+from mrc.checkpoint import OWN_FILES, WEIGHT_FILES, find_checkpoint
 from mrc.config import Config, InputError, flag, parse_args
 
-# What a checkpoint is made of: whatever else lies in its folder (optimiser states, logs, answers) stays where it is.
-WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
-OWN_FILES = (*WEIGHTS, "config.json", SETTINGS, CARD, "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-             "vocab.txt", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 LOGIN = "log in with `hf auth login`, or set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)"
 
 
@@ -44,7 +39,7 @@ def push(folder, repo, public=False):
     folder holds no checkpoint, or the hub refuses or cannot be reached.
     """
     folder = Path(folder)
-    if not (folder / "config.json").is_file() or not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+    if not (folder / "config.json").is_file() or not any(path for pattern in WEIGHT_FILES for path in folder.glob(pattern)):
         raise InputError(f"{folder}: holds no checkpoint to push: config.json and weights in safetensors are needed.")
     repo = prepare_repo(repo, public)
     with _hub_errors(repo):

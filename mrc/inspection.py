@@ -37,6 +37,8 @@ class InspectConfig(Config):
     max_question_length: int = flag(64, "longer questions are cut to this many tokens", group="windows", at_least=1)
     batch_size: int = flag(16, "windows per batch, for the share of padding", group="windows", at_least=1)
     seed: int = flag(42, "seed of the batches, for the share of padding", group="windows", at_least=0)
+    trust_remote_code: bool = flag(False, "run the code that the tokenizer's repository brings; only for those that you trust",
+                                   group="windows")
     json: bool = flag(False, "print one JSON object in place of the tables", group="output")
 
 
@@ -59,7 +61,7 @@ def inspect(config):
     if config.model == "tiny":
         tokenizer = train_tokenizer(text for example in examples for text in (example.question, example.context))
     else:
-        tokenizer = load_tokenizer(config.model)
+        tokenizer = load_tokenizer(config.model, config.trust_remote_code)
     dataset = FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length)
     report["model"] = config.model
     report["tokens"] = token_lengths(dataset)

@@ -79,7 +79,14 @@ class Metrics:
         Raises FloatingPointError naming the example if a logit is not a number.
         """
         indices, dataset = np.asarray(feature_indices), self.dataset
+        if starts is not None and self.search == "exact":
+            raise InputError("--search exact: a conditional head looks for answers in a beam of its own.")
         tokens, context, null_position = borders(dataset, indices, start_logits.shape[1], start_logits.device)
+        if dataset.mask_question:  # no loss has kept the question's logits down
+            position = torch.arange(start_logits.shape[1], device=start_logits.device)
+            elsewhere = (position < context[:, :1]) | (position >= context[:, 1:])
+            elsewhere &= position != null_position[:, None]
+            start_logits, end_logits = (logits.masked_fill(elsewhere, -torch.inf) for logits in (start_logits, end_logits))
         spans = best_spans(start_logits, end_logits, tokens, context, null_position, self.n, self.max_answer_length, self.search, starts)
         start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
         start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()

@@ -46,6 +46,15 @@ class SpanModel(nn.Module):
             raise InputError(f"the tokenizer pads with token {tokenizer.pad_token_id} and the model knows padding as token "
                              f"{self.pad_token_id}: they do not belong together.")
 
+    def recompute_activations(self):
+        """Keep only each layer's input for the backward pass, and compute the rest anew. Raises InputError if the encoder cannot."""
+        encoder = getattr(self, "encoder", None)
+        if not getattr(encoder, "supports_gradient_checkpointing", False):
+            raise InputError(f"--gradient-checkpointing: {type(self if encoder is None else encoder).__name__} does not support it.")
+        enable = getattr(encoder, "activation_checkpointing_enable", encoder.gradient_checkpointing_enable)  # its new name
+        enable({"use_reentrant": False})
+        encoder.config.use_cache = False  # which would be warned of at the first step
+
 
 class BaselineModel(SpanModel):
     """An encoder, dropout and a head.
@@ -138,14 +147,6 @@ class BaselineModel(SpanModel):
         model = cls(encoder_of(config), dropout, getattr(config, "mrc_head", "linear"))
         load_state(model, folder)
         return model
-
-    def recompute_activations(self):
-        """Keep only each layer's input for the backward pass, and compute the rest anew. Raises InputError if the encoder cannot."""
-        if not getattr(self.encoder, "supports_gradient_checkpointing", False):
-            raise InputError(f"--gradient-checkpointing: {type(self.encoder).__name__} does not support it.")
-        enable = getattr(self.encoder, "activation_checkpointing_enable", self.encoder.gradient_checkpointing_enable)  # its new name
-        enable({"use_reentrant": False})
-        self.encoder.config.use_cache = False  # which would be warned of at the first step
 
     def add_adapters(self, rank, dropout=0.0):
         """Leave the encoder as it is and train low-rank adapters of its linear layers (Hu et al. 2022), and the head."""

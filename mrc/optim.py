@@ -40,7 +40,9 @@ def layer_depths(model):
     What the encoder defines before its list of layers counts as embeddings, what it defines after as following.
     Raises InputError if it has no such list (as ALBERT, whose layers are one).
     """
-    encoder = model.encoder
+    encoder = getattr(model, "encoder", None)
+    if encoder is None:
+        raise InputError("--layer-decay and --freeze-layers: a model of your own has no layers that are known here.")
     count = getattr(encoder.config, "num_hidden_layers", None)
     lists = ((name, module) for name, module in encoder.named_modules() if isinstance(module, nn.ModuleList))
     name, layers = next(((name, module) for name, module in lists if len(module) == count), (None, None))
@@ -56,8 +58,11 @@ def layer_depths(model):
 
 
 def freeze(model, layers):
-    """Take the embeddings and the first `layers` layers of `model.encoder` from training."""
+    """Take the embeddings and the first `layers` layers of `model.encoder` from training. Raises InputError if it has fewer."""
     depths = layer_depths(model)
+    count = max(depths.values()) - 1
+    if layers > count:
+        raise InputError(f"--freeze-layers {layers}: the encoder has {count} layers.")
     for parameter in model.parameters():
         if depths[id(parameter)] <= layers:
             parameter.requires_grad_(False)

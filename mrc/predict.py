@@ -19,18 +19,28 @@ COLUMNS = ("id", "question", "rank", "answer", "score", "start", "end")
 
 def main(argv=None):
     config = parse_args(PredictConfig, argv, "python -m mrc predict")
-    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     output = Path(config.output)
+    try:
+        predict(config, output)
+    except OSError as error:
+        raise InputError(f"--output {output}: cannot be written ({error.strerror}).") from error
+
+
+def predict(config, output):
+    """Answer the questions of a PredictConfig, this process's share of them; the main one puts all together."""
+    from mrc.distributed import is_under_torchrun, place  # torch takes seconds to load
+
+    rank, processes, local_rank = place()
     if output.exists() and rank == 0:
         raise InputError(f"--output {output}: is there already; choose another name, or remove it.")
     if not output.parent.is_dir():
         raise InputError(f"--output {output}: the folder {output.parent} does not exist.")
-    from mrc.reader import Reader  # torch takes seconds to load
+    from mrc.reader import Reader
 
     started = time.perf_counter()
     examples = load_questions(config)
-    if config.device == "auto" and "LOCAL_RANK" in os.environ:
-        config.device = _own_device(int(os.environ["LOCAL_RANK"]))
+    if config.device == "auto" and is_under_torchrun():
+        config.device = _own_device(local_rank)
     reader, settings = Reader.of(config)
     parts = [examples[at : at + config.part_size] for at in range(0, len(examples), config.part_size)]
     folder = output.with_name(output.name + ".parts")

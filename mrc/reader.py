@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from mrc.batching import INPUTS
 from mrc.checkpoint import find_checkpoint, load_checkpoint
 from mrc.config import InputError
 from mrc.decoding import best_spans, log_probabilities
@@ -92,7 +93,9 @@ class Reader:
         if room < 1:  # a model with few positions
             self.max_question_len = max(1, self.max_seq_len // 4)
             room = self.max_seq_len - len(Template.of(tokenizer)) - self.max_question_len
-        self.doc_stride = min(trained.get("stride", min(128, self.max_seq_len // 2)), room // 2)
+        stride = trained.get("stride")
+        self.doc_stride = stride if stride is not None and stride < room else min(128, self.max_seq_len // 2, room // 2)
+        self.mask_question = bool(trained.get("mask_question"))
         model.check_fits(tokenizer, self.max_seq_len)
         self._tokenizing = threading.Lock()  # a fast tokenizer may not be set up anew while another thread uses it
 
@@ -215,7 +218,8 @@ class Reader:
             raise InputError(f"max_seq_len={length}: the model has {self.limit} positions; use {self.limit} or less.")
         try:
             with self._tokenizing:
-                return FeatureDataset(examples, self.tokenizer, length, stride, question, self.model.marks_exact_match)
+                return FeatureDataset(examples, self.tokenizer, length, stride, question, self.model.marks_exact_match,
+                                      mask_question=self.mask_question)
         except InputError:
             raise InputError(f"doc_stride={stride}: too large for windows of max_seq_len={length} beside a question of up to "
                              f"max_question_len={question} tokens; windows that overlap so far do not advance.") from None
@@ -231,7 +235,7 @@ class Reader:
                 fits = min(max(1, budget // int(dataset.lengths[order[at]])), len(order) - at)
                 indices = order[at : at + (batch_size or 2 ** (fits.bit_length() - 1))]
                 batch = {name: torch.from_numpy(array).to(self.device, non_blocking=True)
-                         for name, array in dataset.batch(indices, WIDTH_MULTIPLE).items()}
+                         for name, array in dataset.batch(indices, WIDTH_MULTIPLE).items() if name in INPUTS}
                 yield indices, *self.model(**batch)
                 at += len(indices)
                 bar.update(len(indices))

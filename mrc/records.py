@@ -4,13 +4,14 @@ import json
 import os
 import platform
 import sys
-from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mrc import __version__
-from mrc.checkpoint import RUN_FILE, sha256
+from mrc.checkpoint import RUN_FILE
 from mrc.config import InputError
+from mrc.files import sha256
+from mrc.formats import files_of, is_hub_id
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
@@ -69,18 +70,23 @@ def provenance(config):
 
 
 def data_hashes(config):
-    """{path: SHA-256} of the files among the config's settings of the group "data"."""
-    named = (getattr(config, setting.name) for setting in fields(config) if setting.metadata["group"] == "data")
-    paths = (path for value in named for path in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(path, str))
-    return {path: sha256(path) for path in paths if Path(path).is_file()}
+    """{path: SHA-256} of the files that the config's data is read from; folders and globs are the files that they stand for."""
+    sources = [source for source in (config.train_file, config.validation_file) if source and not is_hub_id(source)]
+    return {path: sha256(path) for source in sources for path in files_of(source) if Path(path).is_file()}
 
 
-def plot(folder):
-    """Draw the loss and the scores of log.jsonl over the steps, to plot.png. Raises InputError if Matplotlib is not installed."""
+def figure_class():
+    """Matplotlib's Figure. Raises InputError if it is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError("--plot needs another package: pip install -e \".[plot]\"") from None
+    return Figure
+
+
+def plot(folder):
+    """Draw the loss and the scores of log.jsonl over the steps, to plot.png. Raises InputError if Matplotlib is not installed."""
+    Figure = figure_class()
     lines = [json.loads(line) for line in (Path(folder) / RUN_FILE).read_text("utf-8").splitlines()]
     steps, scored = [line for line in lines if "loss" in line], [line for line in lines if "eval_seconds" in line]
     figure = Figure(figsize=(8, 4.5), layout="constrained")

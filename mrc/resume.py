@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mrc.checkpoint import STATE, find_resumable, load_settings
+from mrc.checkpoint import find_resumable, load_settings, resumable
 from mrc.config import InputError, TrainConfig
 from mrc.files import read_json
 from mrc.records import data_hashes
@@ -16,7 +16,7 @@ FORMAT = 1  # of the state; another version of the program that changes it count
 # What a resumed run may be given anew. All else is part of what the run is, and stays.
 MAY_CHANGE = ("resume", "output_dir", "device", "batch_size", "gradient_accumulation_steps", "max_bad_steps", "eval_batch_size", "patience",
               "save_every", "save_every_minutes", "keep", "compile", "gradient_checkpointing", "attn_implementation", "tf32", "log_every",
-              "tensorboard", "plot", "push_to_hub")
+              "tensorboard", "plot", "push_to_hub", "feature_cache")
 
 
 @dataclass
@@ -123,7 +123,7 @@ def resumed(config, latest, world_size=1):
     """
     automatic = config.resume == "auto"
     folder = (config.output_dir or latest) if automatic else config.resume
-    if automatic and (folder is None or not any(Path(folder).glob(f"*/{STATE}"))):
+    if automatic and (folder is None or not resumable(folder)):
         return None, config
     checkpoint = find_resumable(folder, fall_back=automatic)
     if config.output_dir and Path(config.output_dir).resolve() != checkpoint.parent.resolve():
@@ -141,6 +141,10 @@ def _settings(config, checkpoint, world_size):
         if name not in MAY_CHANGE and value != getattr(saved, name):
             raise InputError(f"--{name.replace('_', '-')} {value}: the run in {checkpoint.parent} was begun with {getattr(saved, name)}, "
                              "and a resumed run keeps its settings; leave the flag out, or begin a new run.")
+    for name in ("trust_remote_code", "allow_pickle", "model_class"):  # a folder must not bring about that code is run
+        if getattr(saved, name) and getattr(config, name) != getattr(saved, name):
+            raise InputError(f"--resume {checkpoint}: the run was begun with --{name.replace('_', '-')}, by which code or pickles are read; "
+                             "give the flag again to go on.")
     changed = replace(saved, **{name: value for name, value in given.items() if name in MAY_CHANGE}, output_dir=str(checkpoint.parent))
     parts = saved.gradient_accumulation_steps * saved_with["processes"]
     was = parts if saved.max_tokens_per_batch else parts * saved.batch_size

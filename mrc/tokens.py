@@ -13,7 +13,7 @@ import numpy as np
 import tokenizers
 
 from mrc.config import InputError
-from mrc.files import read_json, write_json
+from mrc.files import read_json, sha256, write_json
 
 TOKENS_AT_ONCE = 2**18  # searched for answers at a time
 TEXTS_AT_ONCE = 256  # tokenised per call: enough for all cores, and bounds the memory that encodings take
@@ -80,7 +80,7 @@ class Tokens:
             try:
                 for name in ("ids", "offsets", "lengths"):
                     np.save(aside / f"{name}.npy", getattr(self, name))
-                write_json(aside / MANIFEST, {path.name: _fingerprint(path) for path in aside.glob("*.npy")})
+                write_json(aside / MANIFEST, {path.name: sha256(path) for path in aside.glob("*.npy")})
                 if folder.exists():  # damaged
                     os.rename(folder, aside / "damaged")
                 os.rename(aside, folder)
@@ -100,7 +100,7 @@ class Tokens:
             arrays = {}
             for name in ("ids", "offsets", "lengths"):
                 path = folder / f"{name}.npy"
-                if _fingerprint(path) != manifest[path.name]:
+                if sha256(path) != manifest[path.name]:
                     return None
                 arrays[name] = np.load(path, mmap_mode="r" if name != "lengths" else None, allow_pickle=False)
             return cls._of_arrays(**arrays)
@@ -174,11 +174,3 @@ def _key(texts, core):
         digest.update(b"%d " % len(encoded))
         digest.update(encoded)
     return digest.hexdigest()[:32]
-
-
-def _fingerprint(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

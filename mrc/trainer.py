@@ -11,15 +11,15 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from mrc.batching import INPUTS, make_training_loader, to_device
+from mrc.batching import INPUTS, Collator, make_training_loader, to_device
 from mrc.checkpoint import BEST, LAST, load_state, save_checkpoint
 from mrc.config import InputError, Stopped
 from mrc.device import Work, autocast, choose_precision, peak_memory_mb, steady_memory
-from mrc.distributed import ALONE, gradients_stay_here, parallel
+from mrc.distributed import ALONE, gradients_stay_here, leave_out_unused, parallel
 from mrc.files import write_json
 from mrc.metrics import Metrics, evaluate
 from mrc.optim import WeightAverage, freeze, make_optimizer, make_schedule
-from mrc.records import RunLog, plot
+from mrc.records import RunLog, figure_class, plot
 from mrc.resume import Progress, capture, restore
 from mrc.signals import StopSignals
 
@@ -50,18 +50,23 @@ class Trainer:
         warmup_steps = int(config.warmup_ratio * self.total_steps) if config.warmup_steps is None else config.warmup_steps
         if config.freeze_layers is not None:
             freeze(model, config.freeze_layers)
+        batch = to_device(Collator(train_set, device)([0]), device)
+        self.precision = choose_precision(config.precision, device)
+        with autocast(device, self.precision):
+            leave_out_unused(model, {name: batch[name] for name in self.inputs if name in batch})
         if config.compile:
             model.compile(dynamic=True)  # once for all lengths; in place, so that the weights keep their names
         self.parallel = parallel(model, world)
         self.optimizer = make_optimizer(model, config.learning_rate, config.weight_decay, config.layer_decay)
         self.schedule = make_schedule(self.optimizer, config.schedule, warmup_steps, self.total_steps)
         self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
-        self.precision = choose_precision(config.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
         self.work = Work(model, device, self.precision, world.size)
 
         self.progress, self.saved_step = Progress(), None
         self.records = RunLog(self.folder, config.tensorboard and world.is_main)
+        if config.plot:
+            figure_class()  # or an error, before the run and not at its end
         self.losses, self.seen = [], []  # since they were last read: each step's loss, on the device, and its features
 
     def plan(self):

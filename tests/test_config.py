@@ -75,3 +75,16 @@ def test_every_scorer_can_be_asked_for():
     from mrc import config, scoring
 
     assert set(config.SCORERS) == {"auto", *scoring.SCORERS} and set(config.MLQA_LANGUAGES) == set(scoring.MLQA_ARTICLES)
+
+
+def test_a_zero_is_given_too():
+    assert parse_args(TrainConfig, ["--seed", "0", "--dropout", "0"]).given == {"seed": 0, "dropout": 0.0}
+
+
+@pytest.mark.parametrize("argv, message", [
+    (["--head", "conditional", "--search", "exact"], "in a beam of its own"), (["--head", "conditional", "--mask-question"], "in a beam of its own"),
+    (["--train-file", "a.json", "--patience", "2"], "need validation data"), (["--model-class", "a:B", "--attention-dropout", "0.1"], "are for the encoder"),
+])
+def test_flags_that_do_not_go_together(argv, message):
+    with pytest.raises(InputError, match=message):
+        parse_args(TrainConfig, argv)

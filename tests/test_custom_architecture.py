@@ -74,7 +74,9 @@ def run_quick(*argv):
 def test_a_class_of_ones_own_is_trained_saved_resumed_and_scored(guests, encoder_folder, name, capsys):
     argv = ("--model-class", f"my_guests:{name}", "--model", encoder_folder)
     run_quick(*argv, "--output-dir", "whole", "--save-every", 2, "--keep", 3)
-    train.main(["--resume", str(guests / "whole" / "step-2")]) if (guests / "whole" / "step-2").exists() else pytest.fail("no step-2")
+    with pytest.raises(InputError, match="was begun with --model-class, by which code or pickles are read; give the flag again"):
+        train.main(["--resume", "whole/step-2"])
+    train.main(["--resume", "whole/step-2", "--model-class", f"my_guests:{name}"])
     evaluate.main(["--checkpoint", "whole", "--model-class", f"my_guests:{name}"])
     trained, scored = (json.loads(Path(f"whole/{file}").read_text()) for file in ("metrics.json", "best-on-squad/metrics.json"))
     assert trained["f1"] == scored["f1"] and scored["questions"] == 7
@@ -92,9 +94,16 @@ def test_a_resumed_run_of_a_class_of_ones_own_is_the_same_run(guests, encoder_fo
     argv = ("--model-class", "my_guests:OnEncoder", "--model", encoder_folder, "--dropout", 0.1, "--keep", 9, "--save-every", 1)
     run_quick(*argv, "--output-dir", "whole")
     run_quick(*argv, "--output-dir", "half")
-    train.main(["--resume", "half/step-2"])
+    train.main(["--resume", "half/step-2", "--model-class", "my_guests:OnEncoder"])
     weights = [(guests / run / "last" / "model.safetensors").read_bytes() for run in ("whole", "half")]
     assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("argv", [("--gradient-checkpointing",), ("--freeze-layers", 1), ("--layer-decay", 0.9)])
+def test_what_needs_to_know_the_layers_is_refused(guests, argv, capsys):
+    with pytest.raises(InputError, match="does not support it|no layers that are known here"):
+        run_quick("--model-class", "my_guests:Bag", *argv, "--output-dir", "refused")
+    assert not (guests / "refused").exists()
 
 
 def test_its_limits_are_kept(guests, encoder_folder):

@@ -224,6 +224,13 @@ def test_bad_answers_and_leaks_are_said_once_and_listed(tmp_path, encoder_folder
                       "moved_to": 41}
 
 
+def test_a_masked_question_is_masked_in_every_scoring(tmp_path, encoder_folder, data, capsys):
+    quick("--model", encoder_folder, "--train-file", data, "--validation-file", data, "--mask-question", "--output-dir", tmp_path / "run")
+    evaluate.main(["--checkpoint", str(tmp_path / "run")])
+    trained, evaluated = (json.loads((tmp_path / "run" / name).read_text()) for name in ("metrics.json", "best-on-all/metrics.json"))
+    assert trained["f1"] == evaluated["f1"] and evaluated["without_span"] == 0
+
+
 def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys):
     rows = [{"id": e.id, "question": e.question, "context": e.context, "answers": {"text": [e.answers[0].text], "answer_start": [e.answers[0].start]}}
             for e in load_examples(DATA / "squad.json")]

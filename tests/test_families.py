@@ -137,8 +137,9 @@ def test_a_question_answering_model_keeps_its_own_head(family, tokenizers, tmp_p
     with torch.no_grad():
         start, end = model.eval()(**batch)
         expected = theirs(**{name: batch[name] for name in batch if name in model.inputs})
-    torch.testing.assert_close(start, expected.start_logits)
-    torch.testing.assert_close(end, expected.end_logits)
+        torch.testing.assert_close(start, expected.start_logits)
+        torch.testing.assert_close(end, expected.end_logits)
+        assert torch.equal(model(batch["input_ids"], batch["attention_mask"])[0].isfinite(), start.isfinite())  # as the contract has it
     (tmp_path / "saved").mkdir()
     model.save_pretrained(tmp_path / "saved")
     again = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "saved").eval()

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from mrc import config
+from mrc.config import InputError
 from mrc.decoding import best_spans
 from mrc.features import FeatureDataset
 from mrc.heads import HEADS, ConditionalHead, marginal_logits
@@ -104,6 +105,24 @@ def test_beams_are_searched_as_a_loop_would():
                 assert (float(spans.start_logit[b, n]), float(spans.end_logit[b, n])) == (float(start_logits[b, s]), float(by_start[b, s, e]))
 
 
+def test_a_beam_is_no_exact_search(examples, bert):
+    metrics = Metrics(FeatureDataset(examples[:1], bert, 128, 32), "squad", search="exact")
+    with pytest.raises(InputError, match="a conditional head looks for answers in a beam of its own"):
+        metrics.update([0], torch.zeros(1, 9), torch.zeros(1, 2, 9), torch.zeros(1, 2, dtype=torch.long))
+
+
+def test_where_the_question_is_masked_it_takes_no_place_in_the_search(examples, bert):
+    """Logits that are highest in the question leave no span where they count, and all spans where they do not."""
+    for masked in (False, True):
+        dataset = FeatureDataset(examples[:4], bert, 128, 32, mask_question=masked)
+        metrics, lengths = Metrics(dataset, "squad", n_best=3), dataset.lengths
+        logits = torch.zeros(len(dataset), int(lengths.max()))
+        for row, begin in zip(logits, dataset.context_begin):
+            row[:begin] = 9.0
+        metrics.compute(logits, logits)
+        assert (metrics.without_span == 0) == masked
+
+
 def test_nan_in_a_beam_is_seen():
     start_logits, end_logits, starts = torch.zeros(2, 6), torch.zeros(2, 2, 6), torch.zeros(2, 2, dtype=torch.long)
     end_logits[1, 1, 3] = torch.nan
@@ -115,7 +134,7 @@ def test_nan_in_a_beam_is_seen():
 def test_every_head_learns_some_questions_by_heart_and_is_loaded_again(name, examples, bert, encoder_folder, tmp_path):
     torch.manual_seed(0)
     model = BaselineModel.from_pretrained(encoder_folder, dropout=0.0, head=name)
-    dataset = FeatureDataset(examples[:8], bert, 128, 32, mask_question=True)
+    dataset = FeatureDataset(examples[:8], bert, 128, 32, mask_question=name != "conditional")
     metrics = Metrics(dataset, "squad")
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     batch = {key: torch.from_numpy(value) for key, value in dataset.batch(range(len(dataset))).items()}

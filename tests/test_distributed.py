@@ -146,6 +146,37 @@ def test_a_signal_to_one_process_stops_all(flags, alone, tmp_path):
     assert_alike(tmp_path / "run", alone)
 
 
+GUEST = """
+from torch import nn
+
+class Types(nn.Module):
+    def __init__(self, vocab_size, width=8):
+        super().__init__()
+        self.embedding, self.types, self.out = nn.Embedding(vocab_size, width), nn.Embedding(2, width), nn.Linear(width, 2, bias=False)
+        self.unused = nn.Linear(width, width)
+
+    def forward(self, input_ids, attention_mask, token_type_ids=None):
+        states = self.embedding(input_ids)
+        if token_type_ids is not None:
+            states = states * self.types(token_type_ids)
+        return self.out(states).unbind(dim=2)
+"""
+
+
+def test_a_class_of_ones_own_with_unused_weights_is_trained_by_any_number_and_goes_on_with_more(flags, tmp_path):
+    """What only some inputs use is trained all the same; what none uses keeps no process waiting."""
+    for size in (1, 2):
+        (tmp_path / str(size)).mkdir()
+        (tmp_path / str(size) / "types_guest.py").write_text(GUEST)
+        run(size, *flags, "--model-class", "types_guest:Types", "--batch-size", 12 // size, "--save-every", 4, "--keep", 9, cwd=tmp_path / str(size))
+    assert_alike(tmp_path / "2" / "run", tmp_path / "1" / "run")
+    weights = load_file(tmp_path / "1" / "run" / "last" / "model.safetensors")
+    before = load_file(tmp_path / "1" / "run" / "step-4" / "model.safetensors")
+    assert not torch.equal(weights["module.types.weight"], before["module.types.weight"])
+    run(2, "--resume", "run/step-4", "--model-class", "types_guest:Types", "--batch-size", 6, cwd=tmp_path / "1")
+    assert_alike(tmp_path / "1" / "run", tmp_path / "2" / "run")
+
+
 @pytest.mark.slow
 def test_torchrun_ends_all_when_one_dies_and_the_run_goes_on(flags, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={29500 + os.getpid() % 1000}"]

@@ -28,6 +28,9 @@ def run(config, world):
     from mrc.tokenization import load_tokenizer, train_tokenizer
     from mrc.trainer import Trainer
 
+    if config.fsdp and world.size == 1:
+        raise InputError("--fsdp shares the model out among processes: start several, with torchrun --nproc_per_node=N train.py ...")
+
     # A new run, or one to go on with, whose settings then hold.
     name, checkpoint = f"{data_name(config.model)}-{data_name(config.train_file or config.data)}", None
     if config.resume:

@@ -198,6 +198,8 @@ class TrainConfig(Config):
     keep: int = flag(1, "earlier checkpoints that are kept beside the last and the best", group="checkpoints", at_least=0)
 
     compile: bool = flag(False, "compile the model (torch.compile); pays on a GPU, in runs of more than some minutes", group="speed")
+    fsdp: bool = flag(False, "under torchrun, share the weights, gradients and optimiser state out among the processes (PyTorch's "
+                      "fully_shard), for an encoder that does not fit on one GPU", group="speed")
     gradient_checkpointing: bool = flag(False, "compute activations anew in the backward pass: a third more work, a fraction of the memory",
                                         group="speed")
     attn_implementation: str | None = flag(None, "the encoder's attention (default: sdpa where it has it)", group="speed",
@@ -240,6 +242,9 @@ class TrainConfig(Config):
             raise InputError(f"--lora-rank {self.lora_rank} adapts a pretrained encoder; name one with --model.")
         if self.lora_rank and self.ema_decay:
             raise InputError("--lora-rank and --ema-decay: give one of them.")
+        for name in ("compile", "lora_rank", "ema_decay"):
+            if self.fsdp and getattr(self, name):
+                raise InputError(f"--fsdp and --{name.replace('_', '-')}: give one of them.")
         if self.max_tokens_per_batch and self.max_tokens_per_batch < self.max_length:
             raise InputError(f"--max-tokens-per-batch {self.max_tokens_per_batch} is below --max-length {self.max_length}: "
                              "a batch must hold a window.")

@@ -63,8 +63,11 @@ class CustomModel(SpanModel):
         return cls(model_class, arguments)
 
     @classmethod
-    def load(cls, folder, model_class):
-        """One that `save_pretrained` wrote. model_class: the class that the user trusts to be run; it must be the one saved."""
+    def load(cls, folder, model_class, attention=None):
+        """One that `save_pretrained` wrote. model_class: the class that the user trusts to be run; it must be the one saved.
+
+        attention: its encoder's, as for `BaselineModel.from_pretrained`.
+        """
         config = read_json(Path(folder) / "config.json")
         saved = config["model_class"]
         if model_class != saved:
@@ -72,7 +75,7 @@ class CustomModel(SpanModel):
         arguments = dict(config["arguments"])
         if config["encoder"] is not None:
             encoder_config = dict(config["encoder"])
-            arguments["encoder"] = encoder_of(AutoConfig.for_model(encoder_config.pop("model_type"), **encoder_config))
+            arguments["encoder"] = encoder_of(AutoConfig.for_model(encoder_config.pop("model_type"), **encoder_config), attention)
         model = cls(model_class, arguments)
         load_state(model, folder)
         return model
@@ -149,7 +152,7 @@ def load_model(name_or_path, dropout=0.1, attention_dropout=0.0, attention=None,
     """
     path = Path(name_or_path) / "config.json"
     if path.is_file() and read_json(path).get("architectures") == [CustomModel.__name__]:
-        return CustomModel.load(name_or_path, model_class)
+        return CustomModel.load(name_or_path, model_class, attention)
     config, options = load_config(name_or_path, dropout, attention_dropout, attention, **trust)
     architecture = (config.architectures or [""])[0]
     if head is None and "QuestionAnswering" in architecture and linear_qa_class(config) is None:

@@ -13,7 +13,7 @@ from mrc.batching import INPUTS, make_loader, to_device
 from mrc.config import InputError
 from mrc.decoding import best_spans
 from mrc.device import autocast
-from mrc.distributed import ALONE
+from mrc.distributed import ALONE, is_sharded, some_input
 from mrc.scoring import Gold
 
 NO_SPAN = {"text": "", "probability": 1.0, "start_logit": None, "end_logit": None}  # the empty answer
@@ -253,7 +253,7 @@ def ranges_within(groups):
     return np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: what a sharded model gathers in it, it could not be trained with
 def evaluate(model, metrics, batch_size=64, precision="fp32", world=ALONE, signals=None):
     """Run a model over the dataset of `metrics`, on the device that holds the model, and return the scores.
 
@@ -268,11 +268,15 @@ def evaluate(model, metrics, batch_size=64, precision="fp32", world=ALONE, signa
     model.eval()
     batches, rounds = iter(loader), -(-len(metrics.dataset) // (batch_size * world.size))
     for _ in tqdm(range(rounds), desc="evaluating", unit="batch", leave=False, disable=not (sys.stderr.isatty() and world.is_main)):
-        if (batch := next(batches, None)) is not None:  # the last round may have none for the last processes
+        batch = next(batches, None)  # the last round may have none for the last processes
+        if batch is not None:
             inputs = to_device({name: batch[name] for name in INPUTS if name in batch}, device)
             with autocast(device, precision):
                 logits = model(**inputs)
             metrics.update(batch["feature_index"], *logits)
+        elif is_sharded(model):  # the others wait for this one's shards
+            with autocast(device, precision):
+                model(some_input(device))
         if signals and world.max(signals.received)[0]:
             return None
     parts = world.gather(metrics.collected())

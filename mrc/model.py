@@ -110,7 +110,7 @@ class BaselineModel(SpanModel):
         try:
             encoder = AutoModel.from_config(config, add_pooling_layer=False, attn_implementation=attention)
         except (ImportError, ValueError) as error:
-            raise InputError(f"--attn-implementation {attention}: {' '.join(str(error).split())}") from error
+            raise attention_error(attention, error) or error from error
         with torch.no_grad():
             weight = encoder.embeddings.position_embeddings.weight
             weight.copy_(_sinusoids(*weight.shape) * 2 * config.initializer_range)  # twice the size of a word's
@@ -142,9 +142,7 @@ class BaselineModel(SpanModel):
 
     @classmethod
     def _load_own(cls, folder, config, dropout, attention):
-        if attention:
-            config._attn_implementation = attention
-        model = cls(encoder_of(config), dropout, getattr(config, "mrc_head", "linear"))
+        model = cls(encoder_of(config, attention), dropout, getattr(config, "mrc_head", "linear"))
         load_state(model, folder)
         return model
 
@@ -203,7 +201,7 @@ def load_weights(model_class, name_or_path, config, options):
         with quiet_loading():
             loaded, info = model_class.from_pretrained(name_or_path, config=config, dtype=torch.float32, output_loading_info=True, **options)
     except Exception as error:
-        raise loading_error(name_or_path, "model", error) from error
+        raise attention_error(options["attn_implementation"], error) or loading_error(name_or_path, "model", error) from error
     missing = sorted(key for key in info["missing_keys"] if not key.startswith("qa_outputs.") and "pooler" not in key)
     if missing:
         raise InputError(f"{name_or_path}: its weights lack {len(missing)} tensors of a {type(loaded).__name__}, first '{missing[0]}'; "
@@ -211,10 +209,28 @@ def load_weights(model_class, name_or_path, config, options):
     return loaded, info["missing_keys"]
 
 
-def encoder_of(config):
-    """An encoder with random weights, of the same parts as `from_pretrained` takes: no pooler where there is a class without."""
-    qa_class = linear_qa_class(config)
-    encoder = qa_class(config).base_model if qa_class else AutoModel.from_config(config)
+def attention_error(attention, error):
+    """The InputError for an attention that the encoder has not, or whose package is missing; None for an error of another kind.
+
+    attention: what was asked for, or None.
+    """
+    if attention is None or not isinstance(error, (ImportError, ValueError)) or "ttention" not in str(error):
+        return None
+    return InputError(f"--attn-implementation {attention}: {' '.join(str(error).split())}")
+
+
+def encoder_of(config, attention=None):
+    """An encoder with random weights, of the same parts as `from_pretrained` takes: no pooler where there is a class without.
+
+    attention: as for `BaselineModel.from_pretrained`. Raises InputError if the encoder cannot have it.
+    """
+    if attention:
+        config._attn_implementation = attention
+    try:
+        qa_class = linear_qa_class(config)
+        encoder = qa_class(config).base_model if qa_class else AutoModel.from_config(config)
+    except (ImportError, ValueError) as error:
+        raise attention_error(attention, error) or error from error
     return encoder.get_encoder() if config.is_encoder_decoder else encoder
 
 

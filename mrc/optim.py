@@ -43,18 +43,22 @@ def layer_depths(model):
     encoder = getattr(model, "encoder", None)
     if encoder is None:
         raise InputError("--layer-decay and --freeze-layers: a model of your own has no layers that are known here.")
-    count = getattr(encoder.config, "num_hidden_layers", None)
-    lists = ((name, module) for name, module in encoder.named_modules() if isinstance(module, nn.ModuleList))
-    name, layers = next(((name, module) for name, module in lists if len(module) == count), (None, None))
+    name, layers = next(layer_lists(encoder), (None, None))
     if layers is None:
         raise InputError(f"--layer-decay and --freeze-layers: {type(encoder).__name__} has no layers that can be told apart.")
     inside = {id(parameter): depth for depth, layer in enumerate(layers, start=1) for parameter in layer.parameters()}
     depths, depth = {}, 0
     for parameter_name, parameter in encoder.named_parameters():
         if parameter_name.startswith(name + "."):
-            depth = count + 1  # from here on, what is in no layer follows them
+            depth = len(layers) + 1  # from here on, what is in no layer follows them
         depths[id(parameter)] = inside.get(id(parameter), depth)
-    return {**{id(parameter): count + 1 for parameter in model.parameters()}, **depths}
+    return {**{id(parameter): len(layers) + 1 for parameter in model.parameters()}, **depths}
+
+
+def layer_lists(model):
+    """The names and the lists of layers in a model: the module lists that are as long as a configuration in it has hidden layers."""
+    counts = {getattr(getattr(module, "config", None), "num_hidden_layers", None) for module in model.modules()}
+    return ((name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList) and len(module) in counts)
 
 
 def freeze(model, layers):

@@ -48,9 +48,12 @@ class RunLog:
         """Wait until all is on the disk; return the length in bytes."""
         if self.board:
             self.board.flush()
-        with self.path.open("ab") as file:
-            os.fsync(file.fileno())
-            return file.tell()
+        try:
+            with self.path.open("ab") as file:
+                os.fsync(file.fileno())
+                return file.tell()
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written ({error.strerror}).") from None
 
     def cut(self, length):
         """Forget what was written after it had this length: a resumed run does those steps again."""

@@ -9,14 +9,15 @@ import torch
 
 from mrc.checkpoint import find_resumable, load_settings, resumable
 from mrc.config import InputError, TrainConfig
+from mrc.distributed import load_optimizer_state, optimizer_state
 from mrc.files import read_json
 from mrc.records import data_hashes
 
 FORMAT = 1  # of the state; another version of the program that changes it counts on
 # What a resumed run may be given anew. All else is part of what the run is, and stays.
 MAY_CHANGE = ("resume", "output_dir", "device", "batch_size", "gradient_accumulation_steps", "max_bad_steps", "eval_batch_size", "patience",
-              "save_every", "save_every_minutes", "keep", "compile", "gradient_checkpointing", "attn_implementation", "tf32", "log_every",
-              "tensorboard", "plot", "push_to_hub", "feature_cache")
+              "save_every", "save_every_minutes", "keep", "compile", "fsdp", "gradient_checkpointing", "attn_implementation", "tf32",
+              "log_every", "tensorboard", "plot", "push_to_hub", "feature_cache")
 
 
 @dataclass
@@ -58,9 +59,10 @@ def same_data(config, checkpoint):
 def capture(trainer):
     """The state of a Trainer, for `restore`, in the main process; None in the others. All processes must call it."""
     random_states = trainer.world.gather(_random_state(trainer.device))
+    optimizer = optimizer_state(trainer.optimizer, trainer.world)
     if not trainer.world.is_main:
         return None
-    return {"format": FORMAT, "progress": asdict(trainer.progress), "optimizer": trainer.optimizer.state_dict(),
+    return {"format": FORMAT, "progress": asdict(trainer.progress), "optimizer": optimizer,
             "schedule": trainer.schedule.state_dict(), "scaler": trainer.scaler.state_dict(), "random": random_states,
             # With a moving average, that is what the checkpoint holds as its model; with adapters, what they make of the encoder.
             "trained": [p.detach().clone() for p in _trained(trainer)] if trainer.average or trainer.config.lora_rank else None,
@@ -78,7 +80,7 @@ def restore(trainer, state):
         raise InputError(f"--resume: the training data make {len(trainer.loader.dataset)} windows, and made {state['features']} when the "
                          "run began; a run goes on with the same data alone.")
     trainer.progress = Progress(**state["progress"])
-    trainer.optimizer.load_state_dict(state["optimizer"])
+    load_optimizer_state(trainer.optimizer, state["optimizer"])
     trainer.schedule.load_state_dict(state["schedule"])
     trainer.scaler.load_state_dict(state["scaler"])
     if state["trained"] is not None:

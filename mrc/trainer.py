@@ -14,8 +14,8 @@ from tqdm import tqdm
 from mrc.batching import INPUTS, Collator, make_training_loader, to_device
 from mrc.checkpoint import BEST, LAST, load_state, save_checkpoint
 from mrc.config import InputError, Stopped
-from mrc.device import Work, autocast, choose_precision, peak_memory_mb, steady_memory
-from mrc.distributed import ALONE, gradients_stay_here, leave_out_unused, parallel
+from mrc.device import DTYPES, Work, autocast, choose_precision, peak_memory_mb, steady_memory
+from mrc.distributed import ALONE, gradients_stay_here, in_one_piece, is_sharded, leave_out_unused, parallel, shard, whole
 from mrc.files import write_json
 from mrc.metrics import Metrics, evaluate
 from mrc.optim import WeightAverage, freeze, make_optimizer, make_schedule
@@ -34,7 +34,7 @@ class Trainer:
     """
 
     def __init__(self, model, tokenizer, train_set, eval_set, config, folder, device, world=ALONE):
-        self.model, self.tokenizer, self.config, self.device, self.world = model.to(device), tokenizer, config, device, world
+        self.model, self.tokenizer, self.config, self.device, self.world = model, tokenizer, config, device, world
         self.folder = Path(folder)
         steady_memory(device)
         self.loader = make_training_loader(train_set, config, device, world.rank, world.size)
@@ -50,10 +50,15 @@ class Trainer:
         warmup_steps = int(config.warmup_ratio * self.total_steps) if config.warmup_steps is None else config.warmup_steps
         if config.freeze_layers is not None:
             freeze(model, config.freeze_layers)
-        batch = to_device(Collator(train_set, device)([0]), device)
         self.precision = choose_precision(config.precision, device)
-        with autocast(device, self.precision):
+        # Sharded, the model comes to the device in parts, and a copy on the host is what is saved.
+        sharded = config.fsdp and world.size > 1
+        here = torch.device("cpu") if sharded else device
+        model.to(here)
+        batch = to_device(Collator(train_set, device)([0]), here)
+        with autocast(here, self.precision):
             leave_out_unused(model, {name: batch[name] for name in self.inputs if name in batch})
+        self.whole_model = shard(model, world, device, DTYPES.get(self.precision)) if sharded else model
         if config.compile:
             model.compile(dynamic=True)  # once for all lengths; in place, so that the weights keep their names
         self.parallel = parallel(model, world)
@@ -75,6 +80,7 @@ class Trainer:
         tokens = config.max_tokens_per_batch
         size = f"about {parts * tokens} tokens" if tokens else f"{parts * config.batch_size} windows"
         shared = f" shared by {self.world.size} processes" if self.world.size > 1 else ""
+        shared += ", the model in as many shards" if is_sharded(self.model) else ""
         return f"{self.total_steps} steps of {size}{shared}, {self.precision}"
 
     def resume(self, checkpoint):
@@ -139,7 +145,7 @@ class Trainer:
         self.world.sum(loss_sum)
 
         self.scaler.unscale_(self.optimizer)  # before the clip, which must see the true gradient
-        grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+        grad_norm = whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm))
         if self.scaler.is_enabled():
             scale = self.scaler.get_scale()
             self.scaler.step(self.optimizer)
@@ -206,15 +212,15 @@ class Trainer:
         self.read_losses()
         progress = self.progress
         progress.seconds = time.perf_counter() - self.started
-        state = capture(self)
+        state, model = capture(self), in_one_piece(self.model, self.whole_model)
         if self.world.is_main:
             settings = {"config": self.config.to_dict(), "epoch": progress.epoch + 1, "step": progress.step, "scores": scores or {},
                         "takes_null": self.takes_null, "null_threshold": self.metrics.null_threshold if self.metrics else 0.0,
                         "scorer": self.metrics and self.metrics.scorer, "processes": self.world.size}
             with self.average.in_place() if self.average else nullcontext():
                 if is_best:
-                    save_checkpoint(self.folder / BEST, self.model, self.tokenizer, settings)
-                save_checkpoint(self.folder / LAST, self.model, self.tokenizer, settings, state, self.config.keep)
+                    save_checkpoint(self.folder / BEST, model, self.tokenizer, settings)
+                save_checkpoint(self.folder / LAST, model, self.tokenizer, settings, state, self.config.keep)
         self.saved_step, self.saved_at = progress.step, time.perf_counter()
         self.mark = time.perf_counter()  # the clock of training starts again
 

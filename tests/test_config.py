@@ -37,6 +37,9 @@ def test_help_states_defaults(capsys):
     (["--learning-rate", "0"], "--learning-rate 0.0: must be above 0"),
     (["--learning-rate", "nan"], "--learning-rate nan: must be a finite number"),
     (["--dropout", "1"], "--dropout 1.0: must be below 1"),
+    (["--fsdp", "--ema-decay", "0.9"], "--fsdp and --ema-decay: give one of them"),
+    (["--fsdp", "--compile"], "--fsdp and --compile: give one of them"),
+    (["--fsdp", "--model", "encoder", "--lora-rank", "4"], "--fsdp and --lora-rank: give one of them"),
 ])
 def test_values_out_of_bounds(argv, message):
     with pytest.raises(InputError, match=message):

@@ -13,25 +13,28 @@ import pytest
 import torch
 from conftest import DATA
 from safetensors.torch import load_file
-from test_resume import FORKS, log_of
+from test_custom_architecture import GUESTS
+from test_resume import FORKS, log_of, same
 from test_trainer import SHIFTS
+from transformers import AutoModelForQuestionAnswering
 
 import evaluate
 import train
 from mrc.checkpoint import load_state
-from mrc.config import command_line
+from mrc.config import InputError, command_line
+from mrc.distributed import World, processes, shard, some_input
 from mrc.examples import load_examples, write_squad
+from mrc.model import BaselineModel
 from mrc.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
+shards = pytest.mark.skipif(not hasattr(torch.cpu.Stream, "record_event"), reason="this PyTorch shards models on GPUs alone")
 
 
 def _process(script, cwd, rank, size, port, argv, signalled_at):
     """What torchrun does in each process of one machine. signalled_at: (rank, step), or None."""
     os.chdir(cwd)
-    torch.set_num_threads(1)
-    os.environ.update(TORCHELASTIC_RUN_ID="test", RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1",
-                      MASTER_PORT=str(port))
+    _as_torchrun(rank, size, port)
     sys.stdout = sys.stderr = open(f"output-{rank}.txt", "a", encoding="utf-8", buffering=1)
     if signalled_at and rank == signalled_at[0]:
         step, calls = Trainer.train_step, count(1)
@@ -46,11 +49,21 @@ def _process(script, cwd, rank, size, port, argv, signalled_at):
         {"train.py": train, "evaluate.py": evaluate}[script].main(argv)
 
 
-def run(size, *argv, cwd, script="train.py", status=0, signalled_at=None):
-    """Run a script in `size` processes; return what the first printed."""
+def _as_torchrun(rank, size, port):
+    torch.set_num_threads(1)
+    os.environ.update(TORCHELASTIC_RUN_ID="test", RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1",
+                      MASTER_PORT=str(port))
+
+
+def free_port():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def run(size, *argv, cwd, script="train.py", status=0, signalled_at=None):
+    """Run a script in `size` processes; return what the first printed."""
+    port = free_port()
     argv = [str(part) for part in argv]
     processes = [FORKS.Process(target=_process, args=(script, cwd, rank, size, port, argv, signalled_at)) for rank in range(size)]
     for process in processes:
@@ -175,6 +188,103 @@ def test_a_class_of_ones_own_with_unused_weights_is_trained_by_any_number_and_go
     assert not torch.equal(weights["module.types.weight"], before["module.types.weight"])
     run(2, "--resume", "run/step-4", "--model-class", "types_guest:Types", "--batch-size", 6, cwd=tmp_path / "1")
     assert_alike(tmp_path / "1" / "run", tmp_path / "2" / "run")
+
+
+@shards
+@pytest.mark.parametrize("size, batch_size, accumulation", [(2, 6, 1), (2, 2, 3), (3, 4, 1)])
+def test_shards_train_as_one_and_are_saved_as_one(flags, alone, tmp_path, size, batch_size, accumulation):
+    said = run(size, *flags, "--fsdp", "--batch-size", batch_size, "--gradient-accumulation-steps", accumulation, cwd=tmp_path)
+    assert f"9 steps of 12 windows shared by {size} processes, the model in as many shards, fp32" in said
+    assert_alike(tmp_path / "run", alone)
+    for part in ("best", "last"):
+        names = [sorted(path.name for path in (folder / part).iterdir()) for folder in (tmp_path / "run", alone)]
+        tensors = [load_file(folder / part / "model.safetensors").keys() for folder in (tmp_path / "run", alone)]
+        assert names[0] == names[1] and tensors[0] == tensors[1]
+    AutoModelForQuestionAnswering.from_pretrained(tmp_path / "run" / "best")
+    mine, theirs = (load_state(folder / "last")["optimizer"]["state"] for folder in (tmp_path / "run", alone))
+    assert mine.keys() == theirs.keys()
+    for index in mine:
+        torch.testing.assert_close(mine[index]["exp_avg"], theirs[index]["exp_avg"], atol=1e-4, rtol=0)
+
+
+def _what_it_holds(folder, encoder_folder, rank, size, port):
+    """Sharded in `size` processes: write how many numbers of the weights, and then of their gradients, this one has."""
+    _as_torchrun(rank, size, port)
+    with processes("cpu") as world:
+        model = BaselineModel.from_pretrained(encoder_folder)
+        shard(model, world, torch.device("cpu"))
+        weights = sum(parameter.to_local().numel() for parameter in model.parameters())
+        sum(logits.sum() for logits in model(input_ids=some_input("cpu"))).backward()
+        gradients = sum(parameter.grad.to_local().numel() for parameter in model.parameters())
+        (folder / f"{rank}.json").write_text(json.dumps([weights, gradients]))
+
+
+@shards
+def test_a_process_holds_its_shards_alone(encoder_folder, tmp_path):
+    port = free_port()
+    started = [FORKS.Process(target=_what_it_holds, args=(tmp_path, encoder_folder, rank, 2, port)) for rank in range(2)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(120)
+    held = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    every = sum(parameter.numel() for parameter in BaselineModel.from_pretrained(encoder_folder).parameters())
+    assert [one + other for one, other in zip(*held)] == [every, every]
+    assert all(0.4 * every < count < 0.6 * every for counts in held for count in counts)
+
+
+@shards
+def test_a_sharded_run_goes_on_to_the_bit(flags, tmp_path):
+    argv = [*flags, "--fsdp", "--dropout", 0.2, "--batch-size", 3, "--gradient-accumulation-steps", 2, "--save-every", 2]
+    for name, stop in (("whole", {}), ("cut", {"signalled_at": (1, 5), "status": 143})):
+        (tmp_path / name).mkdir()
+        run(2, *argv, cwd=tmp_path / name, **stop)
+    run(2, "--resume", "run", cwd=tmp_path / "cut")
+    same(tmp_path / "cut" / "run", tmp_path / "whole" / "run")
+
+
+@shards
+def test_a_run_goes_on_in_other_shards_or_in_none(flags, alone, tmp_path):
+    run(2, *flags, "--fsdp", "--batch-size", 6, "--save-every", 5, cwd=tmp_path)
+    for size, argv in ((3, ["--batch-size", 4]), (1, ["--batch-size", 12])):
+        said = run(size, "--resume", "run/step-6", *argv, cwd=tmp_path)
+        assert f"9 steps of 12 windows{' shared by 3 processes, the model in as many shards' if size == 3 else ''}, fp32\n" in said
+        assert_alike(tmp_path / "run", alone)
+    (tmp_path / "plain").mkdir()
+    run(2, *flags, "--batch-size", 6, "--save-every", 5, cwd=tmp_path / "plain")
+    said = run(2, "--resume", "run/step-6", "--fsdp", cwd=tmp_path / "plain")
+    assert "the model in as many shards" in said
+    assert_alike(tmp_path / "plain" / "run", alone)
+
+
+@shards
+@pytest.mark.slow
+@pytest.mark.parametrize("argv, tolerance", [
+    ("--head lstm --freeze-layers 0 --layer-decay 0.9 --gradient-checkpointing", 1e-4),
+    ("--head conditional --label-smoothing 0.1", 1e-4),
+    ("--model-class my_guests:OnEncoder", 1e-4),
+    ("--precision bf16", 0.05),
+    ("--precision fp16", 0.05),
+])
+def test_shards_of_other_models_and_in_other_precisions(flags, tmp_path, argv, tolerance):
+    losses = []
+    for size, batch_size in ((1, 12), (2, 6)):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        (folder / "my_guests.py").write_text(GUESTS)
+        run(size, *flags, *argv.split(), "--batch-size", batch_size, *(["--fsdp"] if size > 1 else []), cwd=folder)
+        losses.append([line["loss"] for line in log_of(folder / "run") if "loss" in line])
+    assert losses[1] == pytest.approx(losses[0], abs=tolerance)
+
+
+def test_what_is_not_sharded(flags, tmp_path, monkeypatch):
+    said = run(1, *flags, "--fsdp", cwd=tmp_path, status=2)
+    assert said == ("train.py: error: --fsdp shares the model out among processes: start several, with torchrun --nproc_per_node=N "
+                    "train.py ...\n")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.delattr(torch.cpu.Stream, "record_event", raising=False)  # as in PyTorch 2.6
+    with pytest.raises(InputError, match="shards models on GPUs alone; for CPUs, take a later version"):
+        shard(torch.nn.Linear(2, 2), World(0, 2), torch.device("cpu"))
 
 
 @pytest.mark.slow

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import DATA, real_data
-from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+from test_custom_architecture import GUESTS
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer, PreTrainedModel
 
 import evaluate
 import train
@@ -17,6 +19,7 @@ from mrc.config import command_line
 from mrc.examples import load_examples, write_squad
 from mrc.features import FeatureDataset
 from mrc.model import BaselineModel
+from mrc.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 
@@ -199,6 +202,70 @@ def test_options_of_answers_and_search(trained, tmp_path, capsys):
 def quick(*argv):
     """Train for two steps in this process."""
     train.main([str(a) for a in (*argv, "--max-steps", 2, "--batch-size", 2, "--max-length", 96, "--stride", 16)])
+
+
+@pytest.fixture
+def settings_of_torch():
+    """Leaves PyTorch's own settings as they were."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
+    yield
+    torch.use_deterministic_algorithms(before[0])
+    torch.set_float32_matmul_precision(before[1])
+    torch.backends.cudnn.benchmark = before[2]
+
+
+@pytest.mark.parametrize("flags, deterministic, products", [([], False, "highest"), (["--deterministic"], True, "highest"),
+                                                            (["--tf32"], False, "high")])
+def test_how_the_device_computes(tmp_path, encoder_folder, data, monkeypatch, settings_of_torch, flags, deterministic, products):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    quick("--model", encoder_folder, "--train-file", data, "--output-dir", tmp_path / "run", *flags)
+    assert torch.are_deterministic_algorithms_enabled() == deterministic
+    assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if deterministic else None)  # without it cuBLAS refuses
+    assert torch.get_float32_matmul_precision() == products
+
+
+KINDS = {"tiny": [], "pretrained": ["--model", "ENCODER"], "other head": ["--model", "ENCODER", "--head", "mlp"],
+         "own class": ["--model", "ENCODER", "--model-class", "my_guests:OnEncoder"]}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request, encoder_folder, data, tmp_path, monkeypatch):
+    """The flags of a run of two steps with a model of one kind, in a working directory that has what they name."""
+    (tmp_path / "my_guests.py").write_text(GUESTS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("my_guests", None)
+    model = [str(encoder_folder) if part == "ENCODER" else part for part in KINDS[request.param]]
+    return [*model, *f"--train-file {data} --max-steps 2 --batch-size 2 --max-length 64 --stride 16 --save-every 1".split()]
+
+
+def test_attention_computed_in_two_ways_is_the_same(kind, monkeypatch):
+    used, fit = [], Trainer.fit
+    monkeypatch.setattr(Trainer, "fit", lambda trainer: used.append(attention_of(trainer.model)) or fit(trainer))
+    lines = []
+    for attention in ("eager", "sdpa"):
+        train.main([*kind, "--dropout", "0", "--log-every", "1", "--attn-implementation", attention, "--output-dir", attention])
+        train.main(["--resume", f"{attention}/step-1"])  # keeps the setting
+        log = [json.loads(line) for line in Path(attention, "log.jsonl").read_text().splitlines()]
+        lines.append([line["loss"] for line in log if "loss" in line])
+    assert used == [{"eager"}, {"eager"}, {"sdpa"}, {"sdpa"}]
+    assert len(lines[0]) == 2 and lines[0] == pytest.approx(lines[1], abs=1e-5)
+
+
+def attention_of(model):
+    """The attentions of the Hugging Face models within a model."""
+    return {module.config._attn_implementation for module in model.modules() if isinstance(module, PreTrainedModel)}
+
+
+@pytest.mark.skipif(find_spec("flash_attn") is not None, reason="flash_attn is installed")
+def test_attention_whose_package_is_missing(kind, capsys):
+    flash = ("--attn-implementation", "flash_attention_2")
+    expected = "script: error: --attn-implementation flash_attention_2: FlashAttention2 has been toggled on, but it cannot be used"
+    assert fails(train.main, capsys, *kind, "--output-dir", "run", *flash).startswith(expected)
+    assert not Path("run").exists()
+    train.main([*kind, "--output-dir", "run"])
+    capsys.readouterr()
+    assert fails(train.main, capsys, "--resume", "run/step-1", *flash).startswith(expected)
 
 
 def test_a_part_of_the_data_is_set_aside_and_found_again(tmp_path, encoder_folder, data, capsys):

@@ -2,12 +2,14 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import BertForQuestionAnswering
 
+from mrc.checkpoint import find_resumable, load_state
 from mrc.config import InputError, TrainConfig
 from mrc.features import FeatureDataset
 from mrc.metrics import Metrics, evaluate
@@ -205,6 +207,41 @@ def test_scoring_every_few_steps_and_running_out_of_patience(examples, bert, enc
     assert (results["step"], results["steps"], results["f1"]) == (6, 12, 80)
     assert [line["step"] for line in log_of(tmp_path / "run") if "f1" in line] == [3, 6, 9, 12]
     assert sorted(p.name for p in (tmp_path / "run").glob("step-*")) == ["step-6", "step-9"]
+
+
+def test_saving_every_few_minutes(examples, bert, encoder_folder, tmp_path, monkeypatch):
+    """Steps of 20 seconds each, by a clock of the test's own: 45 seconds have passed after every third."""
+    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, max_steps=8, eval_every=100, save_every_minutes=0.75,
+                           keep=9)
+    seconds = []
+    monkeypatch.setattr("mrc.trainer.time", SimpleNamespace(perf_counter=lambda: 20.0 * len(seconds)))
+    monkeypatch.setattr("mrc.trainer.span_loss", lambda *arguments: seconds.append(1) or span_loss(*arguments))
+    trainer.fit()
+    assert sorted(path.name for path in (tmp_path / "run").glob("step-*")) == ["step-3", "step-6"]
+    assert load_state(tmp_path / "run" / "last")["progress"]["step"] == 8
+    assert load_state(tmp_path / "run" / "step-6")["progress"]["seconds"] == 120
+
+
+@pytest.mark.parametrize("log_every, place", [(1, "log.jsonl: cannot be written"), (1000, "cannot be written")])
+def test_a_run_whose_folder_is_gone_ends_with_one_sentence(examples, bert, encoder_folder, tmp_path, monkeypatch, log_every, place):
+    """In its place is a file: nobody, root included, can write there. What was saved before, wherever it is now, stays whole."""
+    run, moved = tmp_path / "run", tmp_path / "moved"
+    trainer = make_trainer(examples, bert, encoder_folder, run, False, max_steps=8, log_every=log_every, save_every=2)
+    steps = []
+
+    def loss(*arguments):
+        steps.append(1)
+        if len(steps) == 6:
+            run.rename(moved)
+            run.write_text("")
+        return span_loss(*arguments)
+
+    monkeypatch.setattr("mrc.trainer.span_loss", loss)
+    with pytest.raises(InputError, match=place) as raised:
+        trainer.fit()
+    assert str(run) in str(raised.value) and len(steps) == 6 and "\n" not in str(raised.value)
+    checkpoint = find_resumable(moved)
+    assert checkpoint == moved / "last" and load_state(checkpoint)["progress"]["step"] == 4
 
 
 def test_another_score_can_decide(examples, bert, encoder_folder, tmp_path, monkeypatch):

@@ -230,7 +230,8 @@ class TrainConfig(Config):
             self.data = self.data or "sample"
         if self.model_class and (self.head or self.lora_rank):
             raise InputError(f"--model-class {self.model_class}: a model of your own has its own head; leave out --head and --lora-rank.")
-        if self.model_class and self.model == "tiny" and (self.attention_dropout or self.attn_implementation):
+        # With --resume, the model is that of the run.
+        if self.model_class and self.model == "tiny" and not self.resume and (self.attention_dropout or self.attn_implementation):
             raise InputError(f"--model-class {self.model_class}: --attention-dropout and --attn-implementation are for the encoder that "
                              "--model names.")
         if self.head == "conditional" and (self.search == "exact" or self.mask_question):
@@ -238,7 +239,7 @@ class TrainConfig(Config):
         is_scored = self.data or self.validation_file or self.validation_fraction
         if not is_scored and (self.patience is not None or self.metric_for_best):
             raise InputError("--patience and --metric-for-best need validation data: --validation-file or --validation-fraction.")
-        if self.lora_rank and self.model == "tiny":
+        if self.lora_rank and self.model == "tiny" and not self.resume:
             raise InputError(f"--lora-rank {self.lora_rank} adapts a pretrained encoder; name one with --model.")
         if self.lora_rank and self.ema_decay:
             raise InputError("--lora-rank and --ema-decay: give one of them.")

@@ -122,7 +122,6 @@ def leave_out_unused(model, inputs):
     model.zero_grad(set_to_none=True)
 
 
-
 def some_input(device):
     """Token ids (1, 8) for a forward pass whose result nobody looks at."""
     return torch.ones(1, 8, dtype=torch.long, device=device)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 from mrc.config import InputError
@@ -62,17 +63,27 @@ def parse_json(text, where, first_line=1):
         raise InputError(f"{where}: broken JSON: {error}.") from None
 
 
-def write_json(path, value, indent=None):
-    """Write JSON to `path` whole or not at all: to a file beside it that is then renamed. Raises InputError if it cannot."""
+@contextmanager
+def written_whole(path, newline=None):
+    """A text file that is at `path` whole once the block ends, or not at all: it is written beside and then renamed."""
     path = Path(path)
     aside = path.with_name(path.name + ".tmp")
     try:
         # A lone surrogate has no UTF-8 form; backslashreplace writes it as the JSON escape that it came from.
-        with open(aside, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(value, file, ensure_ascii=False, indent=indent)
+        with open(aside, "w", encoding="utf-8", errors="backslashreplace", newline=newline) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except OSError as error:
+    except OSError:
         aside.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path, value, indent=None):
+    """Write JSON to `path`, whole or not at all. Raises InputError if it cannot."""
+    try:
+        with written_whole(path) as file:
+            json.dump(value, file, ensure_ascii=False, indent=indent)
+    except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}).") from None

@@ -4,13 +4,13 @@ import csv
 import hashlib
 import io
 import json
-import os
 import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 from mrc.config import InputError, PredictConfig, parse_args
+from mrc.files import read_json, write_json, written_whole
 
 RUN = "run.json"  # in the folder of parts: what they were made with
 POLL_SECONDS = 0.2
@@ -93,8 +93,6 @@ def open_parts(folder, made_with, rank, output):
     The first process makes it, the others wait for it. Returns whether there is anything to do: to a process that comes when
     the others have already finished, there is not.
     """
-    from mrc.files import read_json, write_json
-
     if rank == 0 and not (folder / RUN).exists():
         folder.mkdir(exist_ok=True)
         write_json(folder / RUN, made_with)
@@ -111,14 +109,10 @@ def open_parts(folder, made_with, rank, output):
 def answer_part(reader, settings, examples, path):
     """Answer some questions, and write them to `path`, one JSON object a line, whole or not at all."""
     found = reader(examples, **asdict(settings))
-    aside = path.with_suffix(".tmp")
-    with aside.open("w", encoding="utf-8", errors="backslashreplace") as file:
+    with written_whole(path) as file:
         for example, answers in zip(examples, found):
             answers = answers if isinstance(answers, list) else [answers]
             file.write(json.dumps({"id": example.id, "question": example.question, "answers": answers}, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
 
 
 def merge(folder, count, output):
@@ -127,13 +121,9 @@ def merge(folder, count, output):
         print(f"waiting for {len(missing)} parts of other processes", flush=True)
         while not _part(folder, missing[0]).exists():  # torchrun ends this process if another one fails
             time.sleep(POLL_SECONDS)
-    aside = output.with_name(output.name + ".tmp")
-    with aside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+    with written_whole(output, newline="") as file:
         for text in _texts(output.suffix, _records(folder, count)):
             file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, output)
     shutil.rmtree(folder)
 
 

@@ -22,14 +22,14 @@ class RunLog:
     Raises InputError where it cannot be written, or TensorBoard is not installed.
     """
 
-    def __init__(self, folder, tensorboard=False, step=0):
+    def __init__(self, folder, tensorboard=False):
         self.path, self.board = Path(folder) / RUN_FILE, None
         if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
                 raise InputError("--tensorboard needs another package: pip install -e \".[tensorboard]\"") from None
-            self.board = SummaryWriter(folder, purge_step=step + 1 if step else None)
+            self.board = SummaryWriter(folder)
 
     def write(self, line):
         """Append one object; it is with the operating system once this returns."""

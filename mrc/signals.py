@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+from mrc.distributed import is_under_torchrun
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ECHO = 1.0  # seconds; torchrun passes on a Ctrl-C that its processes have had from the terminal already
 
@@ -28,5 +30,5 @@ class StopSignals:
     def _note(self, number, frame):
         if not self.received:
             self.received, self.at = number, time.monotonic()
-        elif "TORCHELASTIC_RUN_ID" not in os.environ or time.monotonic() - self.at > ECHO:
+        elif not is_under_torchrun() or time.monotonic() - self.at > ECHO:
             os._exit(128 + number)

@@ -11,6 +11,11 @@ from inspect import cleandoc
 from typing import get_args, get_type_hints
 
 
+def in_short(text):
+    """A text, or what an error says, as one line that fits into a sentence."""
+    return " ".join(str(text).split())[:200]
+
+
 class InputError(ValueError):
     """What a user gave cannot be used. The message says what is wrong, where, and what to do about it."""
 

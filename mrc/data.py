@@ -16,6 +16,17 @@ def load_data(source, split=None, usual_split="validation", on_bad_answer="repai
     return load_examples(source, on_bad_answer, split, usual_split, problems)
 
 
+def load_questions(source, split=None, count=None):
+    """The first `count` questions of a source (all for None), to be answered or scored. Raises InputError if it holds none.
+
+    Scores compare texts, so it does not matter here where an answer stands.
+    """
+    examples = load_data(source, split, on_bad_answer="skip")
+    if not examples:
+        raise InputError(f"{examples.source}: holds no question.")
+    return examples.head(count)
+
+
 def load_training_data(settings):
     """The training and the validation examples of a run; the second is None where the run has none.
 

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from mrc.batching import INPUTS, make_loader
 from mrc.checkpoint import SETTINGS, find_checkpoint, load_checkpoint
-from mrc.config import Config, InputError, TrainConfig, flag, parse_args
-from mrc.data import load_data
+from mrc.config import Config, InputError, TrainConfig, flag, in_short, parse_args
+from mrc.data import load_questions
 from mrc.features import EXACT_MATCH_TYPE, FeatureDataset, Template
 from mrc.files import write_json
 from mrc.metrics import Metrics
@@ -287,11 +287,9 @@ def as_text(report, out):
 
 def _comparison(config, model, tokenizer, settings, trained):
     """The dataset of --data in windows as trained, and the settings of Metrics."""
-    examples = load_data(config.data, config.split, on_bad_answer="skip")
-    if not examples:
-        raise InputError(f"{examples.source}: holds no question.")
+    examples = load_questions(config.data, config.split, config.max_eval_examples)
     model.check_fits(tokenizer, trained["max_length"])
-    dataset = FeatureDataset(examples.head(config.max_eval_examples), tokenizer, trained["max_length"], trained["stride"],
+    dataset = FeatureDataset(examples, tokenizer, trained["max_length"], trained["stride"],
                              trained["max_question_length"], model.marks_exact_match)
     return dataset, {"scorer": trained["scorer"], "n_best": trained["n_best"], "max_answer_length": trained["max_answer_length"],
                      "search": trained["search"], "takes_null": settings.get("takes_null") or None,
@@ -343,7 +341,7 @@ def _reason(error):
     """The cause of an exporter's error, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return in_short(f"{type(error).__name__}: {error}")
 
 
 def _megabytes(path):

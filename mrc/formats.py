@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from mrc.config import InputError
+from mrc.config import InputError, in_short
 from mrc.files import STDIN, parse_json, read_text
 
 JSON, LINES, TABLES, PARQUET = ".json", (".jsonl", ".ndjson"), (".csv", ".tsv"), ".parquet"
@@ -267,7 +267,7 @@ def _load_parquet(file):
 
 
 def _in_short(error):
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return in_short(error) or type(error).__name__
 
 
 def _choose_split(names, usual_split, source):

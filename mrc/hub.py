@@ -8,7 +8,7 @@ import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, LocalTokenNotFoundError
 
 from mrc.checkpoint import OWN_FILES, WEIGHT_FILES, find_checkpoint
-from mrc.config import Config, InputError, flag, parse_args
+from mrc.config import Config, InputError, flag, in_short, parse_args
 
 LOGIN = "log in with `hf auth login`, or set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)"
 
@@ -77,11 +77,11 @@ def _hub_errors(repo):
     except HfHubHTTPError as error:
         raise InputError(_refusal(repo, error)) from error
     except (HTTPError, ConnectionError) as error:  # the second: HF_HUB_OFFLINE is set
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise InputError(f"{repo}: the Hugging Face hub cannot be reached; check the connection, and that HF_HUB_OFFLINE is not set. "
                          f"({reason})") from error
     except Exception as error:  # files that cannot be read; what carries large files to the hub raises kinds of its own
-        raise InputError(f"{repo}: the upload failed ({' '.join(str(error).split())[:200]}).") from error
+        raise InputError(f"{repo}: the upload failed ({in_short(error)}).") from error
 
 
 def _refusal(repo, error):
@@ -91,4 +91,4 @@ def _refusal(repo, error):
         return f"{repo}: the Hugging Face hub does not know the token: {LOGIN}."
     if status == 403:
         return f"{repo}: the token may not write there: give a repository of your own, or {LOGIN}."
-    return f"{repo}: the Hugging Face hub refused: {' '.join((error.server_message or str(error)).split())[:200]} (status {status})"
+    return f"{repo}: the Hugging Face hub refused: {in_short(error.server_message or error)} (status {status})"

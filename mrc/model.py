@@ -11,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, BertConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_QUESTION_ANSWERING_MAPPING
 
-from mrc.config import InputError
+from mrc.config import InputError, in_short
 from mrc.heads import HEADS
 from mrc.tokenization import loading_error, quiet_loading
 
@@ -239,7 +239,7 @@ def load_state(model, folder):
     try:
         model.load_state_dict(load_file(Path(folder) / WEIGHTS))
     except Exception as error:  # safetensors and torch each raise their own kinds
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise InputError(f"{folder}: its weights are not those of the model that its config.json describes ({reason}).") from error
     model.head_is_new = False
 

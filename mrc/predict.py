@@ -28,6 +28,7 @@ def main(argv=None):
 
 def predict(config, output):
     """Answer the questions of a PredictConfig, this process's share of them; the main one puts all together."""
+    from mrc.data import load_questions
     from mrc.distributed import is_under_torchrun, place  # torch takes seconds to load
 
     rank, processes, local_rank = place()
@@ -38,7 +39,7 @@ def predict(config, output):
     from mrc.reader import Reader
 
     started = time.perf_counter()
-    examples = load_questions(config)
+    examples = load_questions(config.data, config.split, config.max_examples)
     if config.device == "auto" and is_under_torchrun():
         config.device = _own_device(local_rank)
     reader, settings = Reader.of(config)
@@ -61,15 +62,6 @@ def predict(config, output):
         print(f"\nquestions    {len(examples)}\nseconds      {seconds:.0f}\nanswers      {output}")
         if output.suffix == ".json" and any(example.is_labelled for example in examples):
             print(f"\nNext: python evaluate.py --predictions {output} --data {config.data}")
-
-
-def load_questions(config):
-    from mrc.data import load_data
-
-    examples = load_data(config.data, config.split, on_bad_answer="skip")
-    if not examples:
-        raise InputError(f"{examples.source}: holds no question.")
-    return examples.head(config.max_examples)
 
 
 def fingerprint(config, settings, examples):

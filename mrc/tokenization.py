@@ -9,7 +9,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging as hf_logging
 
-from mrc.config import InputError
+from mrc.config import InputError, in_short
 
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
 
@@ -48,7 +48,7 @@ def load_tokenizer(name_or_path, trust_remote_code=False):
 
 def loading_error(name_or_path, what, error):
     """The InputError for a tokenizer or model that could not be loaded: what failed, and what to do about it."""
-    reason = " ".join(str(error).split())[:200]
+    reason = in_short(error)
     if is_path(name_or_path):
         return InputError(f"{name_or_path}: no such folder.")
     if "safetensors" in reason:

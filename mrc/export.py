@@ -290,7 +290,7 @@ def _comparison(config, model, tokenizer, settings, trained):
     examples = load_questions(config.data, config.split, config.max_eval_examples)
     model.check_fits(tokenizer, trained["max_length"])
     dataset = FeatureDataset(examples, tokenizer, trained["max_length"], trained["stride"],
-                             trained["max_question_length"], model.marks_exact_match)
+                             trained["max_question_length"], model.marks_exact_match, mask_question=trained["mask_question"])
     return dataset, {"scorer": trained["scorer"], "n_best": trained["n_best"], "max_answer_length": trained["max_answer_length"],
                      "search": trained["search"], "takes_null": settings.get("takes_null") or None,
                      "null_threshold": settings.get("null_threshold", 0.0)}

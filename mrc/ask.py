@@ -5,9 +5,9 @@ import os
 import re
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from mrc.config import AskConfig, InputError, parse_args
+from mrc.files import read_text
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])|\n+")
 WIDTH = 300  # characters of a sentence that are shown around an answer
@@ -37,14 +37,7 @@ def main(argv=None):
 
 def read_context(given):
     """A context from the command line: itself, or what a file or standard input holds. Raises InputError."""
-    if not given.startswith("@"):
-        return given
-    try:
-        return sys.stdin.read() if given == "@-" else Path(given[1:]).read_text("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{given[1:]}: cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{given[1:]}: byte {error.start} is not UTF-8; convert the file to UTF-8.") from None
+    return read_text(given[1:]) if given.startswith("@") else given
 
 
 def ask(reader, settings, question, context):

@@ -62,7 +62,7 @@ def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(typed) + "\n"))
     main(["ask", str(reader_folder)])
     out = capsys.readouterr().out
-    assert "29 characters." in out and "error: absent.txt: cannot be read" in out and f"{len(CONTEXT)} characters." in out
+    assert "29 characters." in out and "error: absent.txt: no such file" in out and f"{len(CONTEXT)} characters." in out
     assert "Another\n\ntext" in out and ":load FILE   read a text" in out
     best = " ".join(reader(question=QUESTION, context=CONTEXT)["answer"].split())
     assert f"[{best}]" in out and "never read" not in out
@@ -89,7 +89,7 @@ def test_long_sentences_and_no_answer():
 @pytest.mark.parametrize("argv, message", [
     (["--question", "x"], "--question needs a --context"),
     (["--json"], "--json works with --question alone"),
-    (["--question", "x", "--context", "@absent"], "absent: cannot be read"),
+    (["--question", "x", "--context", "@absent"], "absent: no such file"),
     (["--question", " ", "--context", "x"], "the question is empty"),
     (["--max-seq-len", "4096"], "max_seq_len=4096: the model has 512 positions"),
     (["--max-seq-len", "64", "--doc-stride", "60"], "doc_stride=60: too large"),

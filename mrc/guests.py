@@ -157,7 +157,7 @@ def load_model(name_or_path, dropout=0.1, attention_dropout=0.0, attention=None,
     architecture = (config.architectures or [""])[0]
     if head is None and "QuestionAnswering" in architecture and linear_qa_class(config) is None:
         return QuestionAnsweringModel(load_weights(AutoModelForQuestionAnswering, name_or_path, config, options)[0])
-    return BaselineModel.from_pretrained(name_or_path, dropout, attention_dropout, attention, head, **trust)
+    return BaselineModel.of_config(name_or_path, config, options, dropout, head)
 
 
 def import_class(model_class):

@@ -125,9 +125,14 @@ class BaselineModel(SpanModel):
         for the fastest that the encoder has without another package. head: a name in HEADS; None for the checkpoint's own, or
         linear where it has none. trust: see `load_config`. Raises InputError if it cannot be had.
         """
-        config, options = load_config(name_or_path, dropout, attention_dropout, attention, **trust)
+        return cls.of_config(name_or_path, *load_config(name_or_path, dropout, attention_dropout, attention, **trust), dropout, head)
+
+    @classmethod
+    def of_config(cls, name_or_path, config, options, dropout=0.1, head=None):
+        """The same, with what `load_config` gave."""
         if config.architectures == [cls.__name__]:
-            model = cls._load_own(Path(name_or_path), config, dropout, attention)
+            model = cls(encoder_of(config, options["attn_implementation"]), dropout, getattr(config, "mrc_head", "linear"))
+            load_state(model, name_or_path)
             return model if head in (None, model.head_name) else cls(model.encoder, dropout, head)
         config.num_labels = 2
         qa_class = linear_qa_class(config)
@@ -138,12 +143,6 @@ class BaselineModel(SpanModel):
         if head in (None, "linear"):
             model.head.load_state_dict(loaded.qa_outputs.state_dict())
             model.head_is_new = "qa_outputs.weight" in missing
-        return model
-
-    @classmethod
-    def _load_own(cls, folder, config, dropout, attention):
-        model = cls(encoder_of(config, attention), dropout, getattr(config, "mrc_head", "linear"))
-        load_state(model, folder)
         return model
 
     def add_adapters(self, rank, dropout=0.0):

@@ -2,7 +2,7 @@
 
 import time
 
-from mrc.config import EvalConfig, InputError, TrainConfig, command_line, parse_args
+from mrc.config import EvalConfig, InputError, command_line, parse_args
 
 AS_TRAINED = {  # settings that default to the training run's: name here -> name there
     "max_length": "max_length", "stride": "stride", "max_question_length": "max_question_length", "precision": "precision",
@@ -50,7 +50,7 @@ def answer_and_score(config, world):
     # The questions, and the windows on their contexts.
     examples = load_questions(config, trained)
     dataset = FeatureDataset(examples, tokenizer, config.max_length, config.stride, config.max_question_length, model.marks_exact_match,
-                             config.feature_cache, bool(trained.get("mask_question")))
+                             config.feature_cache, trained["mask_question"])
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")
     if dataset.report():
         print(dataset.report())
@@ -182,16 +182,15 @@ def count_missing(path, predictions, examples):
 
 def fill_in(config, settings, model):
     """Set what the command line left open to what the run was trained with, or to the defaults for any model; return these."""
-    trained = settings.get("config")
+    from mrc.checkpoint import as_trained
+
     if config.data is None:
-        if trained is None:
+        if not settings.get("config"):
             raise InputError(f"--data is needed: {config.checkpoint} does not say what it was validated on.")
-        config.max_eval_examples = config.max_eval_examples or trained["max_eval_examples"]
+        config.max_eval_examples = config.max_eval_examples or settings["config"]["max_eval_examples"]
     if config.null_threshold is None:
         config.null_threshold = settings.get("null_threshold", 0.0)
-    defaults = TrainConfig(model=str(config.checkpoint)).to_dict()
-    defaults["max_length"] = min(defaults["max_length"], model.max_length or defaults["max_length"])
-    trained = {**defaults, **(trained or {})}
+    trained = as_trained(settings, model)
     for name, name_there in AS_TRAINED.items():
         if getattr(config, name) is None:
             setattr(config, name, trained[name_there])

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 from itertools import count
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from safetensors import SafetensorError
 
 from mrc import __version__
 from mrc.card import CARD, card_text
-from mrc.config import InputError
+from mrc.config import InputError, TrainConfig
 from mrc.files import read_json, sha256, write_json
 from mrc.guests import load_model
 from mrc.model import WEIGHTS
@@ -202,6 +203,13 @@ def load_settings(checkpoint):
     """What `save_checkpoint` was given, or an empty dict for a checkpoint that was made elsewhere. Raises InputError."""
     path = Path(checkpoint) / SETTINGS
     return read_json(path) if path.is_file() else {}
+
+
+def as_trained(settings, model):
+    """The config of the run that a checkpoint's settings are of, as a dict; for one that was made elsewhere, the defaults for a
+    pretrained model, with windows no longer than it has positions."""
+    defaults = TrainConfig(model="pretrained").to_dict()
+    return {**defaults, "max_length": min(defaults["max_length"], model.max_length or sys.maxsize), **(settings.get("config") or {})}
 
 
 def load_checkpoint(checkpoint, model_class=None, trust_remote_code=False, allow_pickle=False):

@@ -17,8 +17,8 @@ from torch import nn
 from tqdm import tqdm
 
 from mrc.batching import INPUTS, make_loader
-from mrc.checkpoint import SETTINGS, find_checkpoint, load_checkpoint
-from mrc.config import Config, InputError, TrainConfig, flag, in_short, parse_args
+from mrc.checkpoint import SETTINGS, as_trained, find_checkpoint, load_checkpoint
+from mrc.config import Config, InputError, flag, in_short, parse_args
 from mrc.data import load_questions
 from mrc.features import EXACT_MATCH_TYPE, FeatureDataset, Template
 from mrc.files import write_json
@@ -79,8 +79,7 @@ def export(config):
     checkpoint = find_checkpoint(config.checkpoint)
     model, tokenizer, settings = load_checkpoint(checkpoint, config.model_class, config.trust_remote_code, config.allow_pickle)
     model.eval()
-    trained = {**TrainConfig(model=str(checkpoint)).to_dict(), **(settings.get("config") or {})}
-    trained["max_length"] = min(trained["max_length"], model.max_length or trained["max_length"])
+    trained = as_trained(settings, model)
     comparison = _comparison(config, model, tokenizer, settings, trained) if config.data else None
 
     with _whole_folder(folder) as aside:

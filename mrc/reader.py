@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from mrc.batching import INPUTS
-from mrc.checkpoint import find_checkpoint, load_checkpoint
+from mrc.checkpoint import as_trained, find_checkpoint, load_checkpoint
 from mrc.config import InputError
 from mrc.decoding import best_spans, log_probabilities
 from mrc.device import DTYPES, choose_device
@@ -84,18 +84,17 @@ class Reader:
     def __init__(self, model, tokenizer, settings=None, device="auto", dtype=None):
         self.device, self.settings = _device(device), settings or {}
         self.model, self.tokenizer = model.to(self.device, _dtype(dtype)).eval(), tokenizer
-        trained = self.settings.get("config", {})
+        trained = as_trained(self.settings, model)
         self.takes_null, self.null_threshold = bool(self.settings.get("takes_null")), self.settings.get("null_threshold", 0.0)
         self.limit = min(model.max_length or sys.maxsize, tokenizer.model_max_length)  # tokens that the model can take
-        self.max_seq_len = min(trained.get("max_length", 384), self.limit)
-        self.max_question_len = trained.get("max_question_length", 64)
+        self.max_seq_len = min(trained["max_length"], self.limit)
+        self.max_question_len = trained["max_question_length"]
         room = self.max_seq_len - len(Template.of(tokenizer)) - self.max_question_len
         if room < 1:  # a model with few positions
             self.max_question_len = max(1, self.max_seq_len // 4)
             room = self.max_seq_len - len(Template.of(tokenizer)) - self.max_question_len
-        stride = trained.get("stride")
-        self.doc_stride = stride if stride is not None and stride < room else min(128, self.max_seq_len // 2, room // 2)
-        self.mask_question = bool(trained.get("mask_question"))
+        self.doc_stride = trained["stride"] if trained["stride"] < room else min(128, self.max_seq_len // 2, room // 2)
+        self.mask_question = trained["mask_question"]
         model.check_fits(tokenizer, self.max_seq_len)
         self._tokenizing = threading.Lock()  # a fast tokenizer may not be set up anew while another thread uses it
 

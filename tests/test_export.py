@@ -203,6 +203,16 @@ def test_the_folder_and_its_table(exported, checkpoint, tmp_path, capsys):
     assert score(OnnxReader(exported / "model_int8.onnx"), metrics) == {name: int8[name] for name in ("exact_match", "f1", "total")}
 
 
+def test_the_comparison_reads_windows_as_trained(checkpoint, tmp_path, monkeypatch):
+    model, tokenizer, settings = load_checkpoint(checkpoint)
+    settings["config"].update(mask_question=True, stride=7)
+    save_checkpoint(tmp_path / "masked", model, tokenizer, settings)
+    read = []
+    monkeypatch.setattr("mrc.export.compare", lambda readers, dataset, *_, **settings: read.append(dataset) or {})
+    export(ExportConfig(checkpoint=str(tmp_path / "masked"), out=str(tmp_path / "out"), data=str(DATA / "squad.json")))
+    assert read[0].mask_question and len(read[0]) == len(FeatureDataset(read[0].examples, tokenizer, 96, 7))
+
+
 def test_the_page_runs_without_pytorch_as_it_stands(exported, monkeypatch, capsys):
     monkeypatch.chdir(exported.parent)
     page = (ROOT / "docs" / "export.md").read_text("utf-8")

@@ -55,10 +55,13 @@ class RunLog:
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror}).") from None
 
-    def cut(self, length):
-        """Forget what was written after it had this length: a resumed run does those steps again."""
+    def cut(self, length, step):
+        """Forget what was written after it had this length, of later steps than `step`: a resumed run does those again."""
         if self.path.exists() and self.path.stat().st_size > length:
             os.truncate(self.path, length)
+        if self.board:
+            self.board.close()
+            self.board = type(self.board)(self.board.log_dir, purge_step=step + 1)
 
 
 def provenance(config):

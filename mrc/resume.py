@@ -93,7 +93,7 @@ def restore(trainer, state):
     else:  # a process that the run did not have before
         torch.manual_seed(trainer.config.seed + rank + 1000 * trainer.progress.step)
     if trainer.world.is_main:
-        trainer.records.cut(state["log_bytes"])
+        trainer.records.cut(state["log_bytes"], trainer.progress.step)
 
 
 def _trained(trainer):

@@ -189,6 +189,14 @@ def test_what_cannot_be_resumed(whole, tmp_path, argv, message):
     assert message in run(*argv, cwd=tmp_path, status=2)
 
 
+def test_tensorboard_shows_no_step_twice(flags, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
+    run(*flags, "--log-every", "1", "--tensorboard", cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 10), status=-signal.SIGKILL)
+    run("--resume", "run", "--tensorboard", cwd=tmp_path)
+    board = accumulator(str(tmp_path / "run")).Reload()
+    assert [event.step for event in board.Scalars("train/loss")] == list(range(1, 19))
+
+
 def test_changed_data_are_noticed(flags, whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
     record = json.loads((tmp_path / "run" / "config.json").read_text())

@@ -73,6 +73,18 @@ def place():
     return tuple(int(os.environ[name]) for name in names) if is_under_torchrun() else (0, 1, 0)
 
 
+def own_device(device):
+    """What --device means for this one of torchrun's processes, each of which takes a GPU of its own. Raises InputError if it names
+    one GPU for all of them."""
+    if not is_under_torchrun():
+        return device
+    if device.startswith("cuda:"):
+        raise InputError(f"--device {device}: torchrun's processes take a GPU each; use --device cuda, and choose among the GPUs with "
+                         "CUDA_VISIBLE_DEVICES.")
+    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    return f"cuda:{place()[2]}" if on_gpu else device
+
+
 @contextmanager
 def processes(device):
     """Join the processes that torchrun has started, if it has: gives the World. device: what --device asks for.
@@ -83,7 +95,7 @@ def processes(device):
     if not is_under_torchrun():
         yield ALONE
         return
-    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    on_gpu = own_device(device).startswith("cuda")
     if on_gpu:
         torch.cuda.set_device(local_rank)
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")

@@ -29,9 +29,9 @@ def main(argv=None):
 def predict(config, output):
     """Answer the questions of a PredictConfig, this process's share of them; the main one puts all together."""
     from mrc.data import load_questions
-    from mrc.distributed import is_under_torchrun, place  # torch takes seconds to load
+    from mrc.distributed import own_device, place  # torch takes seconds to load
 
-    rank, processes, local_rank = place()
+    rank, processes, _ = place()
     if output.exists() and rank == 0:
         raise InputError(f"--output {output}: is there already; choose another name, or remove it.")
     if not output.parent.is_dir():
@@ -40,8 +40,7 @@ def predict(config, output):
 
     started = time.perf_counter()
     examples = load_questions(config.data, config.split, config.max_examples)
-    if config.device == "auto" and is_under_torchrun():
-        config.device = _own_device(local_rank)
+    config.device = own_device(config.device)
     reader, settings = Reader.of(config)
     parts = [examples[at : at + config.part_size] for at in range(0, len(examples), config.part_size)]
     folder = output.with_name(output.name + ".parts")
@@ -150,9 +149,3 @@ def _texts(suffix, records):
 
 def _part(folder, n):
     return folder / f"part-{n:06}.jsonl"
-
-
-def _own_device(local_rank):
-    import torch
-
-    return f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"

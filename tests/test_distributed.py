@@ -22,7 +22,7 @@ import evaluate
 import train
 from mrc.checkpoint import load_state
 from mrc.config import InputError, command_line
-from mrc.distributed import World, processes, shard, some_input
+from mrc.distributed import World, own_device, processes, shard, some_input
 from mrc.examples import load_examples, write_squad
 from mrc.model import BaselineModel
 from mrc.trainer import Trainer
@@ -275,6 +275,18 @@ def test_shards_of_other_models_and_in_other_precisions(flags, tmp_path, argv, t
         run(size, *flags, *argv.split(), "--batch-size", batch_size, *(["--fsdp"] if size > 1 else []), cwd=folder)
         losses.append([line["loss"] for line in log_of(folder / "run") if "loss" in line])
     assert losses[1] == pytest.approx(losses[0], abs=tolerance)
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch):
+    assert own_device("cuda:1") == "cuda:1"
+    for name, value in (("TORCHELASTIC_RUN_ID", "test"), ("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [own_device(device) for device in ("auto", "cuda", "cpu")] == ["cuda:1", "cuda:1", "cpu"]
+    with pytest.raises(InputError, match="--device cuda:0: torchrun's processes take a GPU each"), processes("cuda:0"):
+        pass
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert own_device("auto") == "auto"
 
 
 def test_what_is_not_sharded(flags, tmp_path, monkeypatch):

@@ -79,7 +79,8 @@ def _results(scores, scored_on):
 def _about(model, tokenizer, base, data, settings):
     start = "from random weights" if base == "tiny" else f"from `{_short(base)}`" if base else ""
     trained = f", trained {start}" + (f" on `{_short(data)}`" if data else "") if start else ""
-    threshold, parameters = settings.get("null_threshold", 0.0), sum(parameter.numel() for parameter in model.parameters())
+    threshold = settings.get("null_threshold", 0.0)
+    parameters = sum(parameter.numel() for name, parameter in model.named_parameters() if ".lora_" not in name)  # those are merged
     null = (f" It may also give no answer: where the null score exceeds the best span's by more than {threshold:.4g}."
             if settings.get("takes_null") else "")
     return ("An extractive question-answering reader: given a question and a context, it marks the span of the context that answers"

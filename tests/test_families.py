@@ -198,6 +198,8 @@ def test_adapters_are_trained_resumed_and_merged(encoder_folder, tmp_path, monke
                if not torch.equal(a, b)}
     assert changed and all(name.endswith("weight") and "embeddings" not in name and "LayerNorm" not in name for name in changed)
     AutoModelForQuestionAnswering.from_pretrained("whole/best")
+    millions = sum(parameter.numel() for parameter in merged.parameters()) / 1e6
+    assert f" {millions:.1f}M parameters" in Path("whole/best/README.md").read_text()
 
 
 @pytest.mark.parametrize("argv, message", [

@@ -16,14 +16,11 @@ def run(config, world):
     """One run, from its settings to its last line, in each of the processes that share it."""
     import torch
 
-    from mrc.checkpoint import data_name, discard_unborn, latest_run_folder, new_run_folder
-    from mrc.data import bad_answer_records, leak_warning, load_training_data
+    from mrc.checkpoint import data_name, discard_unborn, latest_run_folder
     from mrc.device import choose_device, set_up
     from mrc.features import FeatureDataset
-    from mrc.files import write_json
     from mrc.guests import make_model
     from mrc.hub import prepare_repo, push
-    from mrc.records import provenance
     from mrc.resume import resumed, same_data
     from mrc.tokenization import load_tokenizer, train_tokenizer
     from mrc.trainer import Trainer
@@ -41,15 +38,7 @@ def run(config, world):
     torch.manual_seed(config.seed)
 
     # Questions on contexts, to train on and to be scored on.
-    train, validation = load_training_data(config.to_dict())
-    labelled = train.trainable()
-    without_label, train = len(train) - len(labelled), labelled.head(config.max_train_examples)
-    if not train:
-        raise InputError(f"{train.source}: holds no question that can be trained on.")
-    if validation is not None:
-        validation = validation.head(config.max_eval_examples)
-        if not validation:
-            raise InputError(f"{validation.source}: holds no question to score.")
+    train, validation, without_label = questions(config)
 
     # A tokenizer, an encoder, a head on top.
     if config.model == "tiny" and not checkpoint:
@@ -68,23 +57,12 @@ def run(config, world):
     # The run's folder, which one process makes.
     if config.push_to_hub and world.is_main:
         prepare_repo(config.push_to_hub)  # so that a missing token or permission does not come out after a week
-    folder = checkpoint.parent if checkpoint else None
-    if world.is_main and not checkpoint:
-        folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
-        write_json(folder / "config.json", {**config.to_dict(), **provenance(config)}, indent=2)
-    folder = world.broadcast(folder)
-    head = "pretrained" if not model.head_is_new else "new"
+    folder = world.broadcast(run_folder(config, name, checkpoint) if world.is_main else None)
+    head = "new" if model.head_is_new else "pretrained"
     print(f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters, "
           f"{head} head; {device}; run in {folder}")
-    left_out = f"{without_label} questions have no answer to train on and are left out." if without_label else ""
-    reports = [train.report(), left_out, train_set.report()]
-    if validation:
-        reports += [validation.report(), eval_set.report(), leak_warning(train, validation)]
-    for report in filter(None, dict.fromkeys(reports)):  # the same only once, where one file is both
-        print(report)
-    if (bad_answers := bad_answer_records(train, validation)) and world.is_main:
-        write_json(folder / "bad_answers.json", bad_answers, indent=2)
-        print(f"The answers not at their answer_start are listed in {folder / 'bad_answers.json'}.")
+    if world.is_main:
+        tell_of_oddities(train_set, eval_set, without_label, folder)
 
     # The loop.
     try:
@@ -104,6 +82,52 @@ def run(config, world):
     print(summary(trainer.fit(), folder))
     if config.push_to_hub and world.is_main:
         print(f"pushed to {push(folder / 'best', config.push_to_hub)}", flush=True)
+
+
+def questions(config):
+    """-> the questions to train on; those to be scored on, or None; how many were left out, having no answer to train on."""
+    from mrc.data import load_training_data
+
+    train, validation = load_training_data(config.to_dict())
+    labelled = train.trainable()
+    without_label, train = len(train) - len(labelled), labelled.head(config.max_train_examples)
+    if not train:
+        raise InputError(f"{train.source}: holds no question that can be trained on.")
+    if validation is not None:
+        validation = validation.head(config.max_eval_examples)
+        if not validation:
+            raise InputError(f"{validation.source}: holds no question to score.")
+    return train, validation, without_label
+
+
+def run_folder(config, name, checkpoint):
+    """The folder of the run that a checkpoint is of, or a new one, with the record of what the run is made of."""
+    from mrc.checkpoint import new_run_folder
+    from mrc.files import write_json
+    from mrc.records import provenance
+
+    if checkpoint:
+        return checkpoint.parent
+    folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
+    write_json(folder / "config.json", {**config.to_dict(), **provenance(config)}, indent=2)
+    return folder
+
+
+def tell_of_oddities(train_set, eval_set, without_label, folder):
+    """Say what in the data was left out, cut or mended, each thing once; list the answers that are not where they should be."""
+    from mrc.data import bad_answer_records, leak_warning
+    from mrc.files import write_json
+
+    train, validation = train_set.examples, eval_set and eval_set.examples
+    left_out = f"{without_label} questions have no answer to train on and are left out." if without_label else ""
+    reports = [train.report(), left_out, train_set.report()]
+    if validation:
+        reports += [validation.report(), eval_set.report(), leak_warning(train, validation)]
+    for report in filter(None, dict.fromkeys(reports)):  # the same only once, where one file is both
+        print(report)
+    if bad_answers := bad_answer_records(train, validation):
+        write_json(folder / "bad_answers.json", bad_answers, indent=2)
+        print(f"The answers not at their answer_start are listed in {folder / 'bad_answers.json'}.")
 
 
 def summary(results, folder):

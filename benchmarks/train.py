@@ -2,11 +2,14 @@
 
     python benchmarks/train.py --model ENCODER --data train.json [--features 128] [--batch-size 16] [--threads 2]
     python benchmarks/train.py --model ENCODER --data train.json --device cuda --precision bf16 --batch-size 32 --features 4096
+    python benchmarks/train.py --model ENCODER --data train.json --features 768 --learning-rate 2e-4 --score dev.json --seeds 1 2 3
 
 The recipe is that of Hugging Face's course and examples: `datasets.map` over windows, `AutoModelForQuestionAnswering`,
 `DataCollatorWithPadding`, a shuffled DataLoader, AdamW with linear warm-up, clipping (pip install -e ".[bench]"). Both train one
 epoch on the same windows, each in a process of its own, so that its peak memory is its own; what is timed begins when data and
 model are ready. "matrix products" is how fast the device multiplies matrices of the encoder's sizes and nothing else.
+
+With --score the trained models are compared as well: each seed trains both, and evaluate.py scores both with the same settings.
 """
 
 import argparse
@@ -17,6 +20,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import mean, stdev
+
+ROOT = Path(__file__).parents[1]
 
 
 def ours(args):
@@ -30,7 +36,8 @@ def ours(args):
 
     tokenizer, dataset = load_tokenizer(args.model), make_dataset(args)
     model = BaselineModel.from_pretrained(args.model)
-    config = TrainConfig(model=args.model, epochs=1, batch_size=args.batch_size, precision=args.precision, log_every=1000)
+    config = TrainConfig(model=args.model, epochs=1, batch_size=args.batch_size, precision=args.precision, log_every=1000,
+                         learning_rate=args.learning_rate, seed=args.seed)
     inside = 0.0  # seconds in the model, its backward pass and the optimiser: what no loop can save
 
     def timed(function):
@@ -49,6 +56,7 @@ def ours(args):
         trainer.optimizer.step, torch.nn.utils.clip_grad_norm_ = timed(trainer.optimizer.step), timed(torch.nn.utils.clip_grad_norm_)
         cpu = time.process_time()
         results = trainer.fit()
+    keep(model, tokenizer, args.keep)
     seconds, done = results["train_seconds"], trainer.progress
     return {"features": len(dataset), "seconds": seconds, "cpu": time.process_time() - cpu, "mb": peak_memory_mb(trainer.device),
             "padding": 1 - done.tokens / done.cells, "flops": done.flops, "overhead": 1 - inside / seconds}
@@ -97,7 +105,7 @@ def recipe(args):
     precision = choose_precision(args.precision, device)
     work = Work(model, device, precision)
     work.attention = model.config.num_hidden_layers * model.config.hidden_size
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate, weight_decay=0.01)
     schedule = get_linear_schedule_with_warmup(optimizer, len(loader) // 10, len(loader))
     tokens = cells = flops = 0
     started, cpu = time.perf_counter(), time.process_time()
@@ -112,8 +120,17 @@ def recipe(args):
         schedule.step()
         optimizer.zero_grad()
     loss.item()  # waits for the device
-    return {"features": len(dataset), "seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu,
-            "mb": peak_memory_mb(device), "padding": 1 - tokens / cells, "flops": flops}
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    keep(model, tokenizer, args.keep)
+    return {"features": len(dataset), "seconds": seconds, "cpu": cpu, "mb": peak_memory_mb(device), "padding": 1 - tokens / cells,
+            "flops": flops}
+
+
+def keep(model, tokenizer, folder):
+    """Save a trained model as a Hugging Face checkpoint, if it is to be scored."""
+    if folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def make_dataset(args):
@@ -161,21 +178,37 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"))
+    parser.add_argument("--learning-rate", type=float, default=5e-5)
+    parser.add_argument("--score", metavar="DEV.json", help="score what was trained")
+    parser.add_argument("--questions", type=int, default=500, help="how many of its questions (default: 500)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="train both once with each")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--keep", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
         import torch
 
         torch.set_num_threads(args.threads)
-        torch.manual_seed(0)
+        torch.manual_seed(args.seed)
         print(json.dumps(SIDES[args.side](args)))
         return
 
-    def measure(side):
-        command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads), "PYTHONPATH": str(Path(__file__).parents[1])}
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-        return json.loads(done.stdout.splitlines()[-1])
+    def run(script, *flags):
+        environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([sys.executable, script, *flags], check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        return done.stdout
+
+    def measure(side, seed=args.seeds[0]):
+        """Train one side, and score it if asked to."""
+        with tempfile.TemporaryDirectory() as folder:
+            flags = [*sys.argv[1:], "--side", side, "--seed", str(seed), *(["--keep", folder] if args.score else [])]
+            measured = json.loads(run(__file__, *flags).splitlines()[-1])
+            if args.score and side != "products":
+                run(ROOT / "evaluate.py", "--checkpoint", folder, "--data", args.score, "--max-eval-examples", str(args.questions),
+                    "--max-length", "384", "--stride", "128", "--device", args.device, "--output-dir", f"{folder}/scores")
+                measured["scores"] = json.loads(Path(folder, "scores", "metrics.json").read_text())
+        return measured
 
     rate, theirs, mine = measure("products")["rate"], measure("recipe"), measure("ours")
     assert theirs["features"] == mine["features"], "the two sides trained on different windows"
@@ -188,6 +221,20 @@ def main():
     print(f"\n{theirs['seconds'] / mine['seconds']:.2f} times as fast ({theirs['cpu'] / mine['cpu']:.2f} by processor time), "
           f"{mine['mb'] / theirs['mb']:.0%} of the memory; outside the model, its gradient and the optimiser: "
           f"{mine['overhead']:.1%} of our time")
+    if args.score:
+        print(f"\n{'seed':10} {'recipe EM':>10} {'F1':>8} {'ours EM':>10} {'F1':>8}", flush=True)
+        rows = []
+        for seed in args.seeds:
+            sides = (theirs, mine) if seed == args.seeds[0] else (measure("recipe", seed), measure("ours", seed))
+            rows.append([side["scores"][name] for side in sides for name in ("exact_match", "f1")])
+            print(f"{seed:<10}", as_row(rows[-1]), flush=True)
+        if len(rows) > 1:
+            print(f"{'mean':10}", as_row(map(mean, zip(*rows))))
+            print(f"{'deviation':10}", as_row(map(stdev, zip(*rows))))
+
+
+def as_row(scores):
+    return "{:10.2f} {:8.2f} {:10.2f} {:8.2f}".format(*scores)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from mrc.device import DTYPES
+
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")  # what of a batch a model is called with
+ONEDNN_MULTIPLE = 16  # tokens
 POOL_STEPS = 50  # optimiser steps' worth of shuffled windows that are sorted together
 
 
@@ -81,11 +84,11 @@ class LengthBucketSampler:
 
 
 class Collator:
-    """Write the features of a batch into tensors, padded to the longest of them (on CUDA to a multiple of 8, which
-    its matrix units want). A DataLoader of a FeatureDataset calls it with the batch's indices."""
+    """Write the features of a batch into tensors, padded to the longest of them, rounded up as `length_multiple` says.
+    A DataLoader of a FeatureDataset calls it with the batch's indices."""
 
-    def __init__(self, dataset, device="cpu"):
-        self.dataset, self.multiple = dataset, length_multiple(device)
+    def __init__(self, dataset, device="cpu", precision="fp32"):
+        self.dataset, self.multiple = dataset, length_multiple(device, precision)
 
     def __call__(self, indices):
         """-> dict of int64 tensors: feature_index (batch,), and what FeatureDataset.batch makes."""
@@ -97,9 +100,12 @@ class Collator:
         return group._replace(batches=[{**self(indices), "weight": weight} for indices, weight in group.batches])
 
 
-def length_multiple(device):
-    """What the lengths of batches are rounded up to on a device."""
-    return 8 if torch.device(device).type == "cuda" else 1
+def length_multiple(device, precision="fp32"):
+    """What the lengths of batches are rounded up to: for a GPU's matrix units, and on a CPU in half precision because oneDNN, which
+    then computes, makes kernels for each new shape and keeps them: with every length of its own a run grew by 10 MB a step."""
+    if torch.device(device).type == "cuda":
+        return 8
+    return ONEDNN_MULTIPLE if precision in DTYPES else 1
 
 
 def to_device(batch, device):
@@ -110,21 +116,22 @@ def to_device(batch, device):
     return {**moved, "attention_mask": None if unpadded else moved["attention_mask"]}
 
 
-def make_training_loader(dataset, config, device, rank=0, world_size=1):
-    """A DataLoader of one Group a step; its `batch_sampler` is the LengthBucketSampler. config: TrainConfig."""
+def make_training_loader(dataset, config, device, precision="fp32", rank=0, world_size=1):
+    """A DataLoader of one Group a step; its `batch_sampler` is the LengthBucketSampler. config: TrainConfig; precision: as in
+    `evaluate`."""
     sampler = LengthBucketSampler(dataset.lengths, config.batch_size, config.seed, config.gradient_accumulation_steps,
-                                  config.max_tokens_per_batch, length_multiple(device), rank, world_size)
-    return _loader(dataset, sampler, Collator(dataset, device).group, device)
+                                  config.max_tokens_per_batch, length_multiple(device, precision), rank, world_size)
+    return _loader(dataset, sampler, Collator(dataset, device, precision).group, device)
 
 
-def make_loader(dataset, batch_size, device="cpu", rank=0, world_size=1):
+def make_loader(dataset, batch_size, device="cpu", precision="fp32", rank=0, world_size=1):
     """A DataLoader of batches in no order but their length: longest first, so that what does not fit into memory fails at once.
 
     Of several processes, each gets every `world_size`-th batch; what is left over at the end goes to the first ones.
     """
     order = np.argsort(-dataset.lengths, kind="stable")
     batches = [order[at : at + batch_size].tolist() for at in range(0, len(order), batch_size)]
-    return _loader(dataset, batches[rank::world_size], Collator(dataset, device), device)
+    return _loader(dataset, batches[rank::world_size], Collator(dataset, device, precision), device)
 
 
 def _loader(dataset, sampler, collate, device):

@@ -263,7 +263,7 @@ def evaluate(model, metrics, batch_size=64, precision="fp32", world=ALONE, signa
     Raises FloatingPointError naming an example whose logits are no numbers.
     """
     device = next(model.parameters()).device
-    loader = make_loader(metrics.dataset, batch_size, device, world.rank, world.size)
+    loader = make_loader(metrics.dataset, batch_size, device, precision, world.rank, world.size)
     metrics.reset()
     model.eval()
     batches, rounds = iter(loader), -(-len(metrics.dataset) // (batch_size * world.size))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from mrc.batching import INPUTS
+from mrc.batching import INPUTS, ONEDNN_MULTIPLE
 from mrc.checkpoint import as_trained, find_checkpoint, load_checkpoint
 from mrc.config import InputError
 from mrc.decoding import best_spans, log_probabilities
@@ -25,8 +25,6 @@ from mrc.words import Words
 
 # Tokens of one forward pass. On a CPU more would leave its caches: 64 windows of 312 tokens take three times as long as 4 by 4.
 CPU_TOKENS, GPU_TOKENS = 2048, 32768
-# Batches are powers of two and of widths in these steps: of each new shape oneDNN makes new kernels, which take time and memory.
-WIDTH_MULTIPLE = 16
 SLOW = 2.0  # seconds after which a progress bar appears
 N_BEST = 20  # spans that scoring="n_best" weighs against each other, as Metrics does by default
 
@@ -232,9 +230,9 @@ class Reader:
         with tqdm(total=len(order), desc="reading", unit="window", delay=SLOW, leave=False, disable=not sys.stderr.isatty()) as bar:
             while at < len(order):
                 fits = min(max(1, budget // int(dataset.lengths[order[at]])), len(order) - at)
-                indices = order[at : at + (batch_size or 2 ** (fits.bit_length() - 1))]
+                indices = order[at : at + (batch_size or 2 ** (fits.bit_length() - 1))]  # of few shapes, for oneDNN: see length_multiple
                 batch = {name: torch.from_numpy(array).to(self.device, non_blocking=True)
-                         for name, array in dataset.batch(indices, WIDTH_MULTIPLE).items() if name in INPUTS}
+                         for name, array in dataset.batch(indices, ONEDNN_MULTIPLE).items() if name in INPUTS}
                 yield indices, *self.model(**batch)
                 at += len(indices)
                 bar.update(len(indices))

@@ -35,9 +35,9 @@ class Trainer:
 
     def __init__(self, model, tokenizer, train_set, eval_set, config, folder, device, world=ALONE):
         self.model, self.tokenizer, self.config, self.device, self.world = model, tokenizer, config, device, world
-        self.folder = Path(folder)
+        self.folder, self.precision = Path(folder), choose_precision(config.precision, device)
         steady_memory(device)
-        self.loader = make_training_loader(train_set, config, device, world.rank, world.size)
+        self.loader = make_training_loader(train_set, config, device, self.precision, world.rank, world.size)
         self.inputs = (*INPUTS, "start_positions") if model.takes_start_positions else INPUTS
         self.metrics = None
         self.takes_null = any(example.is_impossible for example in train_set.examples)  # it learns to give no answer
@@ -50,12 +50,11 @@ class Trainer:
         warmup_steps = int(config.warmup_ratio * self.total_steps) if config.warmup_steps is None else config.warmup_steps
         if config.freeze_layers is not None:
             freeze(model, config.freeze_layers)
-        self.precision = choose_precision(config.precision, device)
         # Sharded, the model comes to the device in parts, and a copy on the host is what is saved.
         sharded = config.fsdp and world.size > 1
         here = torch.device("cpu") if sharded else device
         model.to(here)
-        batch = to_device(Collator(train_set, device)([0]), here)
+        batch = to_device(Collator(train_set, device, self.precision)([0]), here)
         with autocast(here, self.precision):
             leave_out_unused(model, {name: batch[name] for name in self.inputs if name in batch})
         self.whole_model = shard(model, world, device, DTYPES.get(self.precision)) if sharded else model

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrc.batching import LengthBucketSampler, make_loader
+from mrc.batching import LengthBucketSampler, make_loader, make_training_loader
+from mrc.config import TrainConfig
 from mrc.features import FeatureDataset
 
 LENGTHS = st.lists(st.integers(1, 384), max_size=300)
@@ -90,6 +91,17 @@ def test_scoring_takes_the_longest_first(examples, bert):
     lengths = [dataset.lengths[i] for pair in zip(*batches) for batch in pair for i in batch]
     assert lengths == sorted(lengths, reverse=True)
     assert sorted(i for mine in batches for batch in mine for i in batch) == list(range(len(dataset)))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_batches_in_half_precision_have_few_shapes(examples, bert, precision):
+    dataset = FeatureDataset(examples, bert, 64, 20)
+    config = TrainConfig(batch_size=2, precision=precision)
+    trained = [batch for group in make_training_loader(dataset, config, "cpu", precision) for batch in group.batches]
+    for batches in (trained, list(make_loader(dataset, 2, precision=precision))):
+        widths = {batch["input_ids"].shape[1] for batch in batches}
+        assert all(width % 16 == 0 for width in widths) == (precision != "fp32")
+        assert sum(int(batch["attention_mask"].sum()) for batch in batches) == dataset.lengths.sum()
 
 
 def test_a_loader_gives_tensors_and_the_features_they_are_of(examples, bert):

@@ -18,6 +18,7 @@ import train
 from mrc.checkpoint import load_checkpoint
 from mrc.config import InputError
 from mrc.examples import load_examples, write_squad
+from mrc.export import ExportConfig, export
 from mrc.features import FeatureDataset
 from mrc.guests import QuestionAnsweringModel, load_model
 from mrc.model import BaselineModel
@@ -97,6 +98,12 @@ def test_a_family(family, tokenizers, tmp_path, monkeypatch, capsys):
 
     evaluate.main(["--checkpoint", "run"])
     assert json.loads(Path("run/best-on-eight/metrics.json").read_text())["f1"] == metrics["f1"]
+
+    try:
+        report = export(ExportConfig(checkpoint="run/best", out="onnx"))
+        row["exports"] = "yes" if report["models"]["onnx"]["largest_difference"] < 1e-3 else "no"
+    except InputError:
+        row["exports"] = "no"
 
     model, _, _ = load_checkpoint("run/best")
     batch = {name: torch.from_numpy(value) for name, value in dataset.batch([0, 1]).items() if not name.endswith("positions")}

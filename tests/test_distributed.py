@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -56,9 +57,12 @@ def _as_torchrun(rank, size, port):
 
 
 def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """One that no connection between processes can be given before the first of them listens on it: systems hand out higher ones."""
+    for port in random.SystemRandom().sample(range(15000, 32000), 100):
+        with socket.socket() as free:
+            if free.connect_ex(("127.0.0.1", port)):
+                return port
+    raise OSError("no port of a hundred is free")
 
 
 def run(size, *argv, cwd, script="train.py", status=0, signalled_at=None):

@@ -34,17 +34,18 @@ def answer_and_score(config, world):
     from mrc.answers import strip_answer, strip_particle
     from mrc.checkpoint import find_checkpoint, load_checkpoint, results_folder
     from mrc.device import choose_device, choose_precision, peak_memory_mb
+    from mrc.distributed import own_device
     from mrc.features import FeatureDataset
     from mrc.files import write_json
     from mrc.metrics import Metrics, evaluate
 
     started = time.perf_counter()
-    device = choose_device(config.device)
+    device = choose_device(own_device(config.device))
 
     # The reader, and the settings that it was trained with.
     checkpoint = find_checkpoint(config.checkpoint)
     model, tokenizer, settings = load_checkpoint(checkpoint, config.model_class, config.trust_remote_code, config.allow_pickle)
-    trained = fill_in(config, settings, model)
+    trained = fill_in(config, settings, model, tokenizer)
     model.to(device).check_fits(tokenizer, config.max_length)
 
     # The questions, and the windows on their contexts.
@@ -180,7 +181,7 @@ def count_missing(path, predictions, examples):
     return missing
 
 
-def fill_in(config, settings, model):
+def fill_in(config, settings, model, tokenizer):
     """Set what the command line left open to what the run was trained with, or to the defaults for any model; return these."""
     from mrc.checkpoint import as_trained
 
@@ -190,7 +191,7 @@ def fill_in(config, settings, model):
         config.max_eval_examples = config.max_eval_examples or settings["config"]["max_eval_examples"]
     if config.null_threshold is None:
         config.null_threshold = settings.get("null_threshold", 0.0)
-    trained = as_trained(settings, model)
+    trained = as_trained(settings, model, tokenizer)
     for name, name_there in AS_TRAINED.items():
         if getattr(config, name) is None:
             setattr(config, name, trained[name_there])

@@ -18,6 +18,7 @@ def run(config, world):
 
     from mrc.checkpoint import data_name, discard_unborn, latest_run_folder
     from mrc.device import choose_device, set_up
+    from mrc.distributed import own_device
     from mrc.features import FeatureDataset
     from mrc.guests import make_model
     from mrc.hub import prepare_repo, push
@@ -33,7 +34,7 @@ def run(config, world):
     if config.resume:
         checkpoint, config = resumed(config, latest_run_folder(name), world.size)
         same_data(config, checkpoint)
-    device = choose_device(config.device)
+    device = choose_device(own_device(config.device))
     set_up(device, config.deterministic, config.tf32)
     torch.manual_seed(config.seed)
 

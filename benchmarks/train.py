@@ -37,7 +37,7 @@ def ours(args):
     tokenizer, dataset = load_tokenizer(args.model), make_dataset(args)
     model = BaselineModel.from_pretrained(args.model)
     config = TrainConfig(model=args.model, epochs=1, batch_size=args.batch_size, precision=args.precision, log_every=1000,
-                         learning_rate=args.learning_rate, seed=args.seed)
+                         learning_rate=args.learning_rate, seed=args.this_seed)
     inside = 0.0  # seconds in the model, its backward pass and the optimiser: what no loop can save
 
     def timed(function):
@@ -56,10 +56,11 @@ def ours(args):
         trainer.optimizer.step, torch.nn.utils.clip_grad_norm_ = timed(trainer.optimizer.step), timed(torch.nn.utils.clip_grad_norm_)
         cpu = time.process_time()
         results = trainer.fit()
+    cpu, seconds, done = time.process_time() - cpu, results["train_seconds"], trainer.progress
+    measured = {"features": len(dataset), "seconds": seconds, "cpu": cpu, "mb": peak_memory_mb(trainer.device),
+                "padding": 1 - done.tokens / done.cells, "flops": done.flops, "overhead": 1 - inside / seconds}
     keep(model, tokenizer, args.keep)
-    seconds, done = results["train_seconds"], trainer.progress
-    return {"features": len(dataset), "seconds": seconds, "cpu": time.process_time() - cpu, "mb": peak_memory_mb(trainer.device),
-            "padding": 1 - done.tokens / done.cells, "flops": done.flops, "overhead": 1 - inside / seconds}
+    return measured
 
 
 def recipe(args):
@@ -120,10 +121,10 @@ def recipe(args):
         schedule.step()
         optimizer.zero_grad()
     loss.item()  # waits for the device
-    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    measured = {"features": len(dataset), "seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu,
+                "mb": peak_memory_mb(device), "padding": 1 - tokens / cells, "flops": flops}
     keep(model, tokenizer, args.keep)
-    return {"features": len(dataset), "seconds": seconds, "cpu": cpu, "mb": peak_memory_mb(device), "padding": 1 - tokens / cells,
-            "flops": flops}
+    return measured
 
 
 def keep(model, tokenizer, folder):
@@ -183,14 +184,14 @@ def main():
     parser.add_argument("--questions", type=int, default=500, help="how many of its questions (default: 500)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="train both once with each")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--this-seed", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--keep", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
         import torch
 
         torch.set_num_threads(args.threads)
-        torch.manual_seed(args.seed)
+        torch.manual_seed(args.this_seed)
         print(json.dumps(SIDES[args.side](args)))
         return
 
@@ -202,7 +203,7 @@ def main():
     def measure(side, seed=args.seeds[0]):
         """Train one side, and score it if asked to."""
         with tempfile.TemporaryDirectory() as folder:
-            flags = [*sys.argv[1:], "--side", side, "--seed", str(seed), *(["--keep", folder] if args.score else [])]
+            flags = [*sys.argv[1:], "--side", side, "--this-seed", str(seed), *(["--keep", folder] if args.score else [])]
             measured = json.loads(run(__file__, *flags).splitlines()[-1])
             if args.score and side != "products":
                 run(ROOT / "evaluate.py", "--checkpoint", folder, "--data", args.score, "--max-eval-examples", str(args.questions),
@@ -222,11 +223,14 @@ def main():
           f"{mine['mb'] / theirs['mb']:.0%} of the memory; outside the model, its gradient and the optimiser: "
           f"{mine['overhead']:.1%} of our time")
     if args.score:
-        print(f"\n{'seed':10} {'recipe EM':>10} {'F1':>8} {'ours EM':>10} {'F1':>8}", flush=True)
+        from mrc.scoring import SHORT_NAMES
+
+        names = {name: short for name, short in SHORT_NAMES.items() if name in mine["scores"]}
+        print(f"\n{'seed':10}", *(f"{f'{side} {short}':>11}" for side in ("recipe", "ours") for short in names.values()), flush=True)
         rows = []
         for seed in args.seeds:
             sides = (theirs, mine) if seed == args.seeds[0] else (measure("recipe", seed), measure("ours", seed))
-            rows.append([side["scores"][name] for side in sides for name in ("exact_match", "f1")])
+            rows.append([side["scores"][name] for side in sides for name in names])
             print(f"{seed:<10}", as_row(rows[-1]), flush=True)
         if len(rows) > 1:
             print(f"{'mean':10}", as_row(map(mean, zip(*rows))))
@@ -234,7 +238,7 @@ def main():
 
 
 def as_row(scores):
-    return "{:10.2f} {:8.2f} {:10.2f} {:8.2f}".format(*scores)
+    return " ".join(f"{score:11.2f}" for score in scores)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict, replace
 
 from mrc.config import AskConfig, InputError, parse_args
-from mrc.files import read_text
+from mrc.files import STDIN, read_text
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])|\n+")
 WIDTH = 300  # characters of a sentence that are shown around an answer
@@ -94,7 +94,9 @@ def step(reader, settings, context, line):
     if not command:
         return context, settings
     if command == ":load":
-        context = read_context("@" + rest.strip())
+        if rest.strip() in ("", STDIN):
+            raise InputError(":load needs the name of a file.")
+        context = read_text(rest.strip())
         print(f"{len(context)} characters.")
     elif command == ":paste":
         context = _paste([], end=".")

@@ -8,7 +8,7 @@ import torch
 from mrc.device import DTYPES
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")  # what of a batch a model is called with
-ONEDNN_MULTIPLE = 16  # tokens
+WIDTH_STEP = 16  # tokens: what the lengths of batches are rounded up to where it matters that they have few widths
 POOL_STEPS = 50  # optimiser steps' worth of shuffled windows that are sorted together
 
 
@@ -33,16 +33,19 @@ class LengthBucketSampler:
     how many it takes, and not on how many processes and micro-batches they are dealt to.
 
     lengths: (features,) in tokens. batch_size: features of a micro-batch; or max_tokens: as many as that many tokens hold,
-    with lengths rounded up to `multiple`. accumulation: micro-batches of a step and process. Iterating gives the Groups of
+    with lengths rounded up to WIDTH_STEP, on whatever device, so that a run takes the same steps on another. multiple: what the
+    batches' lengths are really rounded up to, longest (tokens) being what none exceeds; for the count of cells. accumulation: micro-batches of a step and process. Iterating gives the Groups of
     process `rank` of `world_size`. A process for which the last step has no feature is given one with the weight 0, since
     processes must go through the same motions.
     """
 
-    def __init__(self, lengths, batch_size, seed=0, accumulation=1, max_tokens=None, multiple=1, rank=0, world_size=1):
-        self.lengths, self.padded_lengths = np.asarray(lengths), -(-np.asarray(lengths) // multiple) * multiple
+    def __init__(self, lengths, batch_size, seed=0, accumulation=1, max_tokens=None, multiple=1, longest=None, rank=0, world_size=1):
+        self.lengths = np.asarray(lengths)
+        self.dealt_lengths, self.padded_lengths = (
+            np.minimum(-(-self.lengths // step) * step, longest or np.inf).astype(np.int64) for step in (WIDTH_STEP, multiple))
         self.batch_size, self.max_tokens, self.seed = batch_size, max_tokens, seed
         self.rank, self.world_size, self.parts = rank, world_size, accumulation * world_size
-        mean = self.padded_lengths.mean() if max_tokens and len(self.lengths) else 1
+        mean = self.dealt_lengths.mean() if max_tokens and len(self.lengths) else 1
         self.pool = POOL_STEPS * self.parts * (max(1, int(max_tokens / mean)) if max_tokens else batch_size)
         self.set_epoch(0)
 
@@ -67,7 +70,7 @@ class LengthBucketSampler:
             yield Group([(part.tolist(), weight) for part, weight in mine], len(step), int(self.lengths[step].sum()), int(cells))
 
     def _micro_batch_size(self, longest):
-        return max(1, int(self.max_tokens // self.padded_lengths[longest])) if self.max_tokens else self.batch_size
+        return max(1, int(self.max_tokens // self.dealt_lengths[longest])) if self.max_tokens else self.batch_size
 
     def _deal(self, epoch):
         """The features of each step of an epoch, the longest first."""
@@ -101,11 +104,11 @@ class Collator:
 
 
 def length_multiple(device, precision="fp32"):
-    """What the lengths of batches are rounded up to: for a GPU's matrix units, and on a CPU in half precision because oneDNN, which
-    then computes, makes kernels for each new shape and keeps them: with every length of its own a run grew by 10 MB a step."""
-    if torch.device(device).type == "cuda":
-        return 8
-    return ONEDNN_MULTIPLE if precision in DTYPES else 1
+    """What the lengths of batches are rounded up to, in tokens. On a GPU, for its matrix units. On a CPU in half precision ("bf16",
+    "fp16") because oneDNN, which then computes, makes kernels for each new shape and keeps them: without it a run grew by 10 MB a
+    step."""
+    kind = torch.device(device).type
+    return 8 if kind == "cuda" else WIDTH_STEP if kind == "cpu" and precision in DTYPES else 1
 
 
 def to_device(batch, device):
@@ -116,11 +119,11 @@ def to_device(batch, device):
     return {**moved, "attention_mask": None if unpadded else moved["attention_mask"]}
 
 
-def make_training_loader(dataset, config, device, precision="fp32", rank=0, world_size=1):
-    """A DataLoader of one Group a step; its `batch_sampler` is the LengthBucketSampler. config: TrainConfig; precision: as in
-    `evaluate`."""
+def make_training_loader(dataset, config, device, precision, rank=0, world_size=1):
+    """A DataLoader of one Group a step; its `batch_sampler` is the LengthBucketSampler. config: TrainConfig; precision: "fp32",
+    "bf16" or "fp16"."""
     sampler = LengthBucketSampler(dataset.lengths, config.batch_size, config.seed, config.gradient_accumulation_steps,
-                                  config.max_tokens_per_batch, length_multiple(device, precision), rank, world_size)
+                                  config.max_tokens_per_batch, length_multiple(device, precision), dataset.max_length, rank, world_size)
     return _loader(dataset, sampler, Collator(dataset, device, precision).group, device)
 
 

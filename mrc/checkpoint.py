@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from mrc import __version__
 from mrc.card import CARD, card_text
 from mrc.config import InputError, TrainConfig
+from mrc.features import Template
 from mrc.files import read_json, sha256, write_json
 from mrc.guests import load_model
 from mrc.model import WEIGHTS
@@ -205,11 +206,16 @@ def load_settings(checkpoint):
     return read_json(path) if path.is_file() else {}
 
 
-def as_trained(settings, model):
-    """The config of the run that a checkpoint's settings are of, as a dict; for one that was made elsewhere, the defaults for a
-    pretrained model, with windows no longer than it has positions."""
-    defaults = TrainConfig(model="pretrained").to_dict()
-    return {**defaults, "max_length": min(defaults["max_length"], model.max_length or sys.maxsize), **(settings.get("config") or {})}
+def as_trained(settings, model, tokenizer):
+    """The config of the run that a checkpoint's settings are of, as a dict. For one that was made elsewhere: the defaults for a
+    pretrained model, with windows that its positions allow."""
+    config = TrainConfig(model="pretrained").to_dict()
+    length = min(config["max_length"], model.max_length or sys.maxsize, tokenizer.model_max_length)
+    question, specials = config["max_question_length"], len(Template.of(tokenizer))
+    if specials + question >= length:
+        question = max(1, length // 4)
+    stride = max(0, min(config["stride"], length // 2, (length - specials - question) // 2))
+    return {**config, "max_length": length, "max_question_length": question, "stride": stride, **(settings.get("config") or {})}
 
 
 def load_checkpoint(checkpoint, model_class=None, trust_remote_code=False, allow_pickle=False):

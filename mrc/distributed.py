@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from mrc.config import InputError
+from mrc.device import choose_device
 from mrc.optim import layer_lists
 
 
@@ -21,7 +22,6 @@ class World:
 
     rank: int = 0
     size: int = 1
-    local_rank: int = 0  # on its machine
 
     @property
     def is_main(self):
@@ -74,15 +74,16 @@ def place():
 
 
 def own_device(device):
-    """What --device means for this one of torchrun's processes, each of which takes a GPU of its own. Raises InputError if it names
-    one GPU for all of them."""
+    """What --device means for this one of torchrun's processes, each of which takes a GPU of its own; without torchrun, just that.
+    Raises InputError if it names one GPU for all of them."""
     if not is_under_torchrun():
         return device
     if device.startswith("cuda:"):
         raise InputError(f"--device {device}: torchrun's processes take a GPU each; use --device cuda, and choose among the GPUs with "
                          "CUDA_VISIBLE_DEVICES.")
-    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    return f"cuda:{place()[2]}" if on_gpu else device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return f"cuda:{place()[2]}" if device == "cuda" else device
 
 
 @contextmanager
@@ -91,18 +92,18 @@ def processes(device):
 
     Only the main process speaks; an error is shown whichever meets it. Where one dies, torchrun ends the others.
     """
-    rank, size, local_rank = place()
+    rank, size, _ = place()
     if not is_under_torchrun():
         yield ALONE
         return
-    on_gpu = own_device(device).startswith("cuda")
-    if on_gpu:
-        torch.cuda.set_device(local_rank)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
+    device = choose_device(own_device(device))
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     if rank:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
     try:
-        yield World(rank, size, local_rank)
+        yield World(rank, size)
     finally:
         dist.destroy_process_group()
 

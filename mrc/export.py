@@ -79,7 +79,7 @@ def export(config):
     checkpoint = find_checkpoint(config.checkpoint)
     model, tokenizer, settings = load_checkpoint(checkpoint, config.model_class, config.trust_remote_code, config.allow_pickle)
     model.eval()
-    trained = as_trained(settings, model)
+    trained = as_trained(settings, model, tokenizer)
     comparison = _comparison(config, model, tokenizer, settings, trained) if config.data else None
 
     with _whole_folder(folder) as aside:

@@ -39,8 +39,8 @@ def predict(config, output):
     from mrc.reader import Reader
 
     started = time.perf_counter()
-    examples = load_questions(config.data, config.split, config.max_examples)
     config.device = own_device(config.device)
+    examples = load_questions(config.data, config.split, config.max_examples)
     reader, settings = Reader.of(config)
     parts = [examples[at : at + config.part_size] for at in range(0, len(examples), config.part_size)]
     folder = output.with_name(output.name + ".parts")

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from mrc.batching import INPUTS, ONEDNN_MULTIPLE
+from mrc.batching import INPUTS, WIDTH_STEP
 from mrc.checkpoint import as_trained, find_checkpoint, load_checkpoint
 from mrc.config import InputError
 from mrc.decoding import best_spans, log_probabilities
 from mrc.device import DTYPES, choose_device
 from mrc.examples import Example
-from mrc.features import FeatureDataset, Template
+from mrc.features import FeatureDataset
 from mrc.heads import marginal_logits
 from mrc.metrics import Metrics, borders, characters, ranges_within
 from mrc.words import Words
@@ -82,17 +82,12 @@ class Reader:
     def __init__(self, model, tokenizer, settings=None, device="auto", dtype=None):
         self.device, self.settings = _device(device), settings or {}
         self.model, self.tokenizer = model.to(self.device, _dtype(dtype)).eval(), tokenizer
-        trained = as_trained(self.settings, model)
+        trained = as_trained(self.settings, model, tokenizer)
         self.takes_null, self.null_threshold = bool(self.settings.get("takes_null")), self.settings.get("null_threshold", 0.0)
-        self.limit = min(model.max_length or sys.maxsize, tokenizer.model_max_length)  # tokens that the model can take
-        self.max_seq_len = min(trained["max_length"], self.limit)
-        self.max_question_len = trained["max_question_length"]
-        room = self.max_seq_len - len(Template.of(tokenizer)) - self.max_question_len
-        if room < 1:  # a model with few positions
-            self.max_question_len = max(1, self.max_seq_len // 4)
-            room = self.max_seq_len - len(Template.of(tokenizer)) - self.max_question_len
-        self.doc_stride = trained["stride"] if trained["stride"] < room else min(128, self.max_seq_len // 2, room // 2)
+        self.max_seq_len, self.max_question_len, self.doc_stride = (trained[n] for n in ("max_length", "max_question_length", "stride"))
         self.mask_question = trained["mask_question"]
+        # Tokens that the model can take; what it was trained with goes.
+        self.limit = max(self.max_seq_len, min(model.max_length or sys.maxsize, tokenizer.model_max_length))
         model.check_fits(tokenizer, self.max_seq_len)
         self._tokenizing = threading.Lock()  # a fast tokenizer may not be set up anew while another thread uses it
 
@@ -230,9 +225,10 @@ class Reader:
         with tqdm(total=len(order), desc="reading", unit="window", delay=SLOW, leave=False, disable=not sys.stderr.isatty()) as bar:
             while at < len(order):
                 fits = min(max(1, budget // int(dataset.lengths[order[at]])), len(order) - at)
-                indices = order[at : at + (batch_size or 2 ** (fits.bit_length() - 1))]  # of few shapes, for oneDNN: see length_multiple
+                # Of few shapes, in float32 too: a reader that is asked for days would else gather kernels (see length_multiple).
+                indices = order[at : at + (batch_size or 2 ** (fits.bit_length() - 1))]
                 batch = {name: torch.from_numpy(array).to(self.device, non_blocking=True)
-                         for name, array in dataset.batch(indices, ONEDNN_MULTIPLE).items() if name in INPUTS}
+                         for name, array in dataset.batch(indices, WIDTH_STEP).items() if name in INPUTS}
                 yield indices, *self.model(**batch)
                 at += len(indices)
                 bar.update(len(indices))

@@ -23,13 +23,13 @@ class RunLog:
     """
 
     def __init__(self, folder, tensorboard=False):
-        self.path, self.board = Path(folder) / RUN_FILE, None
+        self.path, self.board, self.make_board, self.forgotten = Path(folder) / RUN_FILE, None, None, None
         if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
                 raise InputError("--tensorboard needs another package: pip install -e \".[tensorboard]\"") from None
-            self.board = SummaryWriter(folder)
+            self.make_board = SummaryWriter
 
     def write(self, line):
         """Append one object; it is with the operating system once this returns."""
@@ -38,7 +38,8 @@ class RunLog:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror}).") from None
-        if self.board:
+        if self.make_board:
+            self.board = self.board or self.make_board(self.path.parent, purge_step=self.forgotten)
             part = "train" if "loss" in line else "validation"
             for name, value in line.items():
                 if name != "step" and isinstance(value, (int, float)):
@@ -56,12 +57,10 @@ class RunLog:
             raise InputError(f"{self.path}: cannot be written ({error.strerror}).") from None
 
     def cut(self, length, step):
-        """Forget what was written after it had this length, of later steps than `step`: a resumed run does those again."""
+        """Forget what was written beyond `length` bytes, and in TensorBoard of steps after `step`: a resumed run does those again."""
+        self.forgotten = step + 1
         if self.path.exists() and self.path.stat().st_size > length:
             os.truncate(self.path, length)
-        if self.board:
-            self.board.close()
-            self.board = type(self.board)(self.board.log_dir, purge_step=step + 1)
 
 
 def provenance(config):

@@ -43,10 +43,13 @@ def fails(argv, capsys):
 
 def test_a_question_on_the_command_line(reader, reader_folder, capsys, tmp_path):
     (tmp_path / "text.txt").write_text(CONTEXT, encoding="utf-8-sig")
+    (tmp_path / "windows.txt").write_bytes(b"\r\n" + CONTEXT.encode())
     expected = reader(question=QUESTION, context=CONTEXT, top_k=3)
     for context in (CONTEXT, f"@{tmp_path / 'text.txt'}"):
         main(["ask", str(reader_folder), "--question", QUESTION, "--context", context, "--json"])
         assert json.loads(capsys.readouterr().out) == {"question": QUESTION, "answers": expected}
+    main(["ask", str(reader_folder), "--question", QUESTION, "--context", f"@{tmp_path / 'windows.txt'}", "--json"])
+    assert [a["start"] for a in json.loads(capsys.readouterr().out)["answers"]] == [a["start"] + 2 for a in expected]
     main(["ask", str(reader_folder), "--question", QUESTION, "--context", CONTEXT, "--top-k", "2"])
     lines = capsys.readouterr().out.splitlines()
     best, second = (" ".join(answer["answer"].split()) for answer in expected[:2])  # on one line
@@ -56,13 +59,13 @@ def test_a_question_on_the_command_line(reader, reader_folder, capsys, tmp_path)
 
 def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     (tmp_path / "text.txt").write_text(CONTEXT, encoding="utf-8")
-    typed = ["The first text", "has two lines.", "", "How many?", ":top 1", "How many?", ":load absent.txt",
+    typed = ["The first text", "has two lines.", "", "How many?", ":top 1", "How many?", ":load absent.txt", ":load -",
              f":load {tmp_path / 'text.txt'}", QUESTION, ":paste", "Another", "", "text", ".", ":show", ":what", "", "   ", ":quit",
              "never read"]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(typed) + "\n"))
     main(["ask", str(reader_folder)])
     out = capsys.readouterr().out
-    assert "29 characters." in out and "error: absent.txt: no such file" in out and f"{len(CONTEXT)} characters." in out
+    assert "29 characters." in out and "error: absent.txt: no such file" in out and "error: :load needs the name of a file" in out and f"{len(CONTEXT)} characters." in out
     assert "Another\n\ntext" in out and ":load FILE   read a text" in out
     best = " ".join(reader(question=QUESTION, context=CONTEXT)["answer"].split())
     assert f"[{best}]" in out and "never read" not in out

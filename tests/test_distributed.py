@@ -290,7 +290,21 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch):
     with pytest.raises(InputError, match="--device cuda:0: torchrun's processes take a GPU each"), processes("cuda:0"):
         pass
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert own_device("auto") == "auto"
+    assert own_device("auto") == "cpu"
+    with pytest.raises(InputError, match="--device cuda:1: not to be had here"), processes("cuda"):
+        pass
+
+
+def test_a_run_of_one_numbered_gpu_goes_on_with_several_if_told_to(flags, tmp_path, monkeypatch):
+    run(1, *flags, "--batch-size", 12, "--max-steps", 1, cwd=tmp_path)
+    settings = tmp_path / "run" / "last" / "mrc.json"
+    changed = settings.read_text().replace('"device": "auto"', '"device": "cuda:1"')
+    assert changed != settings.read_text()
+    settings.write_text(changed)
+    (tmp_path / "run" / "last" / "manifest.json").unlink()  # as the error for a changed file advises
+    assert "--device cuda:1: torchrun's processes take a GPU each" in run(2, "--resume", "run", "--batch-size", 6, cwd=tmp_path, status=2)
+    (tmp_path / "output-1.txt").unlink()
+    run(2, "--resume", "run", "--batch-size", 6, "--device", "cpu", cwd=tmp_path)
 
 
 def test_what_is_not_sharded(flags, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from conftest import DATA, real_data
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, BertConfig, BertForQuestionAnswering
 
 import mrc
+from evaluate import main as evaluate_main
 from mrc.examples import load_examples
 from mrc.features import FeatureDataset
 from mrc.metrics import Metrics, evaluate
@@ -347,6 +348,17 @@ def test_a_model_with_few_positions(encoder_folder, bert, tmp_path):
     assert reader.max_seq_len == 48 and next(reader.model.parameters()).dtype == torch.bfloat16
     answer = reader(question="Who is it? " * 30, context=CONTEXT * 20)
     assert (CONTEXT * 20)[answer["start"] : answer["end"]] == answer["answer"]
+
+
+@pytest.mark.parametrize("positions, windows", [(512, (384, 128, 64)), (200, (200, 66, 64)), (128, (128, 30, 64)), (66, (66, 23, 16))])
+def test_windows_are_those_that_a_models_positions_allow(bert, tmp_path, positions, windows):
+    torch.manual_seed(0)
+    BertForQuestionAnswering(BertConfig(vocab_size=len(bert), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+                                        intermediate_size=64, max_position_embeddings=positions)).save_pretrained(tmp_path)
+    bert.save_pretrained(tmp_path)
+    reader = Reader.from_pretrained(tmp_path, device="cpu")
+    assert (reader.max_seq_len, reader.doc_stride, reader.max_question_len) == windows
+    evaluate_main(["--checkpoint", str(tmp_path), "--data", str(DATA / "squad.json"), "--output-dir", str(tmp_path / "scores")])
 
 
 def test_a_reader_that_cannot_be_had(tmp_path, encoder_folder):

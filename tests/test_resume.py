@@ -193,6 +193,8 @@ def test_tensorboard_shows_no_step_twice(flags, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
     run(*flags, "--log-every", "1", "--tensorboard", cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 10), status=-signal.SIGKILL)
     run("--resume", "run", "--tensorboard", cwd=tmp_path)
+    run("--resume", "run", "--tensorboard", cwd=tmp_path)  # it is complete
+    assert len(list((tmp_path / "run").glob("events.out.tfevents.*"))) == 2
     board = accumulator(str(tmp_path / "run")).Reload()
     assert [event.step for event in board.Scalars("train/loss")] == list(range(1, 19))
 

@@ -1,5 +1,7 @@
 """Train an extractive reader. `python train.py --help` lists the settings; mrc/config.py declares them."""
 
+import sys
+
 from mrc.config import InputError, TrainConfig, command_line, parse_args
 
 
@@ -16,7 +18,7 @@ def run(config, world):
     """One run, from its settings to its last line, in each of the processes that share it."""
     import torch
 
-    from mrc.checkpoint import data_name, discard_unborn, latest_run_folder
+    from mrc.checkpoint import data_name, discard_unborn, latest_run_folder, refuse_run
     from mrc.device import choose_device, set_up
     from mrc.distributed import own_device
     from mrc.features import FeatureDataset
@@ -42,6 +44,7 @@ def run(config, world):
     train, validation, without_label = questions(config)
 
     # A tokenizer, an encoder, a head on top.
+    refuse_run(config.model)
     if config.model == "tiny" and not checkpoint:
         tokenizer = train_tokenizer(text for example in train for text in (example.question, example.context))
     else:
@@ -59,9 +62,9 @@ def run(config, world):
     if config.push_to_hub and world.is_main:
         prepare_repo(config.push_to_hub)  # so that a missing token or permission does not come out after a week
     folder = world.broadcast(run_folder(config, name, checkpoint) if world.is_main else None)
-    head = "new" if model.head_is_new else "pretrained"
-    print(f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters, "
-          f"{head} head; {device}; run in {folder}")
+    head = "" if checkpoint else ", new head" if model.head_is_new else ", pretrained head"
+    print(f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters{head}; "
+          f"{device}; run in {folder}")
     if world.is_main:
         tell_of_oddities(train_set, eval_set, without_label, folder)
 
@@ -80,7 +83,7 @@ def run(config, world):
     if checkpoint:
         trainer.resume(checkpoint)
         print(f"going on from {checkpoint}, step {trainer.progress.step} of {trainer.total_steps}")
-    print(summary(trainer.fit(), folder))
+    print(summary(trainer.fit(), folder, config))
     if config.push_to_hub and world.is_main:
         print(f"pushed to {push(folder / 'best', config.push_to_hub)}", flush=True)
 
@@ -104,11 +107,16 @@ def questions(config):
 def run_folder(config, name, checkpoint):
     """The folder of the run that a checkpoint is of, or a new one, with the record of what the run is made of."""
     from mrc.checkpoint import new_run_folder
-    from mrc.files import write_json
+    from mrc.files import read_json, write_json
     from mrc.records import provenance
 
     if checkpoint:
-        return checkpoint.parent
+        folder = checkpoint.parent
+        record = read_json(folder / "config.json")
+        changed = {setting: value for setting, value in config.to_dict().items() if record.get(setting) != value}
+        record["resumed"] = [*record.get("resumed", []), {"command": sys.argv, "changed": changed}]
+        write_json(folder / "config.json", record, indent=2)
+        return folder
     folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
     write_json(folder / "config.json", {**config.to_dict(), **provenance(config)}, indent=2)
     return folder
@@ -131,18 +139,19 @@ def tell_of_oddities(train_set, eval_set, without_label, folder):
         print(f"The answers not at their answer_start are listed in {folder / 'bad_answers.json'}.")
 
 
-def summary(results, folder):
+def summary(results, folder, config):
     """The end of a run as a small table, and the command to go on with."""
     from mrc.scoring import SHORT_NAMES
 
     scores = [(short, f"{results[name]:.2f}") for name, short in SHORT_NAMES.items() if name in results]
     rows = [*scores, *([("questions", results["total"]), ("scorer", results["scorer"])] if scores else []),
-            ("best epoch", f"{results['epoch']} of {results['epochs']}" if scores else "the last: nothing was scored"),
+            ("best", "the last: nothing was scored") if not scores else ("best epoch", f"{results['epoch']} of {results['epochs']}")
+            if config.eval_every is None else ("best step", f"{results['step']} of {results['steps']}"),
             ("seconds", f"{results['seconds']:.0f}"), ("features/s", f"{results['features_per_second']:.1f}"),
             *([("peak memory", f"{results['peak_memory_mb']:.0f} MB")] if results["peak_memory_mb"] else []),
             ("checkpoint", folder / "best")]
     table = "\n".join(f"{name:<12} {value}" for name, value in rows)
-    return f"\n{table}\n\nNext: python evaluate.py --checkpoint {folder}"
+    return f"\n{table}\n\nNext: python evaluate.py --checkpoint {folder}{config.flags_of_trust()}"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCardData
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
+from mrc.config import TrainConfig
 from mrc.formats import is_hub_id
 from mrc.sample import LANGUAGES, is_sample
 from mrc.scoring import SHORT_NAMES
@@ -16,6 +17,10 @@ TASK = "question-answering"
 MAIN_SETTINGS = ("max_length", "stride", "max_question_length", "model_class", "head", "lora_rank", "dropout", "attention_dropout",
                  "epochs", "max_steps", "batch_size", "gradient_accumulation_steps", "learning_rate", "warmup_ratio", "weight_decay",
                  "max_grad_norm", "precision", "seed")
+# Listed where they are not as by default.
+OTHER_SETTINGS = ("max_tokens_per_batch", "schedule", "warmup_steps", "layer_decay", "freeze_layers", "label_smoothing", "ema_decay",
+                  "mask_question", "eval_every", "patience")
+INSTEAD = {"max_tokens_per_batch": "batch_size", "warmup_steps": "warmup_ratio", "max_steps": "epochs"}  # what the first makes void
 KOREAN_SCORERS = ("korquad", "klue")
 
 TRANSFORMERS = '''
@@ -115,7 +120,11 @@ def _scores(scores, scored_on, scorer):
 
 
 def _settings(config, settings):
-    rows = [(f"`{name}`", config[name]) for name in MAIN_SETTINGS if config.get(name) is not None]
+    defaults = TrainConfig(model="pretrained").to_dict()
+    void = {other for name, other in INSTEAD.items() if config.get(name) is not None}
+    names = [name for name in MAIN_SETTINGS if name not in void]
+    names += [name for name in OTHER_SETTINGS if config.get(name) != defaults[name]]
+    rows = [(f"`{name}`", config[name]) for name in names if config.get(name) is not None]
     rows += [(name, settings[name]) for name in ("epoch", "step") if name in settings]
     return f"## Settings\n\n{_table(rows)}" if rows else ""
 

@@ -192,12 +192,19 @@ def find_checkpoint(path):
         if best.is_dir():
             return best
     if (folder / RUN_FILE).exists():
-        raise InputError(f"{path}: this run has no checkpoint yet.")
+        saved = f"; what was saved last is {folder / LAST}" if (folder / LAST).is_dir() else ""
+        raise InputError(f"{path}: this run has no best checkpoint yet{saved}.")
     if is_path(path):
         raise InputError(f"{path}: no such folder; train.py makes one and names it at its end.")
     if folder.exists() and not (folder / "config.json").is_file():
         raise InputError(f"{path}: neither a run's folder nor a checkpoint's: it holds no config.json.")
     return folder if folder.exists() else path
+
+
+def refuse_run(model):
+    """Raise InputError for a run's folder in the place of a model's."""
+    if (Path(model) / RUN_FILE).exists():
+        raise InputError(f"--model {model}: is a run's folder; its reader is {Path(model) / BEST}.")
 
 
 def load_settings(checkpoint):
@@ -260,7 +267,7 @@ def new_run_folder(output_dir, name, take_over=False):
             return folder
         if folder.is_dir() and any(folder.iterdir()):
             what = "a run" if (folder / RUN_FILE).exists() else "files"
-            raise InputError(f"--output-dir {folder}: holds {what} already; choose another folder, or remove this one.")
+            raise InputError(f"--output-dir {folder}: holds {what} already; choose another folder{', or remove this one' if what == 'a run' else ''}.")
         _make(folder)
     (folder / RUN_FILE).touch()
     return folder

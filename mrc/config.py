@@ -87,6 +87,9 @@ class Config:
             if getattr(self, setting.name) is not None:
                 _check(setting.name, getattr(self, setting.name), meta)
 
+    def check_given(self):
+        """Raise InputError for flags that the command line gave and that do not go together; for subclasses."""
+
     def to_dict(self):
         return asdict(self)
 
@@ -240,8 +243,10 @@ class TrainConfig(Config):
         if self.model_class and self.model == "tiny" and not self.resume and (self.attention_dropout or self.attn_implementation):
             raise InputError(f"--model-class {self.model_class}: --attention-dropout and --attn-implementation are for the encoder that "
                              "--model names.")
-        if self.head == "conditional" and (self.search == "exact" or self.mask_question):
-            raise InputError("--head conditional looks for answers in a beam of its own; leave out --search exact and --mask-question.")
+        if self.head == "conditional" and self.search == "exact":
+            raise InputError("--head conditional looks for answers in a beam of its own; leave out --search exact.")
+        if self.head == "conditional" and self.mask_question:
+            raise InputError("--head conditional makes probabilities over the whole window; leave out --mask-question.")
         is_scored = self.data or self.validation_file or self.validation_fraction
         if not is_scored and (self.patience is not None or self.metric_for_best):
             raise InputError("--patience and --metric-for-best need validation data: --validation-file or --validation-fraction.")
@@ -255,6 +260,17 @@ class TrainConfig(Config):
         if self.max_tokens_per_batch and self.max_tokens_per_batch < self.max_length:
             raise InputError(f"--max-tokens-per-batch {self.max_tokens_per_batch} is below --max-length {self.max_length}: "
                              "a batch must hold a window.")
+
+    def check_given(self):
+        for names in (("max_tokens_per_batch", "batch_size"), ("warmup_steps", "warmup_ratio")):
+            if all(name in self.given for name in names):
+                raise InputError(f"{' and '.join('--' + name.replace('_', '-') for name in names)}: give one of them.")
+
+    def flags_of_trust(self):
+        """What a command that loads this run's model must be given again, as code or pickles are read by it; mostly ""."""
+        named = [f"--model-class {self.model_class}"] if self.model_class else []
+        named += [f"--{name.replace('_', '-')}" for name in ("trust_remote_code", "allow_pickle") if getattr(self, name)]
+        return "".join(f" {flag}" for flag in named)
 
 
 @dataclass
@@ -448,6 +464,7 @@ def parse_args(config_class, argv=None, program=None):
     settings = vars(parser.parse_args(argv))
     config = config_class(**settings)
     config.given = {name: value for name, value in settings.items() if value is not None and value is not False}
+    config.check_given()
     return config
 
 

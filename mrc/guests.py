@@ -44,13 +44,24 @@ class CustomModel(SpanModel):
         self.module = made(**self.arguments)
         if not isinstance(self.module, nn.Module):
             raise InputError(f"--model-class {model_class}: is no torch.nn.Module.")
-        self.takes_token_types = "token_type_ids" in inspect.signature(self.module.forward).parameters
+        taken = inspect.signature(self.module.forward)
+        self.takes_token_types = "token_type_ids" in taken.parameters
+        try:
+            taken.bind("input_ids", "attention_mask", **({"token_type_ids": None} if self.takes_token_types else {}))
+        except TypeError as error:
+            raise InputError(f"--model-class {model_class}: its forward{taken} cannot be called with input_ids and attention_mask "
+                             f"({error}).") from None
         self.vocab_size, self.max_length = arguments["vocab_size"], getattr(self.module, "max_length", None)
 
     def forward(self, input_ids, attention_mask=None, token_type_ids=None):
         """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length)."""
         attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        return self.module(input_ids, attention_mask, **({"token_type_ids": token_type_ids} if self.takes_token_types else {}))
+        logits = self.module(input_ids, attention_mask, **({"token_type_ids": token_type_ids} if self.takes_token_types else {}))
+        if not isinstance(logits, tuple) or [getattr(part, "shape", None) for part in logits] != [input_ids.shape] * 2:
+            shapes = [tuple(getattr(part, "shape", ())) for part in (logits if isinstance(logits, (tuple, list)) else [logits])]
+            raise InputError(f"--model-class {self.model_class}: forward returned a {type(logits).__name__} of shapes {shapes}; it must return "
+                             f"a tuple of start and end logits, each {tuple(input_ids.shape)}.")
+        return logits
 
     @classmethod
     def make(cls, model_class, tokenizer, max_length, dropout, encoder=None):

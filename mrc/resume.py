@@ -145,11 +145,16 @@ def _settings(config, checkpoint, world_size):
                              "and a resumed run keeps its settings; leave the flag out, or begin a new run.")
     for name in ("trust_remote_code", "allow_pickle", "model_class"):  # a folder must not bring about that code is run
         if getattr(saved, name) and getattr(config, name) != getattr(saved, name):
-            raise InputError(f"--resume {checkpoint}: the run was begun with --{name.replace('_', '-')}, by which code or pickles are read; "
-                             "give the flag again to go on.")
+            raise InputError(f"--resume {checkpoint}: the run was begun with{saved.flags_of_trust()}, by which code or pickles are read; "
+                             "give that again to go on.")
     changed = replace(saved, **{name: value for name, value in given.items() if name in MAY_CHANGE}, output_dir=str(checkpoint.parent))
+    if saved.max_tokens_per_batch and "batch_size" in given:
+        raise InputError(f"--batch-size {config.batch_size}: the run in {checkpoint.parent} has --max-tokens-per-batch in its place; leave "
+                         "it out.")
     parts = saved.gradient_accumulation_steps * saved_with["processes"]
     was = parts if saved.max_tokens_per_batch else parts * saved.batch_size
+    if not saved.max_tokens_per_batch and not {"batch_size", "gradient_accumulation_steps"} & given.keys() and was % world_size == 0:
+        changed.batch_size = max(size for size in range(1, saved.batch_size + 1) if was // world_size % size == 0)
     one_each = world_size * (1 if saved.max_tokens_per_batch else changed.batch_size)
     if "gradient_accumulation_steps" not in given:
         changed.gradient_accumulation_steps = max(1, was // one_each)

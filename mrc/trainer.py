@@ -204,7 +204,8 @@ class Trainer:
             self.save()
         if signal:
             raise Stopped(signal, f"stopped by {Signals(signal).name} after step {step} of {self.total_steps}; all is saved in "
-                                  f"{self.folder}. Go on with: python train.py --resume {self.folder}")
+                                  f"{self.folder}. Go on with: {self.world.launcher} train.py --resume {self.folder}"
+                                  f"{self.config.flags_of_trust()}")
 
     def save(self, scores=None, is_best=False):
         """Save the last checkpoint, with all that a run needs to go on from it, and the best beside."""
@@ -279,6 +280,8 @@ class Trainer:
     def finish(self):
         """Write metrics.json, and what it holds return."""
         progress = self.progress
+        if progress.step < self.total_steps:
+            tqdm.write(f"No better {self.score_for_best} in {progress.without_gain} scorings: ended at {self.place()}.", file=sys.stdout)
         results = {**progress.best, "epochs": progress.epoch + (progress.step_in_epoch > 0), "steps": progress.step,
                    "scorer": self.metrics and self.metrics.scorer, "precision": self.precision, "bad_steps": progress.bad_steps,
                    **progress.rates(), "train_seconds": progress.train_seconds, "seconds": time.perf_counter() - self.started,

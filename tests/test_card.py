@@ -50,6 +50,10 @@ def test_what_people_read(model, bert):
     for row in ("EM | 53.98", "F1 | 73.82", "questions | 1458", "scorer | `korquad`", "`epochs` | 7", "`max_length` | 384"):
         assert f"| {row} |" in text
     assert "trained from `klue/bert-base` on `train.json`" in text and "On `dev.json`" in text and "max_answer_length" not in text
+    text = card_text(model, bert, settings(max_tokens_per_batch=4096, schedule="cosine", max_steps=9, warmup_steps=3, ema_decay=0.9))
+    for row in ("`max_tokens_per_batch` | 4096", "`schedule` | cosine", "`max_steps` | 9", "`warmup_steps` | 3", "`ema_decay` | 0.9"):
+        assert f"| {row} |" in text
+    assert not any(f"`{name}`" in text for name in ("batch_size", "epochs", "warmup_ratio", "layer_decay", "patience"))
     null = card_text(model, bert, {**settings(model="klue/bert-base", train_file="train.json"), "takes_null": True, "null_threshold": -1.5})
     assert "exceeds the best span's by more than -1.5" in null and "null" not in text
 

@@ -7,7 +7,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-from mrc.checkpoint import find_checkpoint, load_checkpoint, new_run_folder, results_folder, save_checkpoint
+from mrc.checkpoint import find_checkpoint, load_checkpoint, new_run_folder, refuse_run, results_folder, save_checkpoint
 from mrc.config import InputError
 from mrc.features import FeatureDataset
 from mrc.model import BaselineModel
@@ -86,8 +86,12 @@ def test_a_runs_folder_means_its_best(tmp_path, encoder_folder):
     with pytest.raises(InputError, match="holds no config.json"):
         find_checkpoint(tmp_path)
     new_run_folder(tmp_path / "new", "x")
-    with pytest.raises(InputError, match="no checkpoint yet"):
+    with pytest.raises(InputError, match="no best checkpoint yet"):
         find_checkpoint(tmp_path / "new")
+    with pytest.raises(InputError, match="new: is a run's folder; its reader is .*new/best"):
+        refuse_run(str(tmp_path / "new"))
+    refuse_run(str(encoder_folder))
+    refuse_run("someone/some-model")
 
 
 def test_a_run_that_died_between_two_renames_still_has_its_best(tmp_path, encoder_folder, bert):

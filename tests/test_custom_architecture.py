@@ -50,6 +50,18 @@ class Needy(nn.Module):
     def __init__(self, colour):
         super().__init__()
 
+class OneLogit(Bag):
+    def forward(self, input_ids, attention_mask):
+        return self.out(self.embedding(input_ids))
+
+class WithAxis(Bag):
+    def forward(self, input_ids, attention_mask):
+        return self.out(self.embedding(input_ids)).split(1, dim=2)
+
+class NoMask(Bag):
+    def forward(self, input_ids):
+        return self.out(self.embedding(input_ids)).unbind(dim=2)
+
 class NoModule:
     pass
 '''
@@ -74,7 +86,8 @@ def run_quick(*argv):
 def test_a_class_of_ones_own_is_trained_saved_resumed_and_scored(guests, encoder_folder, name, capsys):
     argv = ("--model-class", f"my_guests:{name}", "--model", encoder_folder)
     run_quick(*argv, "--output-dir", "whole", "--save-every", 2, "--keep", 3)
-    with pytest.raises(InputError, match="was begun with --model-class, by which code or pickles are read; give the flag again"):
+    assert capsys.readouterr().out.endswith(f"\nNext: python evaluate.py --checkpoint whole --model-class my_guests:{name}\n")
+    with pytest.raises(InputError, match=f"was begun with --model-class my_guests:{name}, by which code or pickles are read; give that again"):
         train.main(["--resume", "whole/step-2"])
     train.main(["--resume", "whole/step-2", "--model-class", f"my_guests:{name}"])
     evaluate.main(["--checkpoint", "whole", "--model-class", f"my_guests:{name}"])
@@ -113,6 +126,8 @@ def test_its_limits_are_kept(guests, encoder_folder):
 
 @pytest.mark.parametrize("name, message", [
     ("my_guests:Needy", "its constructor needs 'colour'; it can ask for vocab_size"), ("my_guests:NoModule", "is no torch.nn.Module"),
+    ("my_guests:OneLogit", "forward returned a Tensor of shapes [(1, "), ("my_guests:WithAxis", "it must return a tuple of start and end logits"),
+    ("my_guests:NoMask", "its forward(input_ids) cannot be called with input_ids and attention_mask"),
     ("my_guests:Absent", "no class can be had by this name"), ("absent_module:Bag", "no class can be had by this name"),
     ("my_guests", "no class can be had by this name"), ("my_guests:OnEncoder", "asks for an encoder; name one with --model"),
 ])

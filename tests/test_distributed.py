@@ -137,6 +137,8 @@ def test_a_run_goes_on_with_another_number_of_processes(flags, alone, tmp_path):
     said = run(1, "--resume", "run/step-6", cwd=tmp_path)
     assert "9 steps of 12 windows, fp32" in said and "going on from run/step-6" in said
     assert_alike(tmp_path / "run", alone)
+    run(3, "--resume", "run/step-6", cwd=tmp_path)  # in batches of 4
+    assert_alike(tmp_path / "run", alone)
     said = run(3, "--resume", "run/step-6", "--batch-size", 4, cwd=tmp_path)
     assert "shared by 3 processes" in said
     assert_alike(tmp_path / "run", alone)
@@ -158,6 +160,7 @@ def test_scores_are_those_of_one_process(alone, tmp_path):
 
 def test_a_signal_to_one_process_stops_all(flags, alone, tmp_path):
     run(2, *flags, "--batch-size", 6, cwd=tmp_path, signalled_at=(1, 5), status=143)
+    assert "Go on with: torchrun --nproc_per_node=2 train.py --resume run" in (tmp_path / "output-0.txt").read_text()
     assert load_state(tmp_path / "run" / "last")["progress"]["step"] == 5
     run(2, "--resume", "run", cwd=tmp_path)
     assert_alike(tmp_path / "run", alone)

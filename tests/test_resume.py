@@ -150,7 +150,10 @@ def test_a_second_signal_leaves_at_once(flags, tmp_path):
 
 def test_a_complete_run_is_shown_again(flags, whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
-    assert "\nEM   " in run(*flags, "--resume", "auto", cwd=tmp_path)
+    said = run(*flags, "--resume", "auto", "--patience", "9", cwd=tmp_path)
+    assert "\nEM   " in said and " head" not in said
+    record = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert record["patience"] is None and record["resumed"][0]["changed"]["patience"] == 9
     same(tmp_path / "run", whole)
 
 
@@ -182,6 +185,7 @@ def test_an_earlier_checkpoint_can_be_chosen(flags, whole, tmp_path):
     (["--resume", "run", "--learning-rate", "0.5"], "--learning-rate 0.5: the run in run was begun with 0.001, and a resumed run keeps"),
     (["--resume", "run", "--batch-size", "4"], "a step of this run takes 6 windows, and 1 processes of 4 each cannot share them"),
     (["--resume", "run", "--output-dir", "elsewhere"], "--output-dir elsewhere: a resumed run goes on in its own folder, run"),
+    (["--resume", "run", "--max-tokens-per-batch", "999"], "--max-tokens-per-batch 999: the run in run was begun with None"),
     (["--resume", "run/best"], "run/best: holds a reader, but not the state of a run"),
 ])
 def test_what_cannot_be_resumed(whole, tmp_path, argv, message):

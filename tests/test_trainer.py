@@ -200,11 +200,12 @@ def test_a_skipped_step_of_fp16_does_not_advance_the_schedule(examples, bert, en
     assert [line["learning_rate"] for line in lines] == pytest.approx([1e-3 * (1 - sum(taken[: n + 1]) / 4) for n in range(4)])
 
 
-def test_scoring_every_few_steps_and_running_out_of_patience(examples, bert, encoder_folder, tmp_path, monkeypatch):
+def test_scoring_every_few_steps_and_running_out_of_patience(examples, bert, encoder_folder, tmp_path, monkeypatch, capsys):
     f1 = iter([50.0, 80.0, 80.0, 60.0, 90.0])
     monkeypatch.setattr("mrc.trainer.evaluate", lambda *arguments: {"exact_match": 1.0, "f1": next(f1), "total": 10})
     results = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=9, eval_every=3, patience=2, keep=2).fit()
     assert (results["step"], results["steps"], results["f1"]) == (6, 12, 80)
+    assert "\nNo better f1 in 2 scorings: ended at step 12/" in capsys.readouterr().out
     assert [line["step"] for line in log_of(tmp_path / "run") if "f1" in line] == [3, 6, 9, 12]
     assert sorted(p.name for p in (tmp_path / "run").glob("step-*")) == ["step-6", "step-9"]
 

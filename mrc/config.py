@@ -252,6 +252,8 @@ class TrainConfig(Config):
             raise InputError("--patience and --metric-for-best need validation data: --validation-file or --validation-fraction.")
         if self.lora_rank and self.model == "tiny" and not self.resume:
             raise InputError(f"--lora-rank {self.lora_rank} adapts a pretrained encoder; name one with --model.")
+        if self.freeze_layers is not None and self.model == "tiny" and not self.resume and not self.model_class:
+            raise InputError(f"--freeze-layers {self.freeze_layers} keeps pretrained layers as they are, and tiny has none; name a --model.")
         if self.lora_rank and self.ema_decay:
             raise InputError("--lora-rank and --ema-decay: give one of them.")
         for name in ("compile", "lora_rank", "ema_decay"):

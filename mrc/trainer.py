@@ -48,6 +48,9 @@ class Trainer:
 
         self.total_steps = config.max_steps or self.loader.batch_sampler.total_steps(config.epochs)
         warmup_steps = int(config.warmup_ratio * self.total_steps) if config.warmup_steps is None else config.warmup_steps
+        if warmup_steps >= self.total_steps > 1:
+            raise InputError(f"--warmup-steps {warmup_steps}: the run has {self.total_steps} steps, and the learning rate would never reach "
+                             "its height.")
         if config.freeze_layers is not None:
             freeze(model, config.freeze_layers)
         # Sharded, the model comes to the device in parts, and a copy on the host is what is saved.
@@ -80,7 +83,9 @@ class Trainer:
         size = f"about {parts * tokens} tokens" if tokens else f"{parts * config.batch_size} windows"
         shared = f" shared by {self.world.size} processes" if self.world.size > 1 else ""
         shared += ", the model in as many shards" if is_sharded(self.model) else ""
-        return f"{self.total_steps} steps of {size}{shared}, {self.precision}"
+        trained, of = (sum(p.numel() for p in self.model.parameters() if p.requires_grad or every) / 1e6 for every in (False, True))
+        some = f"; {trained:.1f}M of {of:.1f}M parameters are trained" if config.lora_rank or config.freeze_layers is not None else ""
+        return f"{self.total_steps} steps of {size}{shared}, {self.precision}{some}"
 
     def resume(self, checkpoint):
         """Go on from a checkpoint of a run, with which the model has been loaded. Raises InputError if it does not fit."""

@@ -87,6 +87,7 @@ def test_a_zero_is_given_too():
 @pytest.mark.parametrize("argv, message", [
     (["--head", "conditional", "--search", "exact"], "in a beam of its own"), (["--head", "conditional", "--mask-question"], "leave out --mask-question"),
     (["--max-tokens-per-batch", "4096", "--batch-size", "8"], "--max-tokens-per-batch and --batch-size: give one of them"),
+    (["--freeze-layers", "1"], "--freeze-layers 1 keeps pretrained layers"),
     (["--warmup-steps", "5", "--warmup-ratio", "0.1"], "--warmup-steps and --warmup-ratio: give one of them"),
     (["--train-file", "a.json", "--patience", "2"], "need validation data"), (["--model-class", "a:B", "--attention-dropout", "0.1"], "are for the encoder"),
 ])

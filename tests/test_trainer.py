@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -208,6 +209,13 @@ def test_scoring_every_few_steps_and_running_out_of_patience(examples, bert, enc
     assert "\nNo better f1 in 2 scorings: ended at step 12/" in capsys.readouterr().out
     assert [line["step"] for line in log_of(tmp_path / "run") if "f1" in line] == [3, 6, 9, 12]
     assert sorted(p.name for p in (tmp_path / "run").glob("step-*")) == ["step-6", "step-9"]
+
+
+def test_the_plan_says_what_is_trained_and_a_warm_up_leaves_steps(examples, bert, encoder_folder, tmp_path):
+    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", max_steps=5, warmup_steps=4, freeze_layers=1)
+    assert re.fullmatch(r"5 steps of 4 windows, fp32; 0\.\dM of 0\.\dM parameters are trained", trainer.plan())
+    with pytest.raises(InputError, match="--warmup-steps 5: the run has 5 steps"):
+        make_trainer(examples, bert, encoder_folder, tmp_path / "other", max_steps=5, warmup_steps=5)
 
 
 def test_saving_every_few_minutes(examples, bert, encoder_folder, tmp_path, monkeypatch):

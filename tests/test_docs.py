@@ -17,7 +17,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONFIGS = (TrainConfig, EvalConfig, InspectConfig, AskConfig, PredictConfig, ServeConfig, ExportConfig, PushConfig)
 OF_OTHERS = {"--nproc-per-node", "--nproc_per_node", "--nnodes", "--node-rank", "--node_rank", "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id",
              "--rdzv_backend", "--rdzv_endpoint", "--rdzv_id", "--local-dir", "--tokenizer", "--questions", "--loop-questions", "--rounds",
-             "--features", "--heads", "--clients", "--help", "--master-addr", "--master-port", "--logdir"}  # torchrun, hf, benchmarks
+             "--features", "--heads", "--clients", "--score", "--seeds", "--threads", "--help", "--master-addr", "--master-port", "--logdir"}  # torchrun, hf, benchmarks
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -52,6 +52,8 @@ def read_json(path):
 
 def parse_json(text, where, first_line=1):
     """Parse JSON that was found at `where`, from its line `first_line` on. Raises InputError."""
+    if not text.strip():
+        raise InputError(f"{where}: is empty.")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

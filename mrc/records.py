@@ -96,7 +96,8 @@ def plot(folder):
     steps, scored = [line for line in lines if "loss" in line], [line for line in lines if "eval_seconds" in line]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     loss = figure.add_subplot(xlabel="optimiser steps", ylabel="training loss")
-    loss.plot([line["step"] for line in steps], [line["loss"] for line in steps], color="tab:gray", label="loss")
+    loss.plot([line["step"] for line in steps], [line["loss"] for line in steps], color="tab:gray", label="loss",
+              marker="." if len(steps) < 20 else None)  # a line of one point shows nothing
     loss.set_ylim(bottom=0)
     score = loss.twinx()
     score.set(ylabel="score, %", ylim=(0, 100))

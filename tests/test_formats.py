@@ -128,7 +128,7 @@ GOOD = {"id": "1", "question": "When?", "context": "In 1784.", "answers": {"text
     ("a.jsonl", json.dumps(GOOD) + "\n{", "broken JSON at line 2, column 2"),
     ("a.jsonl", json.dumps(GOOD) + '\n{"id": "2"}', "line 2: the key 'context' is missing. Records hold"),
     ("a.jsonl", "[1]", "line 1: must be an object with the key 'context', not a list"),
-    ("a.jsonl", json.dumps({**GOOD, "context": " "}), "line 1.context: is empty"),
+    ("a.json", "\n", "a.json: is empty"), ("a.jsonl", json.dumps({**GOOD, "context": " "}), "line 1.context: is empty"),
     ("a.jsonl", json.dumps({**GOOD, "question": None}), "line 1.question: must be a string, not null"),
     ("a.jsonl", json.dumps(GOOD) + "\n\n" + json.dumps(GOOD), "line 3.id: '1' is the id of"),
     ("a.json", json.dumps([{**GOOD, "answers": {"text": "1784", "answer_start": 3}}]), "[0].answers.text: must be a list, not a string"),

@@ -82,7 +82,9 @@ def run(config, world):
         torch.manual_seed(config.seed + world.rank)  # the processes have made the same model; now each draws dropout of its own
     if checkpoint:
         trainer.resume(checkpoint)
-        print(f"going on from {checkpoint}, step {trainer.progress.step} of {trainer.total_steps}")
+        place, is_complete = f"step {trainer.progress.step} of {trainer.total_steps}", trainer.is_over() and not trainer.is_due_to_score()
+        print(f"{folder} is complete, at {place}; to train its reader further, begin a run with --model {folder / 'best'}" if is_complete
+              else f"going on from {checkpoint}, {place}")
     print(summary(trainer.fit(), folder, config))
     if config.push_to_hub and world.is_main:
         print(f"pushed to {push(folder / 'best', config.push_to_hub)}", flush=True)

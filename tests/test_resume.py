@@ -151,7 +151,7 @@ def test_a_second_signal_leaves_at_once(flags, tmp_path):
 def test_a_complete_run_is_shown_again(flags, whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
     said = run(*flags, "--resume", "auto", "--patience", "9", cwd=tmp_path)
-    assert "\nEM   " in said and " head" not in said
+    assert "\nEM   " in said and " head" not in said and "run is complete, at step 18 of 18" in said
     record = json.loads((tmp_path / "run" / "config.json").read_text())
     assert record["patience"] is None and record["resumed"][0]["changed"]["patience"] == 9
     same(tmp_path / "run", whole)

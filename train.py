@@ -113,12 +113,13 @@ def run_folder(config, name, checkpoint):
     from mrc.records import provenance
 
     if checkpoint:
-        folder = checkpoint.parent
-        record = read_json(folder / "config.json")
-        changed = {setting: value for setting, value in config.to_dict().items() if record.get(setting) != value}
-        record["resumed"] = [*record.get("resumed", []), {"command": sys.argv, "changed": changed}]
-        write_json(folder / "config.json", record, indent=2)
-        return folder
+        path = checkpoint.parent / "config.json"
+        if path.is_file():  # a run can go on without its record
+            record = read_json(path)
+            changed = {setting: value for setting, value in config.to_dict().items() if record.get(setting) != value}
+            record["resumed"] = [*record.get("resumed", []), {"command": sys.argv, "changed": changed}]
+            write_json(path, record, indent=2)
+        return checkpoint.parent
     folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
     write_json(folder / "config.json", {**config.to_dict(), **provenance(config)}, indent=2)
     return folder

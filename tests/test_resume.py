@@ -193,6 +193,12 @@ def test_what_cannot_be_resumed(whole, tmp_path, argv, message):
     assert message in run(*argv, cwd=tmp_path, status=2)
 
 
+def test_a_run_goes_on_without_its_record(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "config.json").unlink()
+    assert "going on from run/step-16" in run("--resume", "run/step-16", cwd=tmp_path)
+
+
 def test_tensorboard_shows_no_step_twice(flags, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
     run(*flags, "--log-every", "1", "--tensorboard", cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 10), status=-signal.SIGKILL)

@@ -207,7 +207,8 @@ def main():
             measured = json.loads(run(__file__, *flags).splitlines()[-1])
             if args.score and side != "products":
                 run(ROOT / "evaluate.py", "--checkpoint", folder, "--data", args.score, "--max-eval-examples", str(args.questions),
-                    "--max-length", "384", "--stride", "128", "--device", args.device, "--precision", args.precision, "--output-dir", f"{folder}/scores")
+                    "--max-length", "384", "--stride", "128", "--device", args.device, "--precision", args.precision,
+                    "--output-dir", f"{folder}/scores")
                 measured["scores"] = json.loads(Path(folder, "scores", "metrics.json").read_text())
         return measured
 

@@ -34,9 +34,9 @@ class LengthBucketSampler:
 
     lengths: (features,) in tokens. batch_size: features of a micro-batch; or max_tokens: as many as that many tokens hold,
     with lengths rounded up to WIDTH_STEP, on whatever device, so that a run takes the same steps on another. multiple: what the
-    batches' lengths are really rounded up to, longest (tokens) being what none exceeds; for the count of cells. accumulation: micro-batches of a step and process. Iterating gives the Groups of
-    process `rank` of `world_size`. A process for which the last step has no feature is given one with the weight 0, since
-    processes must go through the same motions.
+    batches' lengths are really rounded up to, longest (tokens) being what none exceeds; for the count of cells. accumulation:
+    micro-batches of a step and process. Iterating gives the Groups of process `rank` of `world_size`. A process for which the last
+    step has no feature is given one with the weight 0, since processes must go through the same motions.
     """
 
     def __init__(self, lengths, batch_size, seed=0, accumulation=1, max_tokens=None, multiple=1, longest=None, rank=0, world_size=1):

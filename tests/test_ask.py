@@ -65,7 +65,8 @@ def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(typed) + "\n"))
     main(["ask", str(reader_folder)])
     out = capsys.readouterr().out
-    assert "29 characters." in out and "error: absent.txt: no such file" in out and "error: :load needs the name of a file" in out and f"{len(CONTEXT)} characters." in out
+    assert "29 characters." in out and "error: absent.txt: no such file" in out and f"{len(CONTEXT)} characters." in out
+    assert "error: :load needs the name of a file" in out
     assert "Another\n\ntext" in out and ":load FILE   read a text" in out
     best = " ".join(reader(question=QUESTION, context=CONTEXT)["answer"].split())
     assert f"[{best}]" in out and "never read" not in out

@@ -19,11 +19,11 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from mrc.examples import Example
-from mrc.features import FeatureDataset
-from mrc.metrics import Metrics
-from mrc.sample import sample_examples
-from mrc.tokenization import train_tokenizer
+from mrc.data.examples import Example
+from mrc.data.sample import sample_examples
+from mrc.features.dataset import FeatureDataset
+from mrc.metrics.metrics import Metrics
+from mrc.model.tokenizer import train_tokenizer
 
 N_BEST, MAX_ANSWER_LENGTH = 20, 30
 
@@ -31,10 +31,17 @@ N_BEST, MAX_ANSWER_LENGTH = 20, 30
 def make_dataset(features, length):
     """Questions on long contexts, about three in ten of which take two windows, until there are enough windows."""
     sample = sample_examples("validation")
-    tokenizer = train_tokenizer(text for example in sample for text in (example.question, example.context))
+    tokenizer = train_tokenizer(
+        text for example in sample for text in (example.question, example.context)
+    )
     contexts = list(dict.fromkeys(example.context for example in sample))
-    long = [" ".join(contexts[i : i + (7 if i % 10 < 3 else 4)]) for i in range(0, len(contexts) - 7, 2)]
-    examples = [Example(str(n), sample[n % len(sample)].question, long[n % len(long)]) for n in range(features)]
+    long = [
+        " ".join(contexts[i : i + (7 if i % 10 < 3 else 4)]) for i in range(0, len(contexts) - 7, 2)
+    ]
+    examples = [
+        Example(str(n), sample[n % len(sample)].question, long[n % len(long)])
+        for n in range(features)
+    ]
     dataset = FeatureDataset(examples, tokenizer, length, length // 3)
     kept = int(dataset.example_index[features - 1]) + 1
     return FeatureDataset(examples[:kept], tokenizer, length, length // 3)
@@ -46,7 +53,11 @@ def make_batches(dataset, batch, width, device):
     for at in range(0, len(dataset), batch):
         indices = np.arange(at, min(at + batch, len(dataset)))
         logits = rng.standard_normal((2, len(indices), width), dtype=np.float32)
-        yield indices, torch.from_numpy(logits[0]).to(device), torch.from_numpy(logits[1]).to(device)
+        yield (
+            indices,
+            torch.from_numpy(logits[0]).to(device),
+            torch.from_numpy(logits[1]).to(device),
+        )
 
 
 def ours(dataset, batches):
@@ -66,7 +77,10 @@ def reference(dataset, batches):
     for _, start, end in batches:
         start_logits.extend(start.cpu().numpy())
         end_logits.extend(end.cpu().numpy())
-    offset_mapping = [[tuple(o) if o[0] >= 0 else None for o in dataset.offsets(f).tolist()] for f in range(len(dataset))]
+    offset_mapping = [
+        [tuple(o) if o[0] >= 0 else None for o in dataset.offsets(f).tolist()]
+        for f in range(len(dataset))
+    ]
     features_of = defaultdict(list)
     for f, e in enumerate(dataset.example_index.tolist()):
         features_of[e].append(f)
@@ -79,16 +93,34 @@ def reference(dataset, batches):
             best_ends = sorted(np.argsort(-ends[: len(offsets)], kind="stable")[:N_BEST].tolist())
             for s in sorted(np.argsort(-starts[: len(offsets)], kind="stable")[:N_BEST].tolist()):
                 for t in best_ends:
-                    if offsets[s] is None or offsets[t] is None or t < s or t - s + 1 > MAX_ANSWER_LENGTH:
+                    if (
+                        offsets[s] is None
+                        or offsets[t] is None
+                        or t < s
+                        or t - s + 1 > MAX_ANSWER_LENGTH
+                    ):
                         continue
-                    candidates.append({"offsets": (offsets[s][0], offsets[t][1]), "score": starts[s] + ends[t],
-                                       "start_logit": starts[s], "end_logit": ends[t]})
+                    candidates.append(
+                        {
+                            "offsets": (offsets[s][0], offsets[t][1]),
+                            "score": starts[s] + ends[t],
+                            "start_logit": starts[s],
+                            "end_logit": ends[t],
+                        }
+                    )
         candidates = sorted(candidates, key=lambda c: c["score"], reverse=True)[:N_BEST]
         scores = np.array([c["score"] for c in candidates], dtype=np.float64)
         weights = np.exp(scores - scores.max()) if len(scores) else scores
         probabilities = (weights / weights.sum()).tolist()
-        n_best[example.id] = [{"text": example.context[c["offsets"][0] : c["offsets"][1]], "probability": p,
-                               "start_logit": c["start_logit"], "end_logit": c["end_logit"]} for c, p in zip(candidates, probabilities)]
+        n_best[example.id] = [
+            {
+                "text": example.context[c["offsets"][0] : c["offsets"][1]],
+                "probability": p,
+                "start_logit": c["start_logit"],
+                "end_logit": c["end_logit"],
+            }
+            for c, p in zip(candidates, probabilities)
+        ]
     return n_best
 
 
@@ -110,13 +142,27 @@ def measure(side, features, length, batch, device):
     n_best = {"ours": ours, "reference": reference}[side](dataset, batches())
     seconds = time.perf_counter() - started - drawing
     megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    rounded = [[i, [(span["text"], round(span["probability"], 5)) for span in spans]] for i, spans in n_best.items()]
-    print(json.dumps({"seconds": seconds, "examples": len(dataset.examples), "features": len(dataset), "mb": megabytes,
-                      "answers": hashlib.sha256(json.dumps(rounded).encode()).hexdigest()}))
+    rounded = [
+        [i, [(span["text"], round(span["probability"], 5)) for span in spans]]
+        for i, spans in n_best.items()
+    ]
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "examples": len(dataset.examples),
+                "features": len(dataset),
+                "mb": megabytes,
+                "answers": hashlib.sha256(json.dumps(rounded).encode()).hexdigest(),
+            }
+        )
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--features", type=int, nargs="+", default=[10_000, 20_000, 40_000])
     parser.add_argument("--length", type=int, default=384)
     parser.add_argument("--batch", type=int, default=64)
@@ -128,14 +174,35 @@ def main():
         return
     print(f"{'features':>8} {'examples':>8}   {'reference':>22}   {'ours':>22}   ratio")
     for features in args.features:
-        command = [sys.executable, __file__, "--features", str(features), "--length", str(args.length), "--batch", str(args.batch),
-                   "--device", args.device]
-        theirs, mine = (json.loads(subprocess.run([*command, "--side", side], check=True, capture_output=True, text=True).stdout)
-                        for side in ("reference", "ours"))
+        command = [
+            sys.executable,
+            __file__,
+            "--features",
+            str(features),
+            "--length",
+            str(args.length),
+            "--batch",
+            str(args.batch),
+            "--device",
+            args.device,
+        ]
+        theirs, mine = (
+            json.loads(
+                subprocess.run(
+                    [*command, "--side", side], check=True, capture_output=True, text=True
+                ).stdout
+            )
+            for side in ("reference", "ours")
+        )
         assert theirs["answers"] == mine["answers"], "the two sides answer differently"
-        cells = (f"{side['examples'] / side['seconds']:8.0f}/s {side['mb']:8.0f} MB" for side in (theirs, mine))
+        cells = (
+            f"{side['examples'] / side['seconds']:8.0f}/s {side['mb']:8.0f} MB"
+            for side in (theirs, mine)
+        )
         ratio = theirs["seconds"] / mine["seconds"]
-        print(f"{mine['features']:8} {mine['examples']:8}   {next(cells):>22}   {next(cells):>22}   {ratio:5.1f}")
+        print(
+            f"{mine['features']:8} {mine['examples']:8}   {next(cells):>22}   {next(cells):>22}   {ratio:5.1f}"
+        )
 
 
 if __name__ == "__main__":

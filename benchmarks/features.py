@@ -26,11 +26,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mrc.batching import make_training_loader
-from mrc.config import InputError, TrainConfig, command_line
-from mrc.examples import Answer, load_examples
-from mrc.features import FeatureDataset
-from mrc.tokenization import load_tokenizer
+from mrc.config.train import TrainConfig
+from mrc.data.examples import Answer, load_examples
+from mrc.errors import InputError, command_line
+from mrc.features.batching import make_training_loader
+from mrc.features.dataset import FeatureDataset
+from mrc.model.tokenizer import load_tokenizer
 
 MAX_LENGTH, STRIDE, BATCH = 384, 128, 16
 SCALES = (1, 4, 16)
@@ -38,10 +39,21 @@ SCALES = (1, 4, 16)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("data", nargs="+", help="files to take; the growth of time and memory is measured on the first")
+    parser.add_argument(
+        "data",
+        nargs="+",
+        help="files to take; the growth of time and memory is measured on the first",
+    )
     parser.add_argument("--tokenizer", required=True, help="hub id or folder of a fast tokenizer")
-    parser.add_argument("--repeats", type=int, default=3, help="timed runs of each, of which the fastest counts (default: 3)")
-    parser.add_argument("--arm", choices=ARMS, help=argparse.SUPPRESS)  # what the processes that this one starts are told
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=3,
+        help="timed runs of each, of which the fastest counts (default: 3)",
+    )
+    parser.add_argument(
+        "--arm", choices=ARMS, help=argparse.SUPPRESS
+    )  # what the processes that this one starts are told
     parser.add_argument("--copies", type=int, default=1, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.arm:
@@ -49,23 +61,56 @@ def main():
         return
     for path in args.data:
         windows, crossed, spaced = compare(load_examples(path), load_tokenizer(args.tokenizer))
-        print(f"{Path(path).name}: {windows} windows and their labels are equal, save {crossed} labels where the recipe's end is before "
-              f"its start and {spaced} where it takes a word too many, as the answer ends in a space", flush=True)
-    print(f"\n{'':<30}{'windows/s':>24}{'ratio':>8}{'peak MB':>16}{'share':>8}{'first batch, s':>18}{'ratio':>8}")
-    for path, copies in [(path, 1) for path in args.data] + [(args.data[0], scale) for scale in SCALES[1:]]:
-        runs = {arm: [run(arm, path, args.tokenizer, copies) for _ in range(args.repeats if copies == 1 else 1)] for arm in ARMS}
-        recipe, ours = ({key: min(result[key] for result in runs[arm]) for key in runs[arm][0]} for arm in ARMS)
+        print(
+            f"{Path(path).name}: {windows} windows and their labels are equal, save {crossed} labels where the recipe's end is before "
+            f"its start and {spaced} where it takes a word too many, as the answer ends in a space",
+            flush=True,
+        )
+    print(
+        f"\n{'':<30}{'windows/s':>24}{'ratio':>8}{'peak MB':>16}{'share':>8}{'first batch, s':>18}{'ratio':>8}"
+    )
+    for path, copies in [(path, 1) for path in args.data] + [
+        (args.data[0], scale) for scale in SCALES[1:]
+    ]:
+        runs = {
+            arm: [
+                run(arm, path, args.tokenizer, copies)
+                for _ in range(args.repeats if copies == 1 else 1)
+            ]
+            for arm in ARMS
+        }
+        recipe, ours = (
+            {key: min(result[key] for result in runs[arm]) for key in runs[arm][0]} for arm in ARMS
+        )
         rates = [result["windows"] / result["seconds"] for result in (recipe, ours)]
-        print(f"{Path(path).name[:24]:<24} x{copies:<4}{rates[0]:>12,.0f}{rates[1]:>12,.0f}{rates[1] / rates[0]:>7.1f}x"
-              f"{recipe['peak_mb']:>8.0f}{ours['peak_mb']:>8.0f}{ours['peak_mb'] / recipe['peak_mb']:>8.2f}"
-              f"{recipe['first_batch']:>10.2f}{ours['first_batch']:>8.2f}{recipe['first_batch'] / ours['first_batch']:>7.1f}x", flush=True)
+        print(
+            f"{Path(path).name[:24]:<24} x{copies:<4}{rates[0]:>12,.0f}{rates[1]:>12,.0f}{rates[1] / rates[0]:>7.1f}x"
+            f"{recipe['peak_mb']:>8.0f}{ours['peak_mb']:>8.0f}{ours['peak_mb'] / recipe['peak_mb']:>8.2f}"
+            f"{recipe['first_batch']:>10.2f}{ours['first_batch']:>8.2f}{recipe['first_batch'] / ours['first_batch']:>7.1f}x",
+            flush=True,
+        )
 
 
 def run(arm, path, tokenizer, copies):
     """What `measure` returns, from a process of its own with a fresh cache of `datasets`."""
-    command = [sys.executable, __file__, path, "--tokenizer", tokenizer, "--arm", arm, "--copies", str(copies)]
+    command = [
+        sys.executable,
+        __file__,
+        path,
+        "--tokenizer",
+        tokenizer,
+        "--arm",
+        arm,
+        "--copies",
+        str(copies),
+    ]
     with tempfile.TemporaryDirectory() as cache:
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_DATASETS_CACHE": cache, "TMPDIR": cache})
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "HF_DATASETS_CACHE": cache, "TMPDIR": cache},
+        )
     if done.returncode:
         raise InputError(f"the {arm} arm failed: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -84,12 +129,19 @@ def measure(arm, path, tokenizer_name, copies):
     seconds = time.perf_counter() - loaded
     peak = memory_mb("VmHWM") - before
     FIRST_BATCH[arm](features)
-    return {"windows": len(features), "seconds": seconds, "peak_mb": peak, "first_batch": time.perf_counter() - started}
+    return {
+        "windows": len(features),
+        "seconds": seconds,
+        "peak_mb": peak,
+        "first_batch": time.perf_counter() - started,
+    }
 
 
 def memory_mb(name):
     """The memory of this process, in MiB: "VmRSS" what it holds, "VmHWM" the most it held (Linux)."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    line = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)
+    )
     return int(line.split()[1]) / 2**10
 
 
@@ -98,8 +150,16 @@ def multiply(examples, copies):
     many = []
     for n in range(copies):
         tag = f"{n} " if n else ""
-        many += [replace(e, id=f"{n}-{e.id}", context=tag + e.context, question=tag + e.question,
-                         answers=tuple(Answer(a.text, a.start + len(tag)) for a in e.answers)) for e in examples]
+        many += [
+            replace(
+                e,
+                id=f"{n}-{e.id}",
+                context=tag + e.context,
+                question=tag + e.question,
+                answers=tuple(Answer(a.text, a.start + len(tag)) for a in e.answers),
+            )
+            for e in examples
+        ]
     return many
 
 
@@ -112,12 +172,26 @@ def recipe(examples, tokenizer):
     import datasets
 
     datasets.disable_progress_bars()
-    columns = {"question": [e.question for e in examples], "context": [e.context for e in examples],
-               "answers": [{"text": [a.text for a in e.answers], "answer_start": [a.start for a in e.answers]} for e in examples]}
+    columns = {
+        "question": [e.question for e in examples],
+        "context": [e.context for e in examples],
+        "answers": [
+            {"text": [a.text for a in e.answers], "answer_start": [a.start for a in e.answers]}
+            for e in examples
+        ],
+    }
 
     def prepare(batch):
-        inputs = tokenizer(batch["question"], batch["context"], truncation="only_second", max_length=MAX_LENGTH, stride=STRIDE,
-                           return_overflowing_tokens=True, return_offsets_mapping=True, padding="max_length")
+        inputs = tokenizer(
+            batch["question"],
+            batch["context"],
+            truncation="only_second",
+            max_length=MAX_LENGTH,
+            stride=STRIDE,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+            padding="max_length",
+        )
         of_example, starts, ends = inputs.pop("overflow_to_sample_mapping"), [], []
         for i, offsets in enumerate(inputs.pop("offset_mapping")):
             answers, sequence = batch["answers"][of_example[i]], inputs.sequence_ids(i)
@@ -149,11 +223,19 @@ def recipe(examples, tokenizer):
 def first_recipe_batch(features):
     import torch
 
-    return next(iter(torch.utils.data.DataLoader(features.with_format("torch"), batch_size=BATCH, shuffle=True)))
+    return next(
+        iter(
+            torch.utils.data.DataLoader(
+                features.with_format("torch"), batch_size=BATCH, shuffle=True
+            )
+        )
+    )
 
 
 def first_batch(features):
-    return next(iter(make_training_loader(features, TrainConfig(batch_size=BATCH), "cpu", "fp32"))).batches[0]
+    return next(
+        iter(make_training_loader(features, TrainConfig(batch_size=BATCH), "cpu", "fp32"))
+    ).batches[0]
 
 
 ARMS = {"recipe": recipe, "mrc": ours}
@@ -174,10 +256,15 @@ def compare(examples, tokenizer):
         mine, kept = features[i], row["attention_mask"] == 1
         for name in tokenizer.model_input_names:
             assert np.array_equal(row[name][kept], mine[name]), (i, name)
-        label, expected = (mine["start_positions"], mine["end_positions"]), (row["start_positions"], row["end_positions"])
+        label, expected = (
+            (mine["start_positions"], mine["end_positions"]),
+            (row["start_positions"], row["end_positions"]),
+        )
         if expected[0] > expected[1]:
             crossed, expected = crossed + 1, expected[::-1]
-        elif label != expected and examples[features.example_index[i]].answers[0].text[-1].isspace():
+        elif (
+            label != expected and examples[features.example_index[i]].answers[0].text[-1].isspace()
+        ):
             spaced, expected = spaced + 1, (expected[0], expected[1] - 1)
         assert label == expected, i
     return len(features), crossed, spaced

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from mrc.config import HEADS, InputError, command_line
+from mrc.config.choices import HEADS
+from mrc.errors import InputError, command_line
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 
@@ -24,18 +25,27 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--heads", nargs="+", choices=HEADS, default=HEADS)
     args, flags = parser.parse_known_args()
-    print(f"{'head':<12}{'EM':>8}{'F1':>8}{'windows/s':>12}{'parameters':>14}{'of the head':>13}{'seconds':>9}")
+    print(
+        f"{'head':<12}{'EM':>8}{'F1':>8}{'windows/s':>12}{'parameters':>14}{'of the head':>13}{'seconds':>9}"
+    )
     for head in args.heads:
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
-            done = subprocess.run([sys.executable, TRAIN, *flags, "--head", head, "--output-dir", run], capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, TRAIN, *flags, "--head", head, "--output-dir", run],
+                capture_output=True,
+                text=True,
+            )
             if done.returncode:
                 raise InputError(f"--head {head}: {done.stderr.strip().splitlines()[-1]}")
             metrics = json.loads((run / "metrics.json").read_text())
             every, of_head = count(run / "best" / "model.safetensors")
         exact = metrics.get("exact_match", metrics.get("exact"))
-        print(f"{head:<12}{exact:>8.2f}{metrics['f1']:>8.2f}{metrics['features_per_second']:>12.2f}{every:>14,}{of_head:>13,}"
-              f"{metrics['train_seconds']:>9.0f}", flush=True)
+        print(
+            f"{head:<12}{exact:>8.2f}{metrics['f1']:>8.2f}{metrics['features_per_second']:>12.2f}{every:>14,}{of_head:>13,}"
+            f"{metrics['train_seconds']:>9.0f}",
+            flush=True,
+        )
 
 
 def count(weights):
@@ -43,7 +53,9 @@ def count(weights):
     with safe_open(weights, "pt") as file:
         sizes = {name: file.get_slice(name).get_shape() for name in file.keys()}
     counts = {name: math.prod(shape) for name, shape in sizes.items()}
-    return sum(counts.values()), sum(n for name, n in counts.items() if name.startswith(("head.", "qa_outputs.")))
+    return sum(counts.values()), sum(
+        n for name, n in counts.items() if name.startswith(("head.", "qa_outputs."))
+    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mrc.examples import load_examples
+from mrc.data.examples import load_examples
 
 
 class Client(threading.Thread):
@@ -75,15 +75,20 @@ def report(name, threads, memory, seconds):
     latencies = np.concatenate([thread.seconds for thread in threads])
     failures = [failure for thread in threads for failure in thread.failures]
     p50, p95, p99 = np.percentile(latencies, [50, 95, 99])
-    print(f"{name}: {len(latencies)} requests, {len(latencies) / seconds:.1f}/s, p50 {p50:.2f} s, p95 {p95:.2f} s, p99 {p99:.2f} s, "
-          f"{len(failures)} errors {failures[:1] or ''}")
+    print(
+        f"{name}: {len(latencies)} requests, {len(latencies) / seconds:.1f}/s, p50 {p50:.2f} s, p95 {p95:.2f} s, p99 {p99:.2f} s, "
+        f"{len(failures)} errors {failures[:1] or ''}"
+    )
     quarter = max(1, len(memory) // 4)
     second, last = np.mean(memory[quarter : 2 * quarter]), np.mean(memory[-quarter:])
-    print(f"{'':{len(name)}}  memory: {second:.0f} MB in the second quarter, {last:.0f} MB in the last, highest {max(memory):.0f} MB")
+    print(
+        f"{'':{len(name)}}  memory: {second:.0f} MB in the second quarter, {last:.0f} MB in the last, highest {max(memory):.0f} MB"
+    )
 
 
 def hostile(port):
     """Requests that must not be answered with 200, and what they are answered with."""
+
     def post(body, kind="application/json"):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("POST", "/answer", body, {"content-type": kind})
@@ -92,21 +97,31 @@ def hostile(port):
         connection.close()
         return status, text
 
-    print("oversized body:   ", *post(json.dumps({"question": "Who?", "context": "x " * 1_000_000})))
+    print(
+        "oversized body:   ", *post(json.dumps({"question": "Who?", "context": "x " * 1_000_000}))
+    )
     print("oversized context:", *post(json.dumps({"question": "Who?", "context": "x " * 100_000})))
     print("malformed:        ", *post('{"question": '))
     print("no text:          ", *post(json.dumps({"question": "Who?", "context": " "})))
     print("no JSON:          ", *post("question=Who", "application/x-www-form-urlencoded"))
     with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
-        slow.sendall(b"POST /answer HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{")
+        slow.sendall(
+            b"POST /answer HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"
+        )
         received = b""
         while part := slow.recv(4096):
             received += part
-    print("slow:             ", received.split(b"\r\n")[0].decode()[9:], received.rsplit(b"\r\n", 1)[-1].decode())
+    print(
+        "slow:             ",
+        received.split(b"\r\n")[0].decode()[9:],
+        received.rsplit(b"\r\n", 1)[-1].decode(),
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("checkpoint")
     parser.add_argument("--data", required=True)
     parser.add_argument("--clients", type=int, default=64)
@@ -114,15 +129,35 @@ def main():
     parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
     examples = load_examples(args.data)
-    command = [sys.executable, "-m", "mrc", "serve", args.checkpoint, "--port", "0", "--dtype", args.dtype, "--body-timeout", "3"]
+    command = [
+        sys.executable,
+        "-m",
+        "mrc",
+        "serve",
+        args.checkpoint,
+        "--port",
+        "0",
+        "--dtype",
+        args.dtype,
+        "--body-timeout",
+        "3",
+    ]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = server.stdout.readline()
         port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line)[1])
         print(line.strip())
         time.sleep(1)
-        report(f"{args.clients} clients", *run_clients(port, server.pid, examples, args.clients, args.seconds), args.seconds)
-        report("8 clients, meanwhile", *run_clients(port, server.pid, examples, 8, 8, lambda: hostile(port)), 8)
+        report(
+            f"{args.clients} clients",
+            *run_clients(port, server.pid, examples, args.clients, args.seconds),
+            args.seconds,
+        )
+        report(
+            "8 clients, meanwhile",
+            *run_clients(port, server.pid, examples, 8, 8, lambda: hostile(port)),
+            8,
+        )
     finally:
         server.terminate()
         print(f"the server ended with status {server.wait(60)}")

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-from mrc.checkpoint import find_checkpoint
-from mrc.examples import load_examples
-from mrc.reader import Reader
+from mrc.checkpoint.loading import find_checkpoint
+from mrc.data.examples import load_examples
+from mrc.reader.reader import Reader
 
 MAX_ANSWER_LEN, TOLERANCE = 15, {"float32": 1e-4, "bfloat16": 0.2}
 
@@ -26,26 +26,57 @@ class Loop:
     """What is left to users of Transformers: the pipeline's arithmetic, one question at a time."""
 
     def __init__(self, checkpoint, device, dtype, padding):
-        self.tokenizer, self.padding, self.device = AutoTokenizer.from_pretrained(checkpoint), padding, device
-        self.model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=getattr(torch, dtype)).to(device).eval()
+        self.tokenizer, self.padding, self.device = (
+            AutoTokenizer.from_pretrained(checkpoint),
+            padding,
+            device,
+        )
+        self.model = (
+            AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=getattr(torch, dtype))
+            .to(device)
+            .eval()
+        )
 
     @torch.inference_mode()
     def __call__(self, question, context, length, stride):
-        encoded = self.tokenizer(question, context, truncation="only_second", max_length=length, stride=stride, padding=self.padding,
-                                 return_overflowing_tokens=True, return_offsets_mapping=True)
+        encoded = self.tokenizer(
+            question,
+            context,
+            truncation="only_second",
+            max_length=length,
+            stride=stride,
+            padding=self.padding,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
         best = {"score": -1.0}
         for w in range(len(encoded["input_ids"])):
-            inputs = {name: torch.tensor([encoded[name][w]], device=self.device) for name in self.tokenizer.model_input_names}
+            inputs = {
+                name: torch.tensor([encoded[name][w]], device=self.device)
+                for name in self.tokenizer.model_input_names
+            }
             output = self.model(**inputs)
             in_context = np.array([sequence == 1 for sequence in encoded.sequence_ids(w)])
-            weighed = in_context | (np.array(encoded["input_ids"][w]) == self.tokenizer.cls_token_id)
+            weighed = in_context | (
+                np.array(encoded["input_ids"][w]) == self.tokenizer.cls_token_id
+            )
             logits = torch.cat([output.start_logits, output.end_logits]).float().cpu().numpy()
             start, end = (_softmax(np.where(weighed, side, -1e4)) for side in logits)
-            grid = np.tril(np.triu(np.outer(start * in_context, end * in_context)), MAX_ANSWER_LEN - 1)
+            grid = np.tril(
+                np.triu(np.outer(start * in_context, end * in_context)), MAX_ANSWER_LEN - 1
+            )
             first, last = np.unravel_index(grid.argmax(), grid.shape)
             if grid[first, last] > best["score"]:
-                begin, stop = encoded["offset_mapping"][w][first][0], encoded["offset_mapping"][w][last][1]
-                best = {"score": float(grid[first, last]), "start": begin, "end": stop, "answer": context[begin:stop]}
+                begin, stop = (
+                    encoded["offset_mapping"][w][first][0],
+                    encoded["offset_mapping"][w][last][1],
+                )
+                best = {
+                    "score": float(grid[first, last]),
+                    "start": begin,
+                    "end": stop,
+                    "answer": context[begin:stop],
+                }
         return best
 
 
@@ -67,30 +98,49 @@ def timed(ask, examples):
 def check(theirs, mine, tolerance):
     """The two sides must answer alike where the best answer is not a near tie."""
     for n, (a, b) in enumerate(zip(theirs, mine)):
-        assert abs(a["score"] - b["score"]) <= tolerance, f"the sides answer question {n} differently: {a}, {b}"
+        assert abs(a["score"] - b["score"]) <= tolerance, (
+            f"the sides answer question {n} differently: {a}, {b}"
+        )
     return sum(a["answer"].strip() != b["answer"] for a, b in zip(theirs, mine))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("checkpoint")
-    parser.add_argument("--data", nargs="+", required=True, help="files of questions, which are mixed")
+    parser.add_argument(
+        "--data", nargs="+", required=True, help="files of questions, which are mixed"
+    )
     parser.add_argument("--questions", type=int, default=1000)
     parser.add_argument("--loop-questions", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32", choices=TOLERANCE, help="of the Reader; the loop stays in float32")
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=TOLERANCE,
+        help="of the Reader; the loop stays in float32",
+    )
     args = parser.parse_args()
     checkpoint = find_checkpoint(args.checkpoint)
     files = [load_examples(path) for path in args.data]
     examples = [example for group in zip(*files) for example in group]
-    examples = [examples[n] for n in np.random.default_rng(0).permutation(len(examples))[: args.questions]]
+    examples = [
+        examples[n] for n in np.random.default_rng(0).permutation(len(examples))[: args.questions]
+    ]
     few = examples[: args.loop_questions]
 
     reader = Reader.from_pretrained(checkpoint, device=args.device, dtype=args.dtype)
     length, stride = reader.max_seq_len, reader.doc_stride
-    loops = {name: Loop(checkpoint, args.device, "float32", padding) for name, padding in (("loop", False), ("loop, padded", "max_length"))}
-    one_by_one = {name: lambda e, loop=loop: loop(e.question, e.context, length, stride) for name, loop in loops.items()}
+    loops = {
+        name: Loop(checkpoint, args.device, "float32", padding)
+        for name, padding in (("loop", False), ("loop, padded", "max_length"))
+    }
+    one_by_one = {
+        name: lambda e, loop=loop: loop(e.question, e.context, length, stride)
+        for name, loop in loops.items()
+    }
     one_by_one["Reader, one by one"] = lambda e: reader(e, align_to_words=False)
     latency = {name: [] for name in one_by_one}
     rates = {name: [] for name in (*one_by_one, "Reader")}
@@ -107,13 +157,21 @@ def main():
         rates["Reader"].append(len(examples) / (time.perf_counter() - started))
     ties = check(answers["loop"], answers["Reader"][: len(few)], TOLERANCE[args.dtype])
 
-    print(f"{len(examples)} questions, {args.dtype}, {args.device}, {torch.get_num_threads()} threads; of {len(few)} answers {ties} "
-          f"differ, with scores that do not differ by more than {TOLERANCE[args.dtype]}")
+    print(
+        f"{len(examples)} questions, {args.dtype}, {args.device}, {torch.get_num_threads()} threads; of {len(few)} answers {ties} "
+        f"differ, with scores that do not differ by more than {TOLERANCE[args.dtype]}"
+    )
     print(f"{'':20} {'questions/s':>11} {'ratio':>6} {'p50 ms':>8} {'p95 ms':>8}")
     base = statistics.median(rates["loop"])
     for name, found in rates.items():
-        shown = [f"{1000 * np.percentile(latency[name], q):8.1f}" for q in (50, 95)] if name in latency else []
-        print(f"{name:20} {statistics.median(found):11.1f} {statistics.median(found) / base:6.2f} {' '.join(shown)}")
+        shown = (
+            [f"{1000 * np.percentile(latency[name], q):8.1f}" for q in (50, 95)]
+            if name in latency
+            else []
+        )
+        print(
+            f"{name:20} {statistics.median(found):11.1f} {statistics.median(found) / base:6.2f} {' '.join(shown)}"
+        )
 
 
 if __name__ == "__main__":

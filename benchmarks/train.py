@@ -28,16 +28,23 @@ ROOT = Path(__file__).parents[1]
 def ours(args):
     import torch
 
-    from mrc.config import TrainConfig
-    from mrc.device import peak_memory_mb
-    from mrc.model import BaselineModel
-    from mrc.tokenization import load_tokenizer
-    from mrc.trainer import Trainer
+    from mrc.config.train import TrainConfig
+    from mrc.model.baseline import BaselineModel
+    from mrc.model.tokenizer import load_tokenizer
+    from mrc.runtime.memory import peak_memory_mb
+    from mrc.training.trainer import Trainer
 
     tokenizer, dataset = load_tokenizer(args.model), make_dataset(args)
     model = BaselineModel.from_pretrained(args.model)
-    config = TrainConfig(model=args.model, epochs=1, batch_size=args.batch_size, precision=args.precision, log_every=1000,
-                         learning_rate=args.learning_rate, seed=args.this_seed)
+    config = TrainConfig(
+        model=args.model,
+        epochs=1,
+        batch_size=args.batch_size,
+        precision=args.precision,
+        log_every=1000,
+        learning_rate=args.learning_rate,
+        seed=args.this_seed,
+    )
     inside = 0.0  # seconds in the model, its backward pass and the optimiser: what no loop can save
 
     def timed(function):
@@ -47,18 +54,34 @@ def ours(args):
             result = function(*arguments, **named)
             inside += time.perf_counter() - started
             return result
+
         return call
 
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(model, tokenizer, dataset, None, config, folder, torch.device(args.device))
+        trainer = Trainer(
+            model, tokenizer, dataset, None, config, folder, torch.device(args.device)
+        )
         trainer.save = lambda *arguments, **named: None
-        trainer.model.forward, torch.Tensor.backward = timed(trainer.model.forward), timed(torch.Tensor.backward)
-        trainer.optimizer.step, torch.nn.utils.clip_grad_norm_ = timed(trainer.optimizer.step), timed(torch.nn.utils.clip_grad_norm_)
+        trainer.model.forward, torch.Tensor.backward = (
+            timed(trainer.model.forward),
+            timed(torch.Tensor.backward),
+        )
+        trainer.optimizer.step, torch.nn.utils.clip_grad_norm_ = (
+            timed(trainer.optimizer.step),
+            timed(torch.nn.utils.clip_grad_norm_),
+        )
         cpu = time.process_time()
         results = trainer.fit()
     cpu, seconds, done = time.process_time() - cpu, results["train_seconds"], trainer.progress
-    measured = {"features": len(dataset), "seconds": seconds, "cpu": cpu, "mb": peak_memory_mb(trainer.device),
-                "padding": 1 - done.tokens / done.cells, "flops": done.flops, "overhead": 1 - inside / seconds}
+    measured = {
+        "features": len(dataset),
+        "seconds": seconds,
+        "cpu": cpu,
+        "mb": peak_memory_mb(trainer.device),
+        "padding": 1 - done.tokens / done.cells,
+        "flops": done.flops,
+        "overhead": 1 - inside / seconds,
+    }
     keep(model, tokenizer, args.keep)
     return measured
 
@@ -66,17 +89,31 @@ def ours(args):
 def recipe(args):
     import torch
     from datasets import Dataset
-    from transformers import AutoModelForQuestionAnswering, AutoTokenizer, DataCollatorWithPadding, get_linear_schedule_with_warmup
+    from transformers import (
+        AutoModelForQuestionAnswering,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        get_linear_schedule_with_warmup,
+    )
 
-    from mrc.device import Work, autocast, choose_precision, peak_memory_mb
-    from mrc.examples import load_examples
+    from mrc.data.examples import load_examples
+    from mrc.runtime.device import autocast, choose_precision
+    from mrc.runtime.memory import peak_memory_mb
+    from mrc.training.flops import FlopCounter
 
     tokenizer = AutoTokenizer.from_pretrained(args.model)
     examples = load_examples(args.data).trainable()[: len(make_dataset(args).examples)]
 
     def prepare(batch):
-        encoded = tokenizer(batch["question"], batch["context"], truncation="only_second", max_length=384, stride=128,
-                            return_overflowing_tokens=True, return_offsets_mapping=True)
+        encoded = tokenizer(
+            batch["question"],
+            batch["context"],
+            truncation="only_second",
+            max_length=384,
+            stride=128,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
         starts, ends = [], []
         for i, offsets in enumerate(encoded.pop("offset_mapping")):
             sample = encoded["overflow_to_sample_mapping"][i]
@@ -96,15 +133,26 @@ def recipe(args):
         encoded.pop("overflow_to_sample_mapping")
         return {**encoded, "start_positions": starts, "end_positions": ends}
 
-    rows = [{"question": e.question, "context": e.context, "begin": e.answers[0].start, "end": e.answers[0].start + len(e.answers[0].text)}
-            for e in examples]
-    dataset = Dataset.from_list(rows).map(prepare, batched=True, remove_columns=["question", "context", "begin", "end"])
+    rows = [
+        {
+            "question": e.question,
+            "context": e.context,
+            "begin": e.answers[0].start,
+            "end": e.answers[0].start + len(e.answers[0].text),
+        }
+        for e in examples
+    ]
+    dataset = Dataset.from_list(rows).map(
+        prepare, batched=True, remove_columns=["question", "context", "begin", "end"]
+    )
     dataset.set_format("torch")
-    loader = torch.utils.data.DataLoader(dataset, args.batch_size, shuffle=True, collate_fn=DataCollatorWithPadding(tokenizer))
+    loader = torch.utils.data.DataLoader(
+        dataset, args.batch_size, shuffle=True, collate_fn=DataCollatorWithPadding(tokenizer)
+    )
     device = torch.device(args.device)
     model = AutoModelForQuestionAnswering.from_pretrained(args.model).to(device).train()
     precision = choose_precision(args.precision, device)
-    work = Work(model, device, precision)
+    work = FlopCounter(model, device, precision)
     work.attention = model.config.num_hidden_layers * model.config.hidden_size
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate, weight_decay=0.01)
     schedule = get_linear_schedule_with_warmup(optimizer, len(loader) // 10, len(loader))
@@ -112,7 +160,11 @@ def recipe(args):
     started, cpu = time.perf_counter(), time.process_time()
     for batch in loader:
         rows, length = batch["input_ids"].shape
-        tokens, cells, flops = tokens + int(batch["attention_mask"].sum()), cells + rows * length, flops + work.flops(rows * length, length)
+        tokens, cells, flops = (
+            tokens + int(batch["attention_mask"].sum()),
+            cells + rows * length,
+            flops + work.flops(rows * length, length),
+        )
         with autocast(device, precision):
             loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}).loss
         loss.backward()
@@ -121,8 +173,14 @@ def recipe(args):
         schedule.step()
         optimizer.zero_grad()
     loss.item()  # waits for the device
-    measured = {"features": len(dataset), "seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu,
-                "mb": peak_memory_mb(device), "padding": 1 - tokens / cells, "flops": flops}
+    measured = {
+        "features": len(dataset),
+        "seconds": time.perf_counter() - started,
+        "cpu": time.process_time() - cpu,
+        "mb": peak_memory_mb(device),
+        "padding": 1 - tokens / cells,
+        "flops": flops,
+    }
     keep(model, tokenizer, args.keep)
     return measured
 
@@ -136,9 +194,9 @@ def keep(model, tokenizer, folder):
 
 def make_dataset(args):
     """The windows of the first questions, as many as there are in --features windows."""
-    from mrc.examples import load_examples
-    from mrc.features import FeatureDataset
-    from mrc.tokenization import load_tokenizer
+    from mrc.data.examples import load_examples
+    from mrc.features.dataset import FeatureDataset
+    from mrc.model.tokenizer import load_tokenizer
 
     examples, tokenizer = load_examples(args.data).trainable(), load_tokenizer(args.model)
     count = min(args.features, len(examples))
@@ -151,7 +209,7 @@ def products(args):
     import torch
     from transformers import AutoConfig
 
-    from mrc.device import DTYPES, choose_precision
+    from mrc.runtime.device import DTYPES, choose_precision
 
     config, device = AutoConfig.from_pretrained(args.model), torch.device(args.device)
     dtype = DTYPES.get(choose_precision(args.precision, device), torch.float32)
@@ -171,7 +229,9 @@ SIDES = {"recipe": recipe, "ours": ours, "products": products}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", required=True)
     parser.add_argument("--features", type=int, default=128)
@@ -181,8 +241,12 @@ def main():
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"))
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--score", metavar="DEV.json", help="score what was trained")
-    parser.add_argument("--questions", type=int, default=500, help="how many of its questions (default: 500)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="train both once with each")
+    parser.add_argument(
+        "--questions", type=int, default=500, help="how many of its questions (default: 500)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], help="train both once with each"
+    )
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--this-seed", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--keep", help=argparse.SUPPRESS)
@@ -197,40 +261,87 @@ def main():
 
     def run(script, *flags):
         environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads), "PYTHONPATH": str(ROOT)}
-        done = subprocess.run([sys.executable, script, *flags], check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        done = subprocess.run(
+            [sys.executable, script, *flags],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
         return done.stdout
 
     def measure(side, seed=args.seeds[0]):
         """Train one side, and score it if asked to."""
         with tempfile.TemporaryDirectory() as folder:
-            flags = [*sys.argv[1:], "--side", side, "--this-seed", str(seed), *(["--keep", folder] if args.score else [])]
+            flags = [
+                *sys.argv[1:],
+                "--side",
+                side,
+                "--this-seed",
+                str(seed),
+                *(["--keep", folder] if args.score else []),
+            ]
             measured = json.loads(run(__file__, *flags).splitlines()[-1])
             if args.score and side != "products":
-                run(ROOT / "evaluate.py", "--checkpoint", folder, "--data", args.score, "--max-eval-examples", str(args.questions),
-                    "--max-length", "384", "--stride", "128", "--device", args.device, "--precision", args.precision,
-                    "--output-dir", f"{folder}/scores")
+                run(
+                    ROOT / "evaluate.py",
+                    "--checkpoint",
+                    folder,
+                    "--data",
+                    args.score,
+                    "--max-eval-examples",
+                    str(args.questions),
+                    "--max-length",
+                    "384",
+                    "--stride",
+                    "128",
+                    "--device",
+                    args.device,
+                    "--precision",
+                    args.precision,
+                    "--output-dir",
+                    f"{folder}/scores",
+                )
                 measured["scores"] = json.loads(Path(folder, "scores", "metrics.json").read_text())
         return measured
 
     rate, theirs, mine = measure("products")["rate"], measure("recipe"), measure("ours")
     assert theirs["features"] == mine["features"], "the two sides trained on different windows"
-    print(f"{mine['features']} windows, batches of {args.batch_size}, {args.device}, {args.precision}; "
-          f"matrix products {rate / 1e9:.0f} GFLOP/s\n")
+    print(
+        f"{mine['features']} windows, batches of {args.batch_size}, {args.device}, {args.precision}; "
+        f"matrix products {rate / 1e9:.0f} GFLOP/s\n"
+    )
     print(f"{'':10} {'features/s':>10} {'padding':>8} {'of products':>12} {'peak memory':>12}")
     for name, side in (("recipe", theirs), ("ours", mine)):
-        print(f"{name:10} {side['features'] / side['seconds']:10.2f} {side['padding']:8.1%} {side['flops'] / side['seconds'] / rate:12.0%} "
-              f"{side['mb']:9.0f} MB")
-    print(f"\n{theirs['seconds'] / mine['seconds']:.2f} times as fast ({theirs['cpu'] / mine['cpu']:.2f} by processor time), "
-          f"{mine['mb'] / theirs['mb']:.0%} of the memory; outside the model, its gradient and the optimiser: "
-          f"{mine['overhead']:.1%} of our time")
+        print(
+            f"{name:10} {side['features'] / side['seconds']:10.2f} {side['padding']:8.1%} {side['flops'] / side['seconds'] / rate:12.0%} "
+            f"{side['mb']:9.0f} MB"
+        )
+    print(
+        f"\n{theirs['seconds'] / mine['seconds']:.2f} times as fast ({theirs['cpu'] / mine['cpu']:.2f} by processor time), "
+        f"{mine['mb'] / theirs['mb']:.0%} of the memory; outside the model, its gradient and the optimiser: "
+        f"{mine['overhead']:.1%} of our time"
+    )
     if args.score:
-        from mrc.scoring import SHORT_NAMES
+        from mrc.metrics.scoring import SHORT_NAMES
 
         names = {name: short for name, short in SHORT_NAMES.items() if name in mine["scores"]}
-        print(f"\n{'seed':10}", *(f"{f'{side} {short}':>11}" for side in ("recipe", "ours") for short in names.values()), flush=True)
+        print(
+            f"\n{'seed':10}",
+            *(
+                f"{f'{side} {short}':>11}"
+                for side in ("recipe", "ours")
+                for short in names.values()
+            ),
+            flush=True,
+        )
         rows = []
         for seed in args.seeds:
-            sides = (theirs, mine) if seed == args.seeds[0] else (measure("recipe", seed), measure("ours", seed))
+            sides = (
+                (theirs, mine)
+                if seed == args.seeds[0]
+                else (measure("recipe", seed), measure("ours", seed))
+            )
             rows.append([side["scores"][name] for side in sides for name in names])
             print(f"{seed:<10}", as_row(rows[-1]), flush=True)
         if len(rows) > 1:

@@ -1,11 +1,72 @@
 """mrc: train, score and use extractive readers in plain PyTorch."""
 
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mrc.checkpoint.loading import load_checkpoint
+    from mrc.checkpoint.store import save_checkpoint
+    from mrc.commands.evaluate import evaluate
+    from mrc.config.evaluate import EvalConfig
+    from mrc.config.train import TrainConfig
+    from mrc.data.examples import Answer, Example, load_examples
+    from mrc.features.batching import Collator, LengthBucketSampler
+    from mrc.features.dataset import FeatureDataset
+    from mrc.metrics.metrics import Metrics
+    from mrc.model.baseline import BaselineModel
+    from mrc.model.loss import span_loss
+    from mrc.reader.reader import Reader
+    from mrc.training.run import train
+    from mrc.training.trainer import Trainer
+
 __version__ = "0.1.0"
 
+# Imported when asked for: torch and transformers take seconds to load.
+_PLACES = {
+    "train": "mrc.training.run",
+    "evaluate": "mrc.commands.evaluate",
+    "TrainConfig": "mrc.config.train",
+    "EvalConfig": "mrc.config.evaluate",
+    "Trainer": "mrc.training.trainer",
+    "BaselineModel": "mrc.model.baseline",
+    "span_loss": "mrc.model.loss",
+    "FeatureDataset": "mrc.features.dataset",
+    "Collator": "mrc.features.batching",
+    "LengthBucketSampler": "mrc.features.batching",
+    "Metrics": "mrc.metrics.metrics",
+    "Reader": "mrc.reader.reader",
+    "Answer": "mrc.data.examples",
+    "Example": "mrc.data.examples",
+    "load_examples": "mrc.data.examples",
+    "load_checkpoint": "mrc.checkpoint.loading",
+    "save_checkpoint": "mrc.checkpoint.store",
+}
+__all__ = [
+    "Answer",
+    "BaselineModel",
+    "Collator",
+    "EvalConfig",
+    "Example",
+    "FeatureDataset",
+    "LengthBucketSampler",
+    "Metrics",
+    "Reader",
+    "TrainConfig",
+    "Trainer",
+    "evaluate",
+    "load_checkpoint",
+    "load_examples",
+    "save_checkpoint",
+    "span_loss",
+    "train",
+]
 
-def __getattr__(name):
-    if name == "Reader":  # imported when asked for: torch and transformers take seconds to load
-        from mrc.reader import Reader
 
-        return Reader
-    raise AttributeError(f"module 'mrc' has no attribute '{name}'")
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])

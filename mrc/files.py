@@ -4,14 +4,18 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import sys
 import zlib
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
-from mrc.config import InputError
+from mrc.errors import InputError
 
 STDIN = "-"
+
+
 GZIP = b"\x1f\x8b"  # how every gzipped file begins, whatever it is called
 
 
@@ -42,7 +46,9 @@ def read_text(path):
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8.") from None
+        raise InputError(
+            f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8."
+        ) from None
 
 
 def read_json(path):
@@ -58,7 +64,9 @@ def parse_json(text, where, first_line=1):
         return json.loads(text)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
-        raise InputError(f"{where}: broken JSON at line {line}, column {error.colno}: {error.msg}.") from None
+        raise InputError(
+            f"{where}: broken JSON at line {line}, column {error.colno}: {error.msg}."
+        ) from None
     except RecursionError:
         raise InputError(f"{where}: broken JSON: nested too deeply.") from None
     except ValueError as error:  # a number of more digits than Python reads
@@ -89,3 +97,30 @@ def write_json(path, value, indent=None):
             json.dump(value, file, ensure_ascii=False, indent=indent)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}).") from None
+
+
+def data_name(data):
+    """A name for a model or for data (a file, a glob, a hub id, "-" for standard input) that can be part of a folder's."""
+    stem = re.sub(
+        r"\.(json|jsonl|ndjson|csv|tsv|parquet)$", "", Path(data).name.removesuffix(".gz")
+    )
+    return re.sub(r"[^\w.]+", "-", stem).strip("-") or "stdin"
+
+
+def make_numbered_folder(folder):
+    """Make a folder that was not there: FOLDER, or FOLDER-2, ... where taken."""
+    candidates = (folder if n == 1 else folder.with_name(f"{folder.name}-{n}") for n in count(1))
+    return next(candidate for candidate in candidates if make_folder(candidate, if_new=True))
+
+
+def make_folder(folder, if_new=False):
+    """Make a folder and return it; with `if_new`, return None if it was there, so that two runs never share one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=not if_new)
+    except FileExistsError as error:
+        if if_new:
+            return None
+        raise InputError(f"--output-dir {folder}: is a file.") from error
+    except OSError as error:
+        raise InputError(f"--output-dir {folder}: cannot be made ({error.strerror}).") from error
+    return folder

@@ -13,18 +13,28 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported; no 
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import BertConfig, BertForQuestionAnswering, BertModel, PreTrainedTokenizerFast
 
-from mrc.config import ServeConfig
-from mrc.examples import load_examples
-from mrc.features import FeatureDataset
-from mrc.reader import AskSettings, Reader
-from mrc.sample import sample_examples
-from mrc.tokenization import train_tokenizer
+from mrc.commands.serve import ServeConfig
+from mrc.data.examples import load_examples
+from mrc.data.sample import sample_examples
+from mrc.features.dataset import FeatureDataset
+from mrc.model.tokenizer import train_tokenizer
+from mrc.reader.reader import AskSettings, Reader
 
 DATA = Path(__file__).parent / "data"
-REAL = Path(__file__).parents[2] / "shared" / "data"  # real data sets beside the project, where they are at hand
+REAL = (
+    Path(__file__).parents[2] / "shared" / "data"
+)  # real data sets beside the project, where they are at hand
 
 
 def real_data(name):
@@ -51,50 +61,109 @@ def wordpiece(texts, lowercase):
     core.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    core.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=900, special_tokens=specials, show_progress=False))
-    core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-                                                        special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-                                   model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+    core.train_from_iterator(
+        texts,
+        trainers.WordPieceTrainer(vocab_size=900, special_tokens=specials, show_progress=False),
+    )
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
 
 
 def byte_level(texts, add_prefix_space, trim_offsets):
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
     core.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=700,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
     core.train_from_iterator(texts, trainer)
-    core.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=trim_offsets, add_prefix_space=add_prefix_space)
-    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>",
-                                   pad_token="<pad>", unk_token="<unk>", model_input_names=["input_ids", "attention_mask"])
+    core.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), trim_offsets=trim_offsets, add_prefix_space=add_prefix_space
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        bos_token="<s>",
+        eos_token="</s>",
+        cls_token="<s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_input_names=["input_ids", "attention_mask"],
+    )
 
 
 def modern_bpe(texts):
     """ModernBERT's kind: byte-level BPE that adds no space, in BERT's template, without token types."""
     core = Tokenizer(models.BPE())
     core.normalizer = normalizers.NFC()
-    core.pre_tokenizer, core.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True), decoders.ByteLevel()
+    core.pre_tokenizer, core.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True),
+        decoders.ByteLevel(),
+    )
     specials = ["[UNK]", "[CLS]", "[SEP]", "[PAD]"]
-    core.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=700, special_tokens=specials, show_progress=False,
-                                                        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]",
-                                                        special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
-    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-                                   model_input_names=["input_ids", "attention_mask"])
+    core.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=700,
+            special_tokens=specials,
+            show_progress=False,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
+    )
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=["input_ids", "attention_mask"],
+    )
 
 
 def unigram(texts, template, padding_side="right", normalizer=None, **specials):
     core = Tokenizer(models.Unigram())
     core.normalizer = normalizer or normalizers.NFKC()
-    core.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
     names = ["<pad>", "<unk>", "<s>", "</s>"]
-    trainer = trainers.UnigramTrainer(vocab_size=900, special_tokens=names, unk_token="<unk>", show_progress=False)
+    trainer = trainers.UnigramTrainer(
+        vocab_size=900, special_tokens=names, unk_token="<unk>", show_progress=False
+    )
     core.train_from_iterator(texts, trainer)
-    core.post_processor = processors.TemplateProcessing(**template, special_tokens=[("<s>", 2), ("</s>", 3)])
-    types = ["token_type_ids"] if ":1" in template["pair"] else []  # XLM-R and T5 make none, XLNet does
-    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", unk_token="<unk>", padding_side=padding_side,
-                                   model_input_names=["input_ids", *types, "attention_mask"], **specials)
+    core.post_processor = processors.TemplateProcessing(
+        **template, special_tokens=[("<s>", 2), ("</s>", 3)]
+    )
+    types = (
+        ["token_type_ids"] if ":1" in template["pair"] else []
+    )  # XLM-R and T5 make none, XLNet does
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        padding_side=padding_side,
+        model_input_names=["input_ids", *types, "attention_mask"],
+        **specials,
+    )
 
 
 FAMILIES = {
@@ -103,14 +172,35 @@ FAMILIES = {
     "bert-uncased": lambda texts: wordpiece(texts, lowercase=True),
     "roberta": lambda texts: byte_level(texts, add_prefix_space=False, trim_offsets=True),
     "roberta-prefix": lambda texts: byte_level(texts, add_prefix_space=True, trim_offsets=True),
-    "roberta-untrimmed": lambda texts: byte_level(texts, add_prefix_space=False, trim_offsets=False),
-    "xlm-r": lambda texts: unigram(texts, {"single": "<s> $A </s>", "pair": "<s> $A </s> </s> $B </s>"}, cls_token="<s>", sep_token="</s>"),
-    "albert": lambda texts: unigram(texts, {"single": "<s> $A </s>", "pair": "<s> $A </s> $B:1 </s>:1"}, cls_token="<s>", sep_token="</s>",
-                                    normalizer=normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])),
+    "roberta-untrimmed": lambda texts: byte_level(
+        texts, add_prefix_space=False, trim_offsets=False
+    ),
+    "xlm-r": lambda texts: unigram(
+        texts,
+        {"single": "<s> $A </s>", "pair": "<s> $A </s> </s> $B </s>"},
+        cls_token="<s>",
+        sep_token="</s>",
+    ),
+    "albert": lambda texts: unigram(
+        texts,
+        {"single": "<s> $A </s>", "pair": "<s> $A </s> $B:1 </s>:1"},
+        cls_token="<s>",
+        sep_token="</s>",
+        normalizer=normalizers.Sequence(
+            [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
+        ),
+    ),
     "modernbert": modern_bpe,
-    "t5": lambda texts: unigram(texts, {"single": "$A </s>", "pair": "$A </s> $B </s>"}, eos_token="</s>"),
-    "xlnet": lambda texts: unigram(texts, {"single": "$A </s> <s>:2", "pair": "$A </s> $B:1 </s>:1 <s>:2"}, padding_side="left",
-                                   cls_token="<s>", sep_token="</s>"),
+    "t5": lambda texts: unigram(
+        texts, {"single": "$A </s>", "pair": "$A </s> $B </s>"}, eos_token="</s>"
+    ),
+    "xlnet": lambda texts: unigram(
+        texts,
+        {"single": "$A </s> <s>:2", "pair": "$A </s> $B:1 </s>:1 <s>:2"},
+        padding_side="left",
+        cls_token="<s>",
+        sep_token="</s>",
+    ),
 }
 
 
@@ -136,8 +226,14 @@ def encoder_folder(bert, tmp_path_factory):
     """A folder as the hub has them: a small BERT encoder without a head, and its tokenizer."""
     folder = tmp_path_factory.mktemp("encoder")
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=len(bert), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-                        max_position_embeddings=128)
+    config = BertConfig(
+        vocab_size=len(bert),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
     BertModel(config).save_pretrained(folder)
     bert.save_pretrained(folder)
     return folder
@@ -149,7 +245,10 @@ def write(tmp_path):
 
     def write(content, name="data.json"):
         path = tmp_path / name
-        path.write_text(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        path.write_text(
+            content if isinstance(content, str) else json.dumps(content, ensure_ascii=False),
+            encoding="utf-8",
+        )
         return path
 
     return write
@@ -158,24 +257,60 @@ def write(tmp_path):
 def plain_wordpiece(texts):
     """BERT's tokenizer with a vocabulary of all characters and the 800 most frequent words: the same in every run, which one
     that tokenizers' trainer learns is not."""
-    normalizer, splitter = normalizers.BertNormalizer(lowercase=False), pre_tokenizers.BertPreTokenizer()
-    words = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+    normalizer, splitter = (
+        normalizers.BertNormalizer(lowercase=False),
+        pre_tokenizers.BertPreTokenizer(),
+    )
+    words = Counter(
+        word
+        for text in texts
+        for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))
+    )
     characters = sorted({character for word in words for character in word})
-    frequent = sorted((word for word in words if len(word) > 1), key=lambda word: (-words[word], word))[:800]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters, *("##" + character for character in characters), *frequent]
-    core = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(vocabulary)}, unk_token="[UNK]"))
+    frequent = sorted(
+        (word for word in words if len(word) > 1), key=lambda word: (-words[word], word)
+    )[:800]
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        *characters,
+        *("##" + character for character in characters),
+        *frequent,
+    ]
+    core = Tokenizer(
+        models.WordPiece({piece: n for n, piece in enumerate(vocabulary)}, unk_token="[UNK]")
+    )
     core.normalizer, core.pre_tokenizer = normalizer, splitter
-    core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-                                                        special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-                                   model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
 
 
 @pytest.fixture(scope="session")
 def taught():
     """Questions that `reader_folder` has learned by heart, in four languages, some of them without an answer."""
-    files = [example for name in ("squad", "korquad", "squad_v2") for example in load_examples(DATA / f"{name}.json")]
-    sample = [e for language in ("ko", "en", "vi", "ru") for e in sample_examples("validation", (language,), unanswerable=True)[:8]]
+    files = [
+        example
+        for name in ("squad", "korquad", "squad_v2")
+        for example in load_examples(DATA / f"{name}.json")
+    ]
+    sample = [
+        e
+        for language in ("ko", "en", "vi", "ru")
+        for e in sample_examples("validation", (language,), unanswerable=True)[:8]
+    ]
     return files + sample
 
 
@@ -185,14 +320,25 @@ def reader_folder(taught, texts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reader")
     tokenizer = plain_wordpiece(texts)
     torch.manual_seed(0)
-    model = BertForQuestionAnswering(BertConfig(vocab_size=len(tokenizer), hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
-                                                intermediate_size=128, hidden_dropout_prob=0, attention_probs_dropout_prob=0))
+    model = BertForQuestionAnswering(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=128,
+            hidden_dropout_prob=0,
+            attention_probs_dropout_prob=0,
+        )
+    )
     dataset = FeatureDataset(taught, tokenizer, 384, 64)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for step in range(150):
         indices = np.random.default_rng(step).permutation(len(dataset))[:16]
         optimizer.zero_grad()
-        model(**{name: torch.from_numpy(array) for name, array in dataset.batch(indices).items()}).loss.backward()
+        model(
+            **{name: torch.from_numpy(array) for name, array in dataset.batch(indices).items()}
+        ).loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     model.save_pretrained(folder)
@@ -210,7 +356,7 @@ def serving(reader, **limits):
     """A server of a reader on a free port of this machine; gives its address and the server."""
     pytest.importorskip("fastapi", reason='needs pip install -e ".[serve]"')
     pytest.importorskip("uvicorn", reason='needs pip install -e ".[serve]"')
-    from mrc.server import make_app, make_server
+    from mrc.commands.server import make_app, make_server
 
     config = ServeConfig(checkpoint="reader", port=0, **limits)
     server = make_server(make_app(reader, AskSettings(max_answer_len=30), config), config)

@@ -3,14 +3,23 @@
 import numpy as np
 import pytest
 
-from mrc.analysis import breakdown, compare, confidence_intervals
-from mrc.config import InputError
-from mrc.examples import Answer, Example
+from mrc.data.examples import Answer, Example
+from mrc.errors import InputError
+from mrc.metrics.analysis import breakdown, compare, confidence_intervals
 
 
 def make_examples(contexts, per_context):
-    return [Example(f"{c}-{q}", "When was it built?", f"context {c} of 1784", (Answer("1784", -1),), title=f"t{c % 2}")
-            for c in range(contexts) for q in range(per_context)]
+    return [
+        Example(
+            f"{c}-{q}",
+            "When was it built?",
+            f"context {c} of 1784",
+            (Answer("1784", -1),),
+            title=f"t{c % 2}",
+        )
+        for c in range(contexts)
+        for q in range(per_context)
+    ]
 
 
 def test_intervals_widen_where_questions_of_a_context_agree():
@@ -21,7 +30,9 @@ def test_intervals_widen_where_questions_of_a_context_agree():
     (low, high), graded = confidence_intervals(alone, examples)
     (low_together, high_together), _ = confidence_intervals(together, examples)
     mean = 100 * np.mean([pair[0] for pair in alone.values()])
-    assert low < mean < high and 6 < high - low < 10  # about 4 standard errors of 600 independent answers: 8
+    assert (
+        low < mean < high and 6 < high - low < 10
+    )  # about 4 standard errors of 600 independent answers: 8
     assert 16 < high_together - low_together < 24  # of 100: 20
     assert graded == pytest.approx((50, 50))
 
@@ -41,7 +52,11 @@ def test_a_better_reader_is_told_from_an_equal_one():
     better = {i: "1784" if text == "1784" or rng.random() < 0.3 else "x" for i, text in a.items()}
     equal = {e.id: "1784" if rng.random() < 0.6 else "x" for e in examples}
     result = compare(a, better, examples, "squad")
-    assert result["exact_match"]["p"] < 0.001 and result["exact_match"]["interval"][0] > 0 and result["only_a_exact"] == 0
+    assert (
+        result["exact_match"]["p"] < 0.001
+        and result["exact_match"]["interval"][0] > 0
+        and result["only_a_exact"] == 0
+    )
     assert result["exact_match"]["difference"] == pytest.approx(100 * result["only_b_exact"] / 300)
     assert compare(a, equal, examples, "squad")["exact_match"]["p"] > 0.05
     assert compare(a, a, examples, "squad")["f1"]["p"] == 1
@@ -53,22 +68,47 @@ def test_nothing_to_compare():
 
 
 def test_groups_add_up():
-    examples = make_examples(4, 3) + [Example("ko", "몇 명이 사는가?", "c" * 600, (Answer("긴 답" * 5, -1),)), Example("no", "Who?", "c", is_impossible=True)]
+    examples = make_examples(4, 3) + [
+        Example("ko", "몇 명이 사는가?", "c" * 600, (Answer("긴 답" * 5, -1),)),
+        Example("no", "Who?", "c", is_impossible=True),
+    ]
     each = {e.id: (1.0, 1.0) for e in examples} | {"ko": (0.0, 0.5)}
     groups = breakdown(each, examples, windows=np.ones(len(examples), int))
-    assert groups["question_word"] == {"when": {"exact": 100, "similarity": 100, "total": 12}, "how many": {"exact": 0, "similarity": 50, "total": 1},
-                                       "who": {"exact": 100, "similarity": 100, "total": 1}}
-    assert {g: row["total"] for g, row in groups["answer_length"].items()} == {"2-5": 12, "11-20": 1}
+    assert groups["question_word"] == {
+        "when": {"exact": 100, "similarity": 100, "total": 12},
+        "how many": {"exact": 0, "similarity": 50, "total": 1},
+        "who": {"exact": 100, "similarity": 100, "total": 1},
+    }
+    assert {g: row["total"] for g, row in groups["answer_length"].items()} == {
+        "2-5": 12,
+        "11-20": 1,
+    }
     assert {g: row["total"] for g, row in groups["answerable"].items()} == {"yes": 13, "no": 1}
-    assert groups["title"]["t0"]["total"] == 6 and groups["context_length"]["501-1000"]["total"] == 1 and groups["windows"]["1"]["total"] == 14
+    assert (
+        groups["title"]["t0"]["total"] == 6
+        and groups["context_length"]["501-1000"]["total"] == 1
+        and groups["windows"]["1"]["total"] == 14
+    )
     for name in ("question_word", "context_length", "windows", "answerable"):
         assert sum(row["total"] for row in groups[name].values()) == len(examples)
 
 
-@pytest.mark.parametrize("question, kind", [
-    ("How many mills?", "how many"), ("Whose mill is it?", "who"), ("In which year?", "which"), ("마을은 어디에 있는가?", "where"), ("설계자는 누구인가?", "who"),
-    ("Сколько дней?", "how many"), ("Каков товар?", "which"), ("Chợ họp từ mấy giờ?", "how many"), ("Quê ở đâu?", "where"), ("Chi ha vinto?", "who"), ("1784?", "other"),
-])
+@pytest.mark.parametrize(
+    "question, kind",
+    [
+        ("How many mills?", "how many"),
+        ("Whose mill is it?", "who"),
+        ("In which year?", "which"),
+        ("마을은 어디에 있는가?", "where"),
+        ("설계자는 누구인가?", "who"),
+        ("Сколько дней?", "how many"),
+        ("Каков товар?", "which"),
+        ("Chợ họp từ mấy giờ?", "how many"),
+        ("Quê ở đâu?", "where"),
+        ("Chi ha vinto?", "who"),
+        ("1784?", "other"),
+    ],
+)
 def test_question_words(question, kind):
     example = Example("1", question, "c", (Answer("c", 0),))
     assert list(breakdown({"1": (1.0, 1.0)}, [example])["question_word"]) == [kind]

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 from conftest import DATA
 
-import evaluate
-from mrc import ask, predict
 from mrc.__main__ import main
-from mrc.config import command_line
-from mrc.examples import load_examples
-from mrc.reader import Reader
+from mrc.commands import ask, evaluate, predict
+from mrc.data.examples import load_examples
+from mrc.errors import command_line
+from mrc.reader.reader import Reader
 
 CONTEXT = "It rains. The old mill at Harrow Bend was built in 1784 by the miller Josiah Crane.\nIt burned down later."
 QUESTION = "When was the mill built?"
@@ -26,6 +25,7 @@ QUESTION = "When was the mill built?"
 @pytest.fixture(autouse=True)
 def loaded(monkeypatch, reader, reader_folder):
     """The reader of all tests, in place of loading it each time; what a folder holds is tested with the Reader."""
+
     def from_pretrained(cls, checkpoint, device, dtype, *trust):
         assert Path(checkpoint) == reader_folder and device == "auto" and dtype == "float32"
         return reader
@@ -48,24 +48,62 @@ def test_a_question_on_the_command_line(reader, reader_folder, capsys, tmp_path)
     for context in (CONTEXT, f"@{tmp_path / 'text.txt'}"):
         main(["ask", str(reader_folder), "--question", QUESTION, "--context", context, "--json"])
         assert json.loads(capsys.readouterr().out) == {"question": QUESTION, "answers": expected}
-    main(["ask", str(reader_folder), "--question", QUESTION, "--context", f"@{tmp_path / 'windows.txt'}", "--json"])
-    assert [a["start"] for a in json.loads(capsys.readouterr().out)["answers"]] == [a["start"] + 2 for a in expected]
+    main(
+        [
+            "ask",
+            str(reader_folder),
+            "--question",
+            QUESTION,
+            "--context",
+            f"@{tmp_path / 'windows.txt'}",
+            "--json",
+        ]
+    )
+    assert [a["start"] for a in json.loads(capsys.readouterr().out)["answers"]] == [
+        a["start"] + 2 for a in expected
+    ]
     main(["ask", str(reader_folder), "--question", QUESTION, "--context", CONTEXT, "--top-k", "2"])
     lines = capsys.readouterr().out.splitlines()
     best, second = (" ".join(answer["answer"].split()) for answer in expected[:2])  # on one line
     assert f"[{best}]" in lines[0] and len(lines) == 3  # brackets, as this is no terminal
-    assert lines[1].split(" %")[0].strip() == f"{100 * expected[0]['score']:.1f}" and lines[2].endswith(second)
+    assert lines[1].split(" %")[0].strip() == f"{100 * expected[0]['score']:.1f}" and lines[
+        2
+    ].endswith(second)
 
 
 def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     (tmp_path / "text.txt").write_text(CONTEXT, encoding="utf-8")
-    typed = ["The first text", "has two lines.", "", "How many?", ":top 1", "How many?", ":load absent.txt", ":load -",
-             f":load {tmp_path / 'text.txt'}", QUESTION, ":paste", "Another", "", "text", ".", ":show", ":what", "", "   ", ":quit",
-             "never read"]
+    typed = [
+        "The first text",
+        "has two lines.",
+        "",
+        "How many?",
+        ":top 1",
+        "How many?",
+        ":load absent.txt",
+        ":load -",
+        f":load {tmp_path / 'text.txt'}",
+        QUESTION,
+        ":paste",
+        "Another",
+        "",
+        "text",
+        ".",
+        ":show",
+        ":what",
+        "",
+        "   ",
+        ":quit",
+        "never read",
+    ]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(typed) + "\n"))
     main(["ask", str(reader_folder)])
     out = capsys.readouterr().out
-    assert "29 characters." in out and "error: absent.txt: no such file" in out and f"{len(CONTEXT)} characters." in out
+    assert (
+        "29 characters." in out
+        and "error: absent.txt: no such file" in out
+        and f"{len(CONTEXT)} characters." in out
+    )
     assert "error: :load needs the name of a file" in out
     assert "Another\n\ntext" in out and ":load FILE   read a text" in out
     best = " ".join(reader(question=QUESTION, context=CONTEXT)["answer"].split())
@@ -73,32 +111,45 @@ def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     assert out.count(" %  ") == 3 + 1 + 1  # three answers, and one each after `:top 1`
 
 
-@pytest.mark.parametrize("answer, shown", [
-    ("1784", "The old mill at Harrow Bend was built in [1784] by the miller Josiah Crane."), ("rains", "It [rains]."),
-    ("burned", "It [burned] down later."),
-])
+@pytest.mark.parametrize(
+    "answer, shown",
+    [
+        ("1784", "The old mill at Harrow Bend was built in [1784] by the miller Josiah Crane."),
+        ("rains", "It [rains]."),
+        ("burned", "It [burned] down later."),
+    ],
+)
 def test_the_sentence_of_an_answer(answer, shown):
     start = CONTEXT.index(answer)
     assert ask.in_sentence(CONTEXT, start, start + len(answer), bold=False) == shown
-    assert f"\033[1m{answer}\033[0m" in ask.in_sentence(CONTEXT, start, start + len(answer), bold=True)
+    assert f"\033[1m{answer}\033[0m" in ask.in_sentence(
+        CONTEXT, start, start + len(answer), bold=True
+    )
 
 
 def test_long_sentences_and_no_answer():
     text = "word " * 400
     shown = ask.in_sentence(text, 1000, 1004, bold=False)
-    assert len(shown) < 350 and shown.startswith("… ") and shown.endswith(" …") and "[word]" in shown
-    assert "does not answer" in ask.show(text, [{"score": 0.5, "start": 0, "end": 0, "answer": ""}], bold=False)
+    assert (
+        len(shown) < 350 and shown.startswith("… ") and shown.endswith(" …") and "[word]" in shown
+    )
+    assert "does not answer" in ask.show(
+        text, [{"score": 0.5, "start": 0, "end": 0, "answer": ""}], bold=False
+    )
 
 
-@pytest.mark.parametrize("argv, message", [
-    (["--question", "x"], "--question needs a --context"),
-    (["--json"], "--json works with --question alone"),
-    (["--question", "x", "--context", "@absent"], "absent: no such file"),
-    (["--question", " ", "--context", "x"], "the question is empty"),
-    (["--max-seq-len", "4096"], "max_seq_len=4096: the model has 512 positions"),
-    (["--max-seq-len", "64", "--doc-stride", "60"], "doc_stride=60: too large"),
-    (["--top-k", "0"], "--top-k 0: must be at least 1"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--question", "x"], "--question needs a --context"),
+        (["--json"], "--json works with --question alone"),
+        (["--question", "x", "--context", "@absent"], "absent: no such file"),
+        (["--question", " ", "--context", "x"], "the question is empty"),
+        (["--max-seq-len", "4096"], "max_seq_len=4096: the model has 512 positions"),
+        (["--max-seq-len", "64", "--doc-stride", "60"], "doc_stride=60: too large"),
+        (["--top-k", "0"], "--top-k 0: must be at least 1"),
+    ],
+)
 def test_bad_input_to_ask(reader_folder, capsys, argv, message):
     assert message in fails(["ask", reader_folder, *argv], capsys)
 
@@ -109,32 +160,87 @@ def test_predictions_in_every_form(reader, reader_folder, tmp_path, capsys):
     for suffix in ("json", "jsonl", "csv"):
         several = [] if suffix == "json" else ["--top-k", "2"]
         output = tmp_path / f"out.{suffix}"
-        main(["predict", str(reader_folder), "--data", str(data), "--output", str(output), "--part-size", "3", *several])
+        main(
+            [
+                "predict",
+                str(reader_folder),
+                "--data",
+                str(data),
+                "--output",
+                str(output),
+                "--part-size",
+                "3",
+                *several,
+            ]
+        )
         shown = capsys.readouterr().out
-        assert f"{len(examples)} questions in 3 parts\n" in shown and f"answers      {output}" in shown
-    assert json.loads((tmp_path / "out.json").read_text("utf-8")) == {e.id: reader(e)["answer"] for e in examples}
-    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
-    assert [(r["id"], r["answer"], len(r["answers"])) for r in records] == [(e.id, a[0]["answer"], 2) for e, a in zip(examples, expected)]
+        assert (
+            f"{len(examples)} questions in 3 parts\n" in shown and f"answers      {output}" in shown
+        )
+    assert json.loads((tmp_path / "out.json").read_text("utf-8")) == {
+        e.id: reader(e)["answer"] for e in examples
+    }
+    records = [
+        json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+    ]
+    assert [(r["id"], r["answer"], len(r["answers"])) for r in records] == [
+        (e.id, a[0]["answer"], 2) for e, a in zip(examples, expected)
+    ]
     rows = list(csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8", newline="")))
-    assert [(r["id"], int(r["rank"]), r["answer"]) for r in rows] == [(e.id, n + 1, a["answer"]) for e, two in zip(examples, expected)
-                                                                        for n, a in enumerate(two)]
+    assert [(r["id"], int(r["rank"]), r["answer"]) for r in rows] == [
+        (e.id, n + 1, a["answer"]) for e, two in zip(examples, expected) for n, a in enumerate(two)
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json", "out.jsonl"]
-    evaluate.main(["--predictions", str(tmp_path / "out.json"), "--data", str(data)])  # what predict says comes next
+    evaluate.main(
+        ["--predictions", str(tmp_path / "out.json"), "--data", str(data)]
+    )  # what predict says comes next
     assert "EM " in capsys.readouterr().out
 
 
 def test_n_best_predictions_are_those_of_evaluate(reader_folder, tmp_path, monkeypatch):
     monkeypatch.undo()
     data = str(DATA / "squad.json")
-    main(["predict", str(reader_folder), "--data", data, "--output", str(tmp_path / "out.json"), "--scoring", "n_best",
-          "--max-answer-len", "30"])
-    evaluate.main(["--checkpoint", str(reader_folder), "--data", data, "--output-dir", str(tmp_path / "evaluated")])
-    assert json.loads((tmp_path / "out.json").read_text()) == json.loads((tmp_path / "evaluated" / "predictions.json").read_text())
+    main(
+        [
+            "predict",
+            str(reader_folder),
+            "--data",
+            data,
+            "--output",
+            str(tmp_path / "out.json"),
+            "--scoring",
+            "n_best",
+            "--max-answer-len",
+            "30",
+        ]
+    )
+    evaluate.main(
+        [
+            "--checkpoint",
+            str(reader_folder),
+            "--data",
+            data,
+            "--output-dir",
+            str(tmp_path / "evaluated"),
+        ]
+    )
+    assert json.loads((tmp_path / "out.json").read_text()) == json.loads(
+        (tmp_path / "evaluated" / "predictions.json").read_text()
+    )
 
 
 def test_an_interrupted_prediction_goes_on(reader, reader_folder, tmp_path, monkeypatch, capsys):
     output = tmp_path / "out.json"
-    argv = ["predict", str(reader_folder), "--data", str(DATA / "squad.json"), "--output", str(output), "--part-size", "2"]
+    argv = [
+        "predict",
+        str(reader_folder),
+        "--data",
+        str(DATA / "squad.json"),
+        "--output",
+        str(output),
+        "--part-size",
+        "2",
+    ]
     asked, answer_part = [], predict.answer_part
 
     def interrupted(reader, settings, examples, path):
@@ -146,24 +252,36 @@ def test_an_interrupted_prediction_goes_on(reader, reader_folder, tmp_path, monk
     monkeypatch.setattr(predict, "answer_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
         main(argv)
-    assert not output.exists() and len(list((tmp_path / "out.json.parts").glob("part-*.jsonl"))) == 2
-    assert "with other questions, settings or weights" in fails([*argv, "--max-answer-len", "9"], capsys)
+    assert (
+        not output.exists() and len(list((tmp_path / "out.json.parts").glob("part-*.jsonl"))) == 2
+    )
+    assert "with other questions, settings or weights" in fails(
+        [*argv, "--max-answer-len", "9"], capsys
+    )
     main(argv)
     assert "2 of them done before" in capsys.readouterr().out
     examples = load_examples(DATA / "squad.json")
-    assert asked == [e.id for e in examples[:6]] + [e.id for e in examples[4:]]  # only the third part was begun again
+    assert asked == [e.id for e in examples[:6]] + [
+        e.id for e in examples[4:]
+    ]  # only the third part was begun again
     assert json.loads(output.read_text("utf-8")) == {e.id: reader(e)["answer"] for e in examples}
     assert "is there already" in fails(argv, capsys)
 
 
-@pytest.mark.parametrize("argv, message", [
-    ([], "--data is needed"),
-    (["--data", "sample"], "--output is needed"),
-    (["--data", "sample", "--output", "x.txt"], "end the name in .json, .jsonl or .csv"),
-    (["--data", "sample", "--output", "x.json", "--top-k", "2"], ".json holds one answer per question"),
-    (["--data", "sample", "--output", "absent/x.json"], "the folder absent does not exist"),
-    (["--data", "absent.json", "--output", "x.json"], "absent.json: no such file"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        ([], "--data is needed"),
+        (["--data", "sample"], "--output is needed"),
+        (["--data", "sample", "--output", "x.txt"], "end the name in .json, .jsonl or .csv"),
+        (
+            ["--data", "sample", "--output", "x.json", "--top-k", "2"],
+            ".json holds one answer per question",
+        ),
+        (["--data", "sample", "--output", "absent/x.json"], "the folder absent does not exist"),
+        (["--data", "absent.json", "--output", "x.json"], "absent.json: no such file"),
+    ],
+)
 def test_bad_input_to_predict(reader_folder, tmp_path, monkeypatch, capsys, argv, message):
     monkeypatch.chdir(tmp_path)
     assert message in fails(["predict", reader_folder, *argv], capsys)
@@ -176,15 +294,45 @@ def test_processes_share_the_questions(reader, reader_folder, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     root = Path(__file__).parents[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port), "-m", "mrc", "predict",
-               str(reader_folder), "--data", "sample:en", "--max-examples", "50", "--output", str(tmp_path / "out.jsonl"),
-               "--part-size", "8"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(root)})
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        str(port),
+        "-m",
+        "mrc",
+        "predict",
+        str(reader_folder),
+        "--data",
+        "sample:en",
+        "--max-examples",
+        "50",
+        "--output",
+        str(tmp_path / "out.jsonl"),
+        "--part-size",
+        "8",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=root,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
     assert done.returncode == 0, done.stderr
-    assert "50 questions in 7 parts" in done.stdout and all(f"part {n}/7" in done.stdout for n in range(1, 8))
-    from mrc.sample import load_sample
+    assert "50 questions in 7 parts" in done.stdout and all(
+        f"part {n}/7" in done.stdout for n in range(1, 8)
+    )
+    from mrc.data.sample import load_sample
 
     examples = load_sample("sample:en", "validation")[:50]
-    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
-    assert [(r["id"], r["answer"]) for r in records] == [(e.id, a["answer"]) for e, a in zip(examples, reader(examples))]
+    records = [
+        json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+    ]
+    assert [(r["id"], r["answer"]) for r in records] == [
+        (e.id, a["answer"]) for e, a in zip(examples, reader(examples))
+    ]
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]

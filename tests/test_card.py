@@ -8,16 +8,22 @@ from conftest import DATA
 from huggingface_hub import ModelCard
 from transformers import BertConfig, BertModel
 
-from mrc.card import card_text
-from mrc.checkpoint import save_checkpoint
-from mrc.config import TrainConfig
-from mrc.model import BaselineModel
+from mrc.checkpoint.store import save_checkpoint
+from mrc.config.train import TrainConfig
+from mrc.model.baseline import BaselineModel
+from mrc.training.card import card_text
 
 SCORES = {"exact_match": 53.978052126200275, "f1": 73.82201168601851, "total": 1458}
 
 
 def settings(scorer="auto", scores=SCORES, **config):
-    return {"config": TrainConfig(**config).to_dict(), "epoch": 1, "step": 345, "scorer": scorer, "scores": scores}
+    return {
+        "config": TrainConfig(**config).to_dict(),
+        "epoch": 1,
+        "step": 345,
+        "scorer": scorer,
+        "scores": scores,
+    }
 
 
 @pytest.fixture
@@ -32,37 +38,103 @@ def card_of(*args):
 
 
 def test_what_the_hub_reads(model, bert):
-    card = card_of(model, bert, settings("korquad", model="klue/bert-base", train_file="klue:mrc", validation_file="squad_kor_v1"))
+    card = card_of(
+        model,
+        bert,
+        settings(
+            "korquad", model="klue/bert-base", train_file="klue:mrc", validation_file="squad_kor_v1"
+        ),
+    )
     data = card.data
     assert (data.pipeline_tag, data.library_name) == ("question-answering", "transformers")
     assert (data.base_model, data.language) == ("klue/bert-base", ["ko"])
-    assert data.datasets == ["klue", "squad_kor_v1"] and data.model_name == "klue/bert-base on klue:mrc"
+    assert (
+        data.datasets == ["klue", "squad_kor_v1"]
+        and data.model_name == "klue/bert-base on klue:mrc"
+    )
     em, f1 = data.eval_results
-    assert (em.metric_type, em.metric_value, f1.metric_type, f1.metric_value) == ("exact_match", 53.98, "f1", 73.82)
-    assert em.task_type == "question-answering" and em.dataset_type == em.dataset_name == "squad_kor_v1" and em.dataset_config is None
-    (em, _) = card_of(model, bert, settings(train_file="klue:mrc", validation_split="validation")).data.eval_results
+    assert (em.metric_type, em.metric_value, f1.metric_type, f1.metric_value) == (
+        "exact_match",
+        53.98,
+        "f1",
+        73.82,
+    )
+    assert (
+        em.task_type == "question-answering"
+        and em.dataset_type == em.dataset_name == "squad_kor_v1"
+        and em.dataset_config is None
+    )
+    (em, _) = card_of(
+        model, bert, settings(train_file="klue:mrc", validation_split="validation")
+    ).data.eval_results
     assert (em.dataset_type, em.dataset_config, em.dataset_name) == ("klue", "mrc", "klue:mrc")
 
 
 def test_what_people_read(model, bert):
     files = {"train_file": "train.json", "validation_file": "dev.json"}
     text = card_text(model, bert, settings("korquad", model="klue/bert-base", epochs=7, **files))
-    for row in ("EM | 53.98", "F1 | 73.82", "questions | 1458", "scorer | `korquad`", "`epochs` | 7", "`max_length` | 384"):
+    for row in (
+        "EM | 53.98",
+        "F1 | 73.82",
+        "questions | 1458",
+        "scorer | `korquad`",
+        "`epochs` | 7",
+        "`max_length` | 384",
+    ):
         assert f"| {row} |" in text
-    assert "trained from `klue/bert-base` on `train.json`" in text and "On `dev.json`" in text and "max_answer_length" not in text
-    text = card_text(model, bert, settings(max_tokens_per_batch=4096, schedule="cosine", max_steps=9, warmup_steps=3, ema_decay=0.9))
-    for row in ("`max_tokens_per_batch` | 4096", "`schedule` | cosine", "`max_steps` | 9", "`warmup_steps` | 3", "`ema_decay` | 0.9"):
+    assert (
+        "trained from `klue/bert-base` on `train.json`" in text
+        and "On `dev.json`" in text
+        and "max_answer_length" not in text
+    )
+    text = card_text(
+        model,
+        bert,
+        settings(
+            max_tokens_per_batch=4096, schedule="cosine", max_steps=9, warmup_steps=3, ema_decay=0.9
+        ),
+    )
+    for row in (
+        "`max_tokens_per_batch` | 4096",
+        "`schedule` | cosine",
+        "`max_steps` | 9",
+        "`warmup_steps` | 3",
+        "`ema_decay` | 0.9",
+    ):
         assert f"| {row} |" in text
-    assert not any(f"`{name}`" in text for name in ("batch_size", "epochs", "warmup_ratio", "layer_decay", "patience"))
-    null = card_text(model, bert, {**settings(model="klue/bert-base", train_file="train.json"), "takes_null": True, "null_threshold": -1.5})
+    assert not any(
+        f"`{name}`" in text
+        for name in ("batch_size", "epochs", "warmup_ratio", "layer_decay", "patience")
+    )
+    null = card_text(
+        model,
+        bert,
+        {
+            **settings(model="klue/bert-base", train_file="train.json"),
+            "takes_null": True,
+            "null_threshold": -1.5,
+        },
+    )
     assert "exceeds the best span's by more than -1.5" in null and "null" not in text
 
 
 def test_no_local_path_is_told(model, bert, encoder_folder, tmp_path, monkeypatch):
     data = tmp_path / "private" / "train.json"
-    text = card_text(model, bert, settings(model=str(encoder_folder), train_file=str(data), validation_file=str(data),
-                                           output_dir=str(tmp_path)))
-    assert str(tmp_path) not in text and str(encoder_folder.parent) not in text and "private" not in text
+    text = card_text(
+        model,
+        bert,
+        settings(
+            model=str(encoder_folder),
+            train_file=str(data),
+            validation_file=str(data),
+            output_dir=str(tmp_path),
+        ),
+    )
+    assert (
+        str(tmp_path) not in text
+        and str(encoder_folder.parent) not in text
+        and "private" not in text
+    )
     assert card_of(model, bert, settings(model=str(encoder_folder))).data.base_model is None
     assert "`train.json`" in text and f"`{encoder_folder.name}`" in text
     monkeypatch.chdir(encoder_folder.parent)  # a folder whose name could be a hub id
@@ -70,13 +142,27 @@ def test_no_local_path_is_told(model, bert, encoder_folder, tmp_path, monkeypatc
 
 
 def test_only_what_is_known_is_said(model, bert):
-    for known in ({}, {"epoch": 3}, {"scores": SCORES}, settings(scores={}), settings(validation_fraction=0.1, train_file="a.json")):
+    for known in (
+        {},
+        {"epoch": 3},
+        {"scores": SCORES},
+        settings(scores={}),
+        settings(validation_fraction=0.1, train_file="a.json"),
+    ):
         card = card_of(model, bert, known)
-        assert card.data.pipeline_tag == "question-answering" and "None" not in re.sub("```.*?```", "", str(card), flags=re.DOTALL)
+        assert card.data.pipeline_tag == "question-answering" and "None" not in re.sub(
+            "```.*?```", "", str(card), flags=re.DOTALL
+        )
     assert "## Scores" not in str(card_of(model, bert, settings(scores={})))
-    assert card_of(model, bert, settings(train_file="a.json", model="klue/bert-base")).data.language is None
+    assert (
+        card_of(model, bert, settings(train_file="a.json", model="klue/bert-base")).data.language
+        is None
+    )
     assert card_of(model, bert, settings(data="sample")).data.language == ["ko", "en", "vi", "ru"]
-    assert card_of(model, bert, settings(data="sample:unanswerable:ko,vi")).data.language == ["ko", "vi"]
+    assert card_of(model, bert, settings(data="sample:unanswerable:ko,vi")).data.language == [
+        "ko",
+        "vi",
+    ]
     assert card_of(model, bert, settings("mlqa-vi", train_file="a.json")).data.language == ["vi"]
 
 
@@ -85,7 +171,8 @@ def snippets(text, language="python"):
 
 
 def test_its_code_runs_as_it_stands(model, bert, tmp_path, monkeypatch, capsys):
-    save_checkpoint(tmp_path / "reader", model, bert, settings(model="klue/bert-base", train_file="train.json"))
+    given = settings(model="klue/bert-base", train_file="train.json")
+    save_checkpoint(tmp_path / "reader", model, bert, given, card=card_text(model, bert, given))
     text = (tmp_path / "reader" / "README.md").read_text("utf-8")
     monkeypatch.chdir(tmp_path / "reader")
     ours, theirs = snippets(text)
@@ -96,23 +183,39 @@ def test_its_code_runs_as_it_stands(model, bert, tmp_path, monkeypatch, capsys):
     answer = capsys.readouterr().out.rstrip("\n")
     assert answer and answer in found["context"]
     start, end = found["start"], found["end"]
-    assert found["inputs"].sequence_ids()[start] == found["inputs"].sequence_ids()[end] == 1 and 0 <= end - start < 30
+    assert (
+        found["inputs"].sequence_ids()[start] == found["inputs"].sequence_ids()[end] == 1
+        and 0 <= end - start < 30
+    )
     scores, inside = found["scores"], found["in_context"].nonzero()[:, 0].tolist()
-    assert scores[start, end] == max(scores[s, e] for s in inside for e in inside if s <= e < s + 30)
+    assert scores[start, end] == max(
+        scores[s, e] for s in inside for e in inside if s <= e < s + 30
+    )
 
 
 def test_who_loads_it_is_said_honestly(bert, tmp_path, tokenizers):
     marks = BaselineModel.tiny(len(tokenizers["tiny"]))
     marks.save_pretrained(tmp_path)
     text = card_text(marks, tokenizers["tiny"], settings())
-    assert "which only `mrc` makes: `AutoModelForQuestionAnswering` does not give its answers" in text and len(snippets(text)) == 1
-    assert ModelCard(text).data.library_name is None and ModelCard(text).data.base_model is None  # "tiny" is no hub id
-    config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
-    own = BaselineModel(BertModel(config))
-    own.encoder.config.architectures = ["BaselineModel"]
+    assert (
+        "which only `mrc` makes: `AutoModelForQuestionAnswering` does not give its answers" in text
+        and len(snippets(text)) == 1
+    )
+    assert (
+        ModelCard(text).data.library_name is None and ModelCard(text).data.base_model is None
+    )  # "tiny" is no hub id
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+    )
+    own = BaselineModel(BertModel(config), head="mlp")
     assert "Transformers has no class for its architecture" in card_text(own, bert, settings())
 
 
 def test_a_file_name_that_is_no_text_ends_no_run(model, bert, tmp_path):
-    save_checkpoint(tmp_path / "reader", model, bert, settings(train_file="caf\udce9.json", validation_file=str(DATA / "squad.json")))
+    given = settings(train_file="caf\udce9.json", validation_file=str(DATA / "squad.json"))
+    save_checkpoint(tmp_path / "reader", model, bert, given, card=card_text(model, bert, given))
     assert Path(tmp_path / "reader" / "README.md").read_text("utf-8").startswith("---\n")

@@ -7,11 +7,14 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-from mrc.checkpoint import find_checkpoint, load_checkpoint, new_run_folder, refuse_run, results_folder, save_checkpoint
-from mrc.config import InputError
-from mrc.features import FeatureDataset
-from mrc.model import BaselineModel
-from mrc.tokenization import train_tokenizer
+from mrc.checkpoint.loading import find_checkpoint, load_checkpoint
+from mrc.checkpoint.store import save_checkpoint
+from mrc.commands.evaluate import results_folder
+from mrc.errors import InputError
+from mrc.features.dataset import FeatureDataset
+from mrc.model.baseline import BaselineModel
+from mrc.model.tokenizer import train_tokenizer
+from mrc.training.runs import check_not_a_run, new_run_folder
 
 
 def test_saved_and_loaded(encoder_folder, bert, examples, tmp_path):
@@ -21,7 +24,10 @@ def test_saved_and_loaded(encoder_folder, bert, examples, tmp_path):
     assert settings["epoch"] == 3 and settings["mrc_version"]
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
-    ours, theirs = FeatureDataset(examples, bert, 64, 16), FeatureDataset(examples, tokenizer, 64, 16)
+    ours, theirs = (
+        FeatureDataset(examples, bert, 64, 16),
+        FeatureDataset(examples, tokenizer, 64, 16),
+    )
     assert all((ours[i]["input_ids"] == theirs[i]["input_ids"]).all() for i in range(len(ours)))
 
 
@@ -31,15 +37,25 @@ def test_the_tiny_tokenizer_survives_as_hugging_face_reads_it(texts, examples, t
     save_checkpoint(tmp_path / "tiny", model, tokenizer, {})
     theirs = AutoTokenizer.from_pretrained(tmp_path / "tiny")
     for example in examples:
-        assert theirs(example.question, example.context) == tokenizer(example.question, example.context)
-    batch = {n: torch.from_numpy(a) for n, a in FeatureDataset(examples, tokenizer, 64, 16, mark_exact_match=True).batch(range(5)).items()}
+        assert theirs(example.question, example.context) == tokenizer(
+            example.question, example.context
+        )
+    batch = {
+        n: torch.from_numpy(a)
+        for n, a in FeatureDataset(examples, tokenizer, 64, 16, mark_exact_match=True)
+        .batch(range(5))
+        .items()
+    }
     inputs = [batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]]
     hugging_face = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "tiny").eval()
-    torch.testing.assert_close(model.eval()(*inputs)[0], hugging_face(*inputs).start_logits, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        model.eval()(*inputs)[0], hugging_face(*inputs).start_logits, atol=1e-5, rtol=0
+    )
 
 
 def fails_with(error, after=0):
     """A stand-in for a function that works `after` times, as os.rename does, and then fails once."""
+
     def call(*arguments, **named):
         nonlocal after
         after -= 1
@@ -54,13 +70,21 @@ os_rename = os.rename
 FULL = OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("place, error", [
-    ("mrc.checkpoint.write_json", fails_with(FULL)),
-    ("mrc.model.save_file", fails_with(SafetensorError("I/O error: No space left on device"))),
-    ("os.rename", fails_with(FULL, after=0)),
-    ("os.rename", fails_with(FULL, after=1)),
-])
-def test_a_failed_save_leaves_the_earlier_one_whole(encoder_folder, bert, tmp_path, monkeypatch, place, error):
+@pytest.mark.parametrize(
+    "place, error",
+    [
+        ("mrc.checkpoint.store.write_json", fails_with(FULL)),
+        (
+            "mrc.model.pretrained.save_file",
+            fails_with(SafetensorError("I/O error: No space left on device")),
+        ),
+        ("os.rename", fails_with(FULL, after=0)),
+        ("os.rename", fails_with(FULL, after=1)),
+    ],
+)
+def test_a_failed_save_leaves_the_earlier_one_whole(
+    encoder_folder, bert, tmp_path, monkeypatch, place, error
+):
     model = BaselineModel.from_pretrained(encoder_folder)
     save_checkpoint(tmp_path / "one", model, bert, {"epoch": 1})
     monkeypatch.setattr(place, error)
@@ -89,9 +113,9 @@ def test_a_runs_folder_means_its_best(tmp_path, encoder_folder):
     with pytest.raises(InputError, match="no best checkpoint yet"):
         find_checkpoint(tmp_path / "new")
     with pytest.raises(InputError, match="new: is a run's folder; its reader is .*new/best"):
-        refuse_run(str(tmp_path / "new"))
-    refuse_run(str(encoder_folder))
-    refuse_run("someone/some-model")
+        check_not_a_run(str(tmp_path / "new"))
+    check_not_a_run(str(encoder_folder))
+    check_not_a_run("someone/some-model")
 
 
 def test_a_run_that_died_between_two_renames_still_has_its_best(tmp_path, encoder_folder, bert):
@@ -106,10 +130,14 @@ def test_a_run_that_died_between_two_renames_still_has_its_best(tmp_path, encode
 
 def test_run_folders_are_never_taken_twice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert [str(new_run_folder(None, "tiny-sample")) for _ in range(3)] == [f"checkpoints/tiny-sample{n}" for n in ("", "-2", "-3")]
+    assert [str(new_run_folder(None, "tiny-sample")) for _ in range(3)] == [
+        f"checkpoints/tiny-sample{n}" for n in ("", "-2", "-3")
+    ]
     (tmp_path / "mine").mkdir()
     assert new_run_folder("mine", "x").name == "mine"  # an empty folder is fine
-    with pytest.raises(InputError, match="mine: holds a run already; choose another folder, or remove this one"):
+    with pytest.raises(
+        InputError, match="mine: holds a run already; choose another folder, or remove this one"
+    ):
         new_run_folder("mine", "x")
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"):
@@ -118,9 +146,17 @@ def test_run_folders_are_never_taken_twice(tmp_path, monkeypatch):
 
 def test_results_go_beside_the_checkpoint(tmp_path):
     (tmp_path / "best").mkdir()
-    assert results_folder(None, tmp_path / "best", "data/KorQuAD_v1.0_dev.json") == tmp_path / "best-on-KorQuAD_v1.0_dev"
-    assert results_folder(None, tmp_path / "best", "data/KorQuAD_v1.0_dev.json") == tmp_path / "best-on-KorQuAD_v1.0_dev-2"
-    assert results_folder(None, tmp_path / "best", "sample:ko,en") == tmp_path / "best-on-sample-ko-en"
+    assert (
+        results_folder(None, tmp_path / "best", "data/KorQuAD_v1.0_dev.json")
+        == tmp_path / "best-on-KorQuAD_v1.0_dev"
+    )
+    assert (
+        results_folder(None, tmp_path / "best", "data/KorQuAD_v1.0_dev.json")
+        == tmp_path / "best-on-KorQuAD_v1.0_dev-2"
+    )
+    assert (
+        results_folder(None, tmp_path / "best", "sample:ko,en") == tmp_path / "best-on-sample-ko-en"
+    )
     assert results_folder(tmp_path / "there", tmp_path / "best", "x") == tmp_path / "there"
     (tmp_path / "there" / "model.safetensors").touch()
     with pytest.raises(InputError, match="is a checkpoint"):

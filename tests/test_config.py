@@ -5,13 +5,23 @@ from dataclasses import fields
 
 import pytest
 
-from mrc.config import EvalConfig, InputError, TrainConfig, parse_args
+from mrc.config.evaluate import EvalConfig
+from mrc.config.flags import parse_args
+from mrc.config.train import TrainConfig
+from mrc.errors import InputError
 
 
 def test_defaults_depend_on_the_model():
     tiny, real = TrainConfig(), parse_args(TrainConfig, ["--model", "bert-base-multilingual-cased"])
     assert (tiny.model, tiny.learning_rate, tiny.dropout) == ("tiny", 1e-3, 0.0)
-    assert (real.learning_rate, real.batch_size, real.max_length, real.stride, real.dropout, real.attention_dropout) == (5e-5, 16, 384, 128, 0.1, 0.0)
+    assert (
+        real.learning_rate,
+        real.batch_size,
+        real.max_length,
+        real.stride,
+        real.dropout,
+        real.attention_dropout,
+    ) == (5e-5, 16, 384, 128, 0.1, 0.0)
     assert parse_args(TrainConfig, ["--learning-rate", "2e-4"]).learning_rate == 2e-4
 
 
@@ -22,7 +32,10 @@ def test_every_setting_is_a_flag_with_help(capsys):
         text = capsys.readouterr().out
         assert raised.value.code == 0
         for setting in fields(config_class):
-            assert re.search(rf"--{setting.name.replace('_', '-')}\s", text) and len(setting.metadata["help"]) > 10
+            assert (
+                re.search(rf"--{setting.name.replace('_', '-')}\s", text)
+                and len(setting.metadata["help"]) > 10
+            )
 
 
 def test_help_states_defaults(capsys):
@@ -32,21 +45,29 @@ def test_help_states_defaults(capsys):
     assert "(default: 5e-05; 0.001 with --model tiny)" in text and "(default: 42)" in text
 
 
-@pytest.mark.parametrize("argv, message", [
-    (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
-    (["--learning-rate", "0"], "--learning-rate 0.0: must be above 0"),
-    (["--learning-rate", "nan"], "--learning-rate nan: must be a finite number"),
-    (["--dropout", "1"], "--dropout 1.0: must be below 1"),
-    (["--fsdp", "--ema-decay", "0.9"], "--fsdp and --ema-decay: give one of them"),
-    (["--fsdp", "--compile"], "--fsdp and --compile: give one of them"),
-    (["--fsdp", "--model", "encoder", "--lora-rank", "4"], "--fsdp and --lora-rank: give one of them"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
+        (["--learning-rate", "0"], "--learning-rate 0.0: must be above 0"),
+        (["--learning-rate", "nan"], "--learning-rate nan: must be a finite number"),
+        (["--dropout", "1"], "--dropout 1.0: must be below 1"),
+        (["--fsdp", "--ema-decay", "0.9"], "--fsdp and --ema-decay: give one of them"),
+        (["--fsdp", "--compile"], "--fsdp and --compile: give one of them"),
+        (
+            ["--fsdp", "--model", "encoder", "--lora-rank", "4"],
+            "--fsdp and --lora-rank: give one of them",
+        ),
+    ],
+)
 def test_values_out_of_bounds(argv, message):
     with pytest.raises(InputError, match=message):
         parse_args(TrainConfig, argv)
 
 
-@pytest.mark.parametrize("argv", [["--epochs", "two"], ["--precision", "fp8"], ["--no-such-flag"], ["--epoch", "2"]])
+@pytest.mark.parametrize(
+    "argv", [["--epochs", "two"], ["--precision", "fp8"], ["--no-such-flag"], ["--epoch", "2"]]
+)
 def test_a_wrong_command_line_exits_with_2(argv, capsys):
     with pytest.raises(SystemExit) as raised:
         parse_args(TrainConfig, argv)
@@ -54,15 +75,23 @@ def test_a_wrong_command_line_exits_with_2(argv, capsys):
 
 
 def test_choices_are_checked_in_python_too():
-    with pytest.raises(InputError, match="--scorer bleu: choose one of auto, squad, squad_v2, korquad, klue"):
+    with pytest.raises(
+        InputError, match="--scorer bleu: choose one of auto, squad, squad_v2, korquad, klue"
+    ):
         TrainConfig(scorer="bleu")
 
 
-@pytest.mark.parametrize("argv, message", [
-    ([], "give one of --checkpoint, --predictions and --compare"),
-    (["--checkpoint", "a", "--predictions", "b"], "give one of --checkpoint, --predictions and --compare"),
-    (["--predictions", "b"], "--data is needed"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        ([], "give one of --checkpoint, --predictions and --compare"),
+        (
+            ["--checkpoint", "a", "--predictions", "b"],
+            "give one of --checkpoint, --predictions and --compare",
+        ),
+        (["--predictions", "b"], "--data is needed"),
+    ],
+)
 def test_one_thing_is_scored(argv, message):
     with pytest.raises(InputError, match=message):
         parse_args(EvalConfig, argv)
@@ -75,22 +104,39 @@ def test_flags_of_other_kinds():
 
 
 def test_every_scorer_can_be_asked_for():
-    from mrc import config, scoring
+    from mrc import config
+    from mrc.metrics import scoring
 
-    assert set(config.SCORERS) == {"auto", *scoring.SCORERS} and set(config.MLQA_LANGUAGES) == set(scoring.MLQA_ARTICLES)
+    assert set(config.choices.SCORERS) == {"auto", *scoring.SCORERS} and set(
+        config.choices.MLQA_LANGUAGES
+    ) == set(scoring.MLQA_ARTICLES)
 
 
 def test_a_zero_is_given_too():
-    assert parse_args(TrainConfig, ["--seed", "0", "--dropout", "0"]).given == {"seed": 0, "dropout": 0.0}
+    assert parse_args(TrainConfig, ["--seed", "0", "--dropout", "0"]).given == {
+        "seed": 0,
+        "dropout": 0.0,
+    }
 
 
-@pytest.mark.parametrize("argv, message", [
-    (["--head", "conditional", "--search", "exact"], "in a beam of its own"), (["--head", "conditional", "--mask-question"], "leave out --mask-question"),
-    (["--max-tokens-per-batch", "4096", "--batch-size", "8"], "--max-tokens-per-batch and --batch-size: give one of them"),
-    (["--freeze-layers", "1"], "--freeze-layers 1 keeps pretrained layers"),
-    (["--warmup-steps", "5", "--warmup-ratio", "0.1"], "--warmup-steps and --warmup-ratio: give one of them"),
-    (["--train-file", "a.json", "--patience", "2"], "need validation data"), (["--model-class", "a:B", "--attention-dropout", "0.1"], "are for the encoder"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--head", "conditional", "--search", "exact"], "in a beam of its own"),
+        (["--head", "conditional", "--mask-question"], "leave out --mask-question"),
+        (
+            ["--max-tokens-per-batch", "4096", "--batch-size", "8"],
+            "--max-tokens-per-batch and --batch-size: give one of them",
+        ),
+        (["--freeze-layers", "1"], "--freeze-layers 1 keeps pretrained layers"),
+        (
+            ["--warmup-steps", "5", "--warmup-ratio", "0.1"],
+            "--warmup-steps and --warmup-ratio: give one of them",
+        ),
+        (["--train-file", "a.json", "--patience", "2"], "need validation data"),
+        (["--model-class", "a:B", "--attention-dropout", "0.1"], "are for the encoder"),
+    ],
+)
 def test_flags_that_do_not_go_together(argv, message):
     with pytest.raises(InputError, match=message):
         parse_args(TrainConfig, argv)

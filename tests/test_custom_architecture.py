@@ -13,16 +13,15 @@ import torch
 from conftest import DATA
 from torch import nn
 
-import evaluate
-import train
-from mrc.checkpoint import load_checkpoint
-from mrc.config import InputError
-from mrc.guests import CustomModel
+from mrc.checkpoint.loading import load_checkpoint
+from mrc.commands import evaluate, train
+from mrc.errors import InputError
+from mrc.model.custom import CustomModel
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "custom_architecture.md").read_text("utf-8")
 
-GUESTS = '''
+GUESTS = """
 import torch
 from torch import nn
 
@@ -64,7 +63,7 @@ class NoMask(Bag):
 
 class NoModule:
     pass
-'''
+"""
 
 
 @pytest.fixture
@@ -78,41 +77,89 @@ def guests(tmp_path, monkeypatch):
 
 
 def run_quick(*argv):
-    train.main([str(a) for a in ("--train-file", DATA / "squad.json", "--validation-file", DATA / "squad.json", "--max-steps", 4,
-                                 "--batch-size", 2, "--max-length", 64, "--stride", 16, *argv)])
+    train.main(
+        [
+            str(a)
+            for a in (
+                "--train-file",
+                DATA / "squad.json",
+                "--validation-file",
+                DATA / "squad.json",
+                "--max-steps",
+                4,
+                "--batch-size",
+                2,
+                "--max-length",
+                64,
+                "--stride",
+                16,
+                *argv,
+            )
+        ]
+    )
 
 
 @pytest.mark.parametrize("name", ["Bag", "OnEncoder"])
-def test_a_class_of_ones_own_is_trained_saved_resumed_and_scored(guests, encoder_folder, name, capsys):
+def test_a_class_of_ones_own_is_trained_saved_resumed_and_scored(
+    guests, encoder_folder, name, capsys
+):
     argv = ("--model-class", f"my_guests:{name}", "--model", encoder_folder)
     run_quick(*argv, "--output-dir", "whole", "--save-every", 2, "--keep", 3)
-    assert capsys.readouterr().out.endswith(f"\nNext: python evaluate.py --checkpoint whole --model-class my_guests:{name}\n")
-    with pytest.raises(InputError, match=f"was begun with --model-class my_guests:{name}, by which code or pickles are read; give that again"):
+    assert capsys.readouterr().out.endswith(
+        f"\nNext: python evaluate.py --checkpoint whole --model-class my_guests:{name}\n"
+    )
+    with pytest.raises(
+        InputError,
+        match=f"was begun with --model-class my_guests:{name}, by which code or pickles are read; give that again",
+    ):
         train.main(["--resume", "whole/step-2"])
     train.main(["--resume", "whole/step-2", "--model-class", f"my_guests:{name}"])
     evaluate.main(["--checkpoint", "whole", "--model-class", f"my_guests:{name}"])
-    trained, scored = (json.loads(Path(f"whole/{file}").read_text()) for file in ("metrics.json", "best-on-squad/metrics.json"))
+    trained, scored = (
+        json.loads(Path(f"whole/{file}").read_text())
+        for file in ("metrics.json", "best-on-squad/metrics.json")
+    )
     assert trained["f1"] == scored["f1"] and scored["questions"] == 7
 
     model, tokenizer, _ = load_checkpoint("whole/best", f"my_guests:{name}")
     model.eval()
     ids = torch.tensor([[2, 9, 3, 11, 12, 3]])
     start, end = model(ids)  # no mask: nothing is padding
-    assert start.shape == end.shape == ids.shape and model.takes_token_types == (name == "OnEncoder")
-    with pytest.raises(InputError, match=f"was made by the class my_guests:{name}, which is code of your own; add --model-class"):
+    assert start.shape == end.shape == ids.shape and model.takes_token_types == (
+        name == "OnEncoder"
+    )
+    with pytest.raises(
+        InputError,
+        match=f"was made by the class my_guests:{name}, which is code of your own; add --model-class",
+    ):
         load_checkpoint("whole/best")
 
 
 def test_a_resumed_run_of_a_class_of_ones_own_is_the_same_run(guests, encoder_folder):
-    argv = ("--model-class", "my_guests:OnEncoder", "--model", encoder_folder, "--dropout", 0.1, "--keep", 9, "--save-every", 1)
+    argv = (
+        "--model-class",
+        "my_guests:OnEncoder",
+        "--model",
+        encoder_folder,
+        "--dropout",
+        0.1,
+        "--keep",
+        9,
+        "--save-every",
+        1,
+    )
     run_quick(*argv, "--output-dir", "whole")
     run_quick(*argv, "--output-dir", "half")
     train.main(["--resume", "half/step-2", "--model-class", "my_guests:OnEncoder"])
-    weights = [(guests / run / "last" / "model.safetensors").read_bytes() for run in ("whole", "half")]
+    weights = [
+        (guests / run / "last" / "model.safetensors").read_bytes() for run in ("whole", "half")
+    ]
     assert weights[0] == weights[1]
 
 
-@pytest.mark.parametrize("argv", [("--gradient-checkpointing",), ("--freeze-layers", 1), ("--layer-decay", 0.9)])
+@pytest.mark.parametrize(
+    "argv", [("--gradient-checkpointing",), ("--freeze-layers", 1), ("--layer-decay", 0.9)]
+)
 def test_what_needs_to_know_the_layers_is_refused(guests, argv, capsys):
     with pytest.raises(InputError, match="does not support it|no layers that are known here"):
         run_quick("--model-class", "my_guests:Bag", *argv, "--output-dir", "refused")
@@ -121,16 +168,28 @@ def test_what_needs_to_know_the_layers_is_refused(guests, argv, capsys):
 
 def test_its_limits_are_kept(guests, encoder_folder):
     with pytest.raises(InputError, match="--max-length 65 is above the 64 positions"):
-        run_quick("--model-class", "my_guests:OnEncoder", "--model", encoder_folder, "--max-length", 65)
+        run_quick(
+            "--model-class", "my_guests:OnEncoder", "--model", encoder_folder, "--max-length", 65
+        )
 
 
-@pytest.mark.parametrize("name, message", [
-    ("my_guests:Needy", "its constructor needs 'colour'; it can ask for vocab_size"), ("my_guests:NoModule", "is no torch.nn.Module"),
-    ("my_guests:OneLogit", "forward returned a Tensor of shapes [(1, "), ("my_guests:WithAxis", "it must return a tuple of start and end logits"),
-    ("my_guests:NoMask", "its forward(input_ids) cannot be called with input_ids and attention_mask"),
-    ("my_guests:Absent", "no class can be had by this name"), ("absent_module:Bag", "no class can be had by this name"),
-    ("my_guests", "no class can be had by this name"), ("my_guests:OnEncoder", "asks for an encoder; name one with --model"),
-])
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("my_guests:Needy", "its constructor needs 'colour'; it can ask for vocab_size"),
+        ("my_guests:NoModule", "is no torch.nn.Module"),
+        ("my_guests:OneLogit", "forward returned a Tensor of shapes [(1, "),
+        ("my_guests:WithAxis", "it must return a tuple of start and end logits"),
+        (
+            "my_guests:NoMask",
+            "its forward(input_ids) cannot be called with input_ids and attention_mask",
+        ),
+        ("my_guests:Absent", "no class can be had by this name"),
+        ("absent_module:Bag", "no class can be had by this name"),
+        ("my_guests", "no class can be had by this name"),
+        ("my_guests:OnEncoder", "asks for an encoder; name one with --model"),
+    ],
+)
 def test_classes_that_cannot_be_used(guests, name, message):
     with pytest.raises(InputError, match=re.escape(message)):
         run_quick("--model-class", name)
@@ -169,11 +228,19 @@ def test_the_page_is_run_as_it_stands(tmp_path):
         program, *argv = shlex.split(command)
         assert program == "python"
         argv = [str(ROOT / a) if a in ("train.py", "evaluate.py") else a for a in argv]
-        done = subprocess.run([sys.executable, *argv], cwd=tmp_path, capture_output=True, text=True,
-                              env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"})
+        done = subprocess.run(
+            [sys.executable, *argv],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        )
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
-    trained, scored = (json.loads((tmp_path / "bidaf-run" / name).read_text()) for name in ("metrics.json", "best-on-sample-en/metrics.json"))
+    trained, scored = (
+        json.loads((tmp_path / "bidaf-run" / name).read_text())
+        for name in ("metrics.json", "best-on-sample-en/metrics.json")
+    )
     assert trained["exact_match"] == scored["exact_match"] > 80
     assert "1874" in outputs[-1]
 

@@ -5,16 +5,28 @@ from conftest import DATA, real_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrc.config import InputError, TrainConfig
-from mrc.data import bad_answer_records, leak_warning, load_data, load_training_data, split_examples
-from mrc.examples import Answer, Example, ExampleList, load_examples
+from mrc.config.train import TrainConfig
+from mrc.data.examples import Answer, Example, ExampleList, load_examples
+from mrc.data.loading import (
+    bad_answer_records,
+    leak_warning,
+    load_data,
+    load_training_data,
+    split_examples,
+)
+from mrc.errors import InputError
 
 ROWS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 5)), min_size=2, max_size=40)
 
 
 def examples_of(rows):
-    return ExampleList([Example(str(n), "?", f"context {context}", (), False, f"title {title}" if title else "")
-                        for n, (context, title) in enumerate(rows)], source="rows")
+    return ExampleList(
+        [
+            Example(str(n), "?", f"context {context}", (), False, f"title {title}" if title else "")
+            for n, (context, title) in enumerate(rows)
+        ],
+        source="rows",
+    )
 
 
 @given(ROWS, st.floats(0.01, 0.99), st.integers(0, 3))
@@ -24,7 +36,11 @@ def test_no_context_and_no_title_is_on_both_sides(rows, fraction, seed):
         train, validation = split_examples(examples, fraction, seed)
     except InputError:  # then all hang together, by contexts and titles in turn
         group, rest = [examples[0]], examples[1:]
-        while more := [e for e in rest if any(e.context == g.context or (e.title and e.title == g.title) for g in group)]:
+        while more := [
+            e
+            for e in rest
+            if any(e.context == g.context or (e.title and e.title == g.title) for g in group)
+        ]:
             group, rest = group + more, [e for e in rest if e not in more]
         assert not rest
         return
@@ -46,21 +62,31 @@ def test_the_share_is_about_what_was_asked():
 def test_real_articles_stay_whole():
     examples = load_examples(real_data("KorQuAD_v1.0_dev.json"))
     train, validation = split_examples(examples, 0.1, 42)
-    assert 0.08 < len(validation) / len(examples) < 0.12 and train.version == validation.version == examples.version
+    assert (
+        0.08 < len(validation) / len(examples) < 0.12
+        and train.version == validation.version == examples.version
+    )
     assert not {e.title for e in train} & {e.title for e in validation}
 
 
 def test_leaks_are_counted():
     train, validation = examples_of([(1, 0), (2, 0)]), examples_of([(2, 0), (2, 0), (3, 0)])
-    assert leak_warning(train, validation) == "warning: 1 of the 2 contexts that are scored are also trained on; the scores will be too high."
+    assert (
+        leak_warning(train, validation)
+        == "warning: 1 of the 2 contexts that are scored are also trained on; the scores will be too high."
+    )
 
 
 def test_the_parts_of_a_run():
     file = str(DATA / "squad.json")
     train, validation = load_training_data(TrainConfig(train_file=file).to_dict())
     assert len(train) == 7 and validation is None
-    train, validation = load_training_data(TrainConfig(train_file=file, validation_fraction=0.3).to_dict())
-    assert {e.title for e in train} | {e.title for e in validation} == {e.title for e in load_examples(file)}
+    train, validation = load_training_data(
+        TrainConfig(train_file=file, validation_fraction=0.3).to_dict()
+    )
+    assert {e.title for e in train} | {e.title for e in validation} == {
+        e.title for e in load_examples(file)
+    }
     train, validation = load_training_data(TrainConfig(data="sample:ko").to_dict())
     assert (train[0].id, validation[0].id) == ("train-ko-0-0", "validation-ko-0-0")
     assert load_data("sample:ko") == validation
@@ -69,14 +95,35 @@ def test_the_parts_of_a_run():
 
 
 def test_a_split_to_score_on_comes_from_the_training_data_unless_said_otherwise():
-    assert TrainConfig(train_file="squad", validation_split="validation[:10%]").validation_file == "squad"
+    assert (
+        TrainConfig(train_file="squad", validation_split="validation[:10%]").validation_file
+        == "squad"
+    )
 
 
 def test_bad_answers_are_listed_once(write):
-    record = {"id": "1", "question": "?", "context": "in 1784", "answers": [{"text": "1784", "answer_start": 0}, {"text": "x", "answer_start": 1}]}
+    record = {
+        "id": "1",
+        "question": "?",
+        "context": "in 1784",
+        "answers": [{"text": "1784", "answer_start": 0}, {"text": "x", "answer_start": 1}],
+    }
     path = write([record])
     train, validation = load_examples(path), load_examples(path)
     assert train[0].answers == (Answer("1784", 3), Answer("x", -1))
     assert bad_answer_records(train, None, validation) == [
-        {"where": f"{path}: [0].answers[0]", "id": "1", "text": "1784", "answer_start": 0, "moved_to": 3},
-        {"where": f"{path}: [0].answers[1]", "id": "1", "text": "x", "answer_start": 1, "moved_to": -1}]
+        {
+            "where": f"{path}: [0].answers[0]",
+            "id": "1",
+            "text": "1784",
+            "answer_start": 0,
+            "moved_to": 3,
+        },
+        {
+            "where": f"{path}: [0].answers[1]",
+            "id": "1",
+            "text": "x",
+            "answer_start": 1,
+            "moved_to": -1,
+        },
+    ]

@@ -19,17 +19,19 @@ from test_resume import FORKS, log_of, same
 from test_trainer import SHIFTS
 from transformers import AutoModelForQuestionAnswering
 
-import evaluate
-import train
-from mrc.checkpoint import load_state
-from mrc.config import InputError, command_line
-from mrc.distributed import World, own_device, processes, shard, some_input
-from mrc.examples import load_examples, write_squad
-from mrc.model import BaselineModel
-from mrc.trainer import Trainer
+from mrc.checkpoint.store import load_state
+from mrc.commands import evaluate, train
+from mrc.data.examples import load_examples, write_squad
+from mrc.errors import InputError, command_line
+from mrc.model.baseline import BaselineModel
+from mrc.runtime.processes import World, local_device, processes
+from mrc.runtime.sharding import dummy_input, shard
+from mrc.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
-shards = pytest.mark.skipif(not hasattr(torch.cpu.Stream, "record_event"), reason="this PyTorch shards models on GPUs alone")
+shards = pytest.mark.skipif(
+    not hasattr(torch.cpu.Stream, "record_event"), reason="this PyTorch shards models on GPUs alone"
+)
 
 
 def _process(script, cwd, rank, size, port, argv, signalled_at):
@@ -52,8 +54,14 @@ def _process(script, cwd, rank, size, port, argv, signalled_at):
 
 def _as_torchrun(rank, size, port):
     torch.set_num_threads(1)
-    os.environ.update(TORCHELASTIC_RUN_ID="test", RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1",
-                      MASTER_PORT=str(port))
+    os.environ.update(
+        TORCHELASTIC_RUN_ID="test",
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE=str(size),
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+    )
 
 
 def free_port():
@@ -69,7 +77,10 @@ def run(size, *argv, cwd, script="train.py", status=0, signalled_at=None):
     """Run a script in `size` processes; return what the first printed."""
     port = free_port()
     argv = [str(part) for part in argv]
-    processes = [FORKS.Process(target=_process, args=(script, cwd, rank, size, port, argv, signalled_at)) for rank in range(size)]
+    processes = [
+        FORKS.Process(target=_process, args=(script, cwd, rank, size, port, argv, signalled_at))
+        for rank in range(size)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -77,7 +88,11 @@ def run(size, *argv, cwd, script="train.py", status=0, signalled_at=None):
     said = [(cwd / f"output-{rank}.txt").read_text("utf-8") for rank in range(size)]
     assert [process.exitcode for process in processes] == [status] * size, said
     if not status:
-        assert all(line.startswith("train.py: stopped") for other in said[1:] for line in other.splitlines())  # one speaks
+        assert all(
+            line.startswith("train.py: stopped")
+            for other in said[1:]
+            for line in other.splitlines()
+        )  # one speaks
     return said[0]
 
 
@@ -85,8 +100,10 @@ def run(size, *argv, cwd, script="train.py", status=0, signalled_at=None):
 def flags(encoder_folder, tmp_path_factory):
     file = tmp_path_factory.mktemp("data") / "all.json"
     write_squad(load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"), file)
-    return (f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 64 --stride 16 --epochs 3 --dropout 0 "
-            "--learning-rate 1e-3 --log-every 1 --eval-batch-size 5 --output-dir run").split()
+    return (
+        f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 64 --stride 16 --epochs 3 --dropout 0 "
+        "--learning-rate 1e-3 --log-every 1 --eval-batch-size 5 --output-dir run"
+    ).split()
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +125,19 @@ def assert_alike(folder, other):
         assert {**mine, "padding": 0} == pytest.approx({**theirs, "padding": 0}, abs=1e-4)
 
 
-@pytest.mark.parametrize("size, batch_size, accumulation", [(1, 4, 3), (2, 6, 1), (2, 2, 3), (3, 4, 1), (3, 1, 4)])
+@pytest.mark.parametrize(
+    "size, batch_size, accumulation", [(1, 4, 3), (2, 6, 1), (2, 2, 3), (3, 4, 1), (3, 1, 4)]
+)
 def test_processes_train_as_one(flags, alone, tmp_path, size, batch_size, accumulation):
-    said = run(size, *flags, "--batch-size", batch_size, "--gradient-accumulation-steps", accumulation, cwd=tmp_path)
+    said = run(
+        size,
+        *flags,
+        "--batch-size",
+        batch_size,
+        "--gradient-accumulation-steps",
+        accumulation,
+        cwd=tmp_path,
+    )
     assert "9 steps of 12 windows" + (f" shared by {size} processes" if size > 1 else "") in said
     assert_alike(tmp_path / "run", alone)
 
@@ -119,7 +146,15 @@ def test_a_step_with_fewer_windows_than_processes(flags, tmp_path):
     """32 windows in steps of 30 leave two for three processes."""
     for size, batch_size, accumulation in ((1, 15, 2), (3, 10, 1)):
         (tmp_path / str(size)).mkdir()
-        run(size, *flags, "--batch-size", batch_size, "--gradient-accumulation-steps", accumulation, cwd=tmp_path / str(size))
+        run(
+            size,
+            *flags,
+            "--batch-size",
+            batch_size,
+            "--gradient-accumulation-steps",
+            accumulation,
+            cwd=tmp_path / str(size),
+        )
     log = log_of(tmp_path / "3" / "run")
     assert len([line for line in log if "loss" in line]) == 6
     assert_alike(tmp_path / "3" / "run", tmp_path / "1" / "run")
@@ -128,7 +163,15 @@ def test_a_step_with_fewer_windows_than_processes(flags, tmp_path):
 def test_by_tokens(flags, tmp_path):
     for size, accumulation in ((1, 2), (2, 1)):
         (tmp_path / str(size)).mkdir()
-        run(size, *flags, "--max-tokens-per-batch", 200, "--gradient-accumulation-steps", accumulation, cwd=tmp_path / str(size))
+        run(
+            size,
+            *flags,
+            "--max-tokens-per-batch",
+            200,
+            "--gradient-accumulation-steps",
+            accumulation,
+            cwd=tmp_path / str(size),
+        )
     assert_alike(tmp_path / "2" / "run", tmp_path / "1" / "run")
 
 
@@ -144,23 +187,43 @@ def test_a_run_goes_on_with_another_number_of_processes(flags, alone, tmp_path):
     assert_alike(tmp_path / "run", alone)
     (tmp_path / "output-0.txt").unlink()
     said = run(3, "--resume", "run/step-6", "--batch-size", 5, cwd=tmp_path, status=2)
-    assert "a step of this run takes 12 windows, and 3 processes of 5 each cannot share them" in said
+    assert (
+        "a step of this run takes 12 windows, and 3 processes of 5 each cannot share them" in said
+    )
 
 
 def test_scores_are_those_of_one_process(alone, tmp_path):
     for size in (1, 2, 3):
-        argv = ["--checkpoint", alone, "--output-dir", tmp_path / str(size), "--batch-size", 3, "--search", "exact"]
+        argv = [
+            "--checkpoint",
+            alone,
+            "--output-dir",
+            tmp_path / str(size),
+            "--batch-size",
+            3,
+            "--search",
+            "exact",
+        ]
         run(size, *argv, cwd=tmp_path, script="evaluate.py")
     predictions = [(tmp_path / str(size) / "predictions.json").read_text() for size in (1, 2, 3)]
     assert predictions[0] == predictions[1] == predictions[2]
-    one, *others = (json.loads((tmp_path / str(size) / "metrics.json").read_text()) for size in (1, 2, 3))
+    one, *others = (
+        json.loads((tmp_path / str(size) / "metrics.json").read_text()) for size in (1, 2, 3)
+    )
     for other in others:
-        assert all(one[name] == other[name] for name in one if name not in ("seconds", "peak_memory_mb", "config"))
+        assert all(
+            one[name] == other[name]
+            for name in one
+            if name not in ("seconds", "peak_memory_mb", "config")
+        )
 
 
 def test_a_signal_to_one_process_stops_all(flags, alone, tmp_path):
     run(2, *flags, "--batch-size", 6, cwd=tmp_path, signalled_at=(1, 5), status=143)
-    assert "Go on with: torchrun --nproc_per_node=2 train.py --resume run" in (tmp_path / "output-0.txt").read_text()
+    assert (
+        "Go on with: torchrun --nproc_per_node=2 train.py --resume run"
+        in (tmp_path / "output-0.txt").read_text()
+    )
     assert load_state(tmp_path / "run" / "last")["progress"]["step"] == 5
     run(2, "--resume", "run", cwd=tmp_path)
     assert_alike(tmp_path / "run", alone)
@@ -183,35 +246,82 @@ class Types(nn.Module):
 """
 
 
-def test_a_class_of_ones_own_with_unused_weights_is_trained_by_any_number_and_goes_on_with_more(flags, tmp_path):
+def test_a_class_of_ones_own_with_unused_weights_is_trained_by_any_number_and_goes_on_with_more(
+    flags, tmp_path
+):
     """What only some inputs use is trained all the same; what none uses keeps no process waiting."""
     for size in (1, 2):
         (tmp_path / str(size)).mkdir()
         (tmp_path / str(size) / "types_guest.py").write_text(GUEST)
-        run(size, *flags, "--model-class", "types_guest:Types", "--batch-size", 12 // size, "--save-every", 4, "--keep", 9, cwd=tmp_path / str(size))
+        run(
+            size,
+            *flags,
+            "--model-class",
+            "types_guest:Types",
+            "--batch-size",
+            12 // size,
+            "--save-every",
+            4,
+            "--keep",
+            9,
+            cwd=tmp_path / str(size),
+        )
     assert_alike(tmp_path / "2" / "run", tmp_path / "1" / "run")
     weights = load_file(tmp_path / "1" / "run" / "last" / "model.safetensors")
     before = load_file(tmp_path / "1" / "run" / "step-4" / "model.safetensors")
     assert not torch.equal(weights["module.types.weight"], before["module.types.weight"])
-    run(2, "--resume", "run/step-4", "--model-class", "types_guest:Types", "--batch-size", 6, cwd=tmp_path / "1")
+    run(
+        2,
+        "--resume",
+        "run/step-4",
+        "--model-class",
+        "types_guest:Types",
+        "--batch-size",
+        6,
+        cwd=tmp_path / "1",
+    )
     assert_alike(tmp_path / "1" / "run", tmp_path / "2" / "run")
 
 
 @shards
 @pytest.mark.parametrize("size, batch_size, accumulation", [(2, 6, 1), (2, 2, 3), (3, 4, 1)])
-def test_shards_train_as_one_and_are_saved_as_one(flags, alone, tmp_path, size, batch_size, accumulation):
-    said = run(size, *flags, "--fsdp", "--batch-size", batch_size, "--gradient-accumulation-steps", accumulation, cwd=tmp_path)
-    assert f"9 steps of 12 windows shared by {size} processes, the model in as many shards, fp32" in said
+def test_shards_train_as_one_and_are_saved_as_one(
+    flags, alone, tmp_path, size, batch_size, accumulation
+):
+    said = run(
+        size,
+        *flags,
+        "--fsdp",
+        "--batch-size",
+        batch_size,
+        "--gradient-accumulation-steps",
+        accumulation,
+        cwd=tmp_path,
+    )
+    assert (
+        f"9 steps of 12 windows shared by {size} processes, the model in as many shards, fp32"
+        in said
+    )
     assert_alike(tmp_path / "run", alone)
     for part in ("best", "last"):
-        names = [sorted(path.name for path in (folder / part).iterdir()) for folder in (tmp_path / "run", alone)]
-        tensors = [load_file(folder / part / "model.safetensors").keys() for folder in (tmp_path / "run", alone)]
+        names = [
+            sorted(path.name for path in (folder / part).iterdir())
+            for folder in (tmp_path / "run", alone)
+        ]
+        tensors = [
+            load_file(folder / part / "model.safetensors").keys()
+            for folder in (tmp_path / "run", alone)
+        ]
         assert names[0] == names[1] and tensors[0] == tensors[1]
     AutoModelForQuestionAnswering.from_pretrained(tmp_path / "run" / "best")
-    mine, theirs = (load_state(folder / "last")["optimizer"]["state"] for folder in (tmp_path / "run", alone))
+    mine, theirs = (
+        load_state(folder / "last")["optimizer"]["state"] for folder in (tmp_path / "run", alone)
+    )
     assert mine.keys() == theirs.keys()
     for index in mine:
-        torch.testing.assert_close(mine[index]["exp_avg"], theirs[index]["exp_avg"], atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            mine[index]["exp_avg"], theirs[index]["exp_avg"], atol=1e-4, rtol=0
+        )
 
 
 def _what_it_holds(folder, encoder_folder, rank, size, port):
@@ -221,7 +331,7 @@ def _what_it_holds(folder, encoder_folder, rank, size, port):
         model = BaselineModel.from_pretrained(encoder_folder)
         shard(model, world, torch.device("cpu"))
         weights = sum(parameter.to_local().numel() for parameter in model.parameters())
-        sum(logits.sum() for logits in model(input_ids=some_input("cpu"))).backward()
+        sum(logits.sum() for logits in model(input_ids=dummy_input("cpu"))).backward()
         gradients = sum(parameter.grad.to_local().numel() for parameter in model.parameters())
         (folder / f"{rank}.json").write_text(json.dumps([weights, gradients]))
 
@@ -229,20 +339,37 @@ def _what_it_holds(folder, encoder_folder, rank, size, port):
 @shards
 def test_a_process_holds_its_shards_alone(encoder_folder, tmp_path):
     port = free_port()
-    started = [FORKS.Process(target=_what_it_holds, args=(tmp_path, encoder_folder, rank, 2, port)) for rank in range(2)]
+    started = [
+        FORKS.Process(target=_what_it_holds, args=(tmp_path, encoder_folder, rank, 2, port))
+        for rank in range(2)
+    ]
     for process in started:
         process.start()
     for process in started:
         process.join(120)
     held = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
-    every = sum(parameter.numel() for parameter in BaselineModel.from_pretrained(encoder_folder).parameters())
+    every = sum(
+        parameter.numel()
+        for parameter in BaselineModel.from_pretrained(encoder_folder).parameters()
+    )
     assert [one + other for one, other in zip(*held)] == [every, every]
     assert all(0.4 * every < count < 0.6 * every for counts in held for count in counts)
 
 
 @shards
 def test_a_sharded_run_goes_on_to_the_bit(flags, tmp_path):
-    argv = [*flags, "--fsdp", "--dropout", 0.2, "--batch-size", 3, "--gradient-accumulation-steps", 2, "--save-every", 2]
+    argv = [
+        *flags,
+        "--fsdp",
+        "--dropout",
+        0.2,
+        "--batch-size",
+        3,
+        "--gradient-accumulation-steps",
+        2,
+        "--save-every",
+        2,
+    ]
     for name, stop in (("whole", {}), ("cut", {"signalled_at": (1, 5), "status": 143})):
         (tmp_path / name).mkdir()
         run(2, *argv, cwd=tmp_path / name, **stop)
@@ -255,7 +382,10 @@ def test_a_run_goes_on_in_other_shards_or_in_none(flags, alone, tmp_path):
     run(2, *flags, "--fsdp", "--batch-size", 6, "--save-every", 5, cwd=tmp_path)
     for size, argv in ((3, ["--batch-size", 4]), (1, ["--batch-size", 12])):
         said = run(size, "--resume", "run/step-6", *argv, cwd=tmp_path)
-        assert f"9 steps of 12 windows{' shared by 3 processes, the model in as many shards' if size == 3 else ''}, fp32\n" in said
+        assert (
+            f"9 steps of 12 windows{' shared by 3 processes, the model in as many shards' if size == 3 else ''}, fp32\n"
+            in said
+        )
         assert_alike(tmp_path / "run", alone)
     (tmp_path / "plain").mkdir()
     run(2, *flags, "--batch-size", 6, "--save-every", 5, cwd=tmp_path / "plain")
@@ -266,34 +396,57 @@ def test_a_run_goes_on_in_other_shards_or_in_none(flags, alone, tmp_path):
 
 @shards
 @pytest.mark.slow
-@pytest.mark.parametrize("argv, tolerance", [
-    ("--head lstm --freeze-layers 0 --layer-decay 0.9 --gradient-checkpointing", 1e-4),
-    ("--head conditional --label-smoothing 0.1", 1e-4),
-    ("--model-class my_guests:OnEncoder", 1e-4),
-    ("--precision bf16", 0.05),
-    ("--precision fp16", 0.05),
-])
+@pytest.mark.parametrize(
+    "argv, tolerance",
+    [
+        ("--head lstm --freeze-layers 0 --layer-decay 0.9 --gradient-checkpointing", 1e-4),
+        ("--head conditional --label-smoothing 0.1", 1e-4),
+        ("--model-class my_guests:OnEncoder", 1e-4),
+        ("--precision bf16", 0.05),
+        ("--precision fp16", 0.05),
+    ],
+)
 def test_shards_of_other_models_and_in_other_precisions(flags, tmp_path, argv, tolerance):
     losses = []
     for size, batch_size in ((1, 12), (2, 6)):
         folder = tmp_path / str(size)
         folder.mkdir()
         (folder / "my_guests.py").write_text(GUESTS)
-        run(size, *flags, *argv.split(), "--batch-size", batch_size, *(["--fsdp"] if size > 1 else []), cwd=folder)
+        run(
+            size,
+            *flags,
+            *argv.split(),
+            "--batch-size",
+            batch_size,
+            *(["--fsdp"] if size > 1 else []),
+            cwd=folder,
+        )
         losses.append([line["loss"] for line in log_of(folder / "run") if "loss" in line])
     assert losses[1] == pytest.approx(losses[0], abs=tolerance)
 
 
 def test_each_process_has_a_gpu_of_its_own(monkeypatch):
-    assert own_device("cuda:1") == "cuda:1"
-    for name, value in (("TORCHELASTIC_RUN_ID", "test"), ("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1")):
+    assert local_device("cuda:1") == "cuda:1"
+    for name, value in (
+        ("TORCHELASTIC_RUN_ID", "test"),
+        ("RANK", "5"),
+        ("WORLD_SIZE", "8"),
+        ("LOCAL_RANK", "1"),
+    ):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert [own_device(device) for device in ("auto", "cuda", "cpu")] == ["cuda:1", "cuda:1", "cpu"]
-    with pytest.raises(InputError, match="--device cuda:0: torchrun's processes take a GPU each"), processes("cuda:0"):
+    assert [local_device(device) for device in ("auto", "cuda", "cpu")] == [
+        "cuda:1",
+        "cuda:1",
+        "cpu",
+    ]
+    with (
+        pytest.raises(InputError, match="--device cuda:0: torchrun's processes take a GPU each"),
+        processes("cuda:0"),
+    ):
         pass
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert own_device("auto") == "cpu"
+    assert local_device("auto") == "cpu"
     with pytest.raises(InputError, match="--device cuda:1: not to be had here"), processes("cuda"):
         pass
 
@@ -304,35 +457,57 @@ def test_a_run_of_one_numbered_gpu_goes_on_with_several_if_told_to(flags, tmp_pa
     changed = settings.read_text().replace('"device": "auto"', '"device": "cuda:1"')
     assert changed != settings.read_text()
     settings.write_text(changed)
-    (tmp_path / "run" / "last" / "manifest.json").unlink()  # as the error for a changed file advises
-    assert "--device cuda:1: torchrun's processes take a GPU each" in run(2, "--resume", "run", "--batch-size", 6, cwd=tmp_path, status=2)
+    (
+        tmp_path / "run" / "last" / "manifest.json"
+    ).unlink()  # as the error for a changed file advises
+    assert "--device cuda:1: torchrun's processes take a GPU each" in run(
+        2, "--resume", "run", "--batch-size", 6, cwd=tmp_path, status=2
+    )
     (tmp_path / "output-1.txt").unlink()
     run(2, "--resume", "run", "--batch-size", 6, "--device", "cpu", cwd=tmp_path)
 
 
 def test_what_is_not_sharded(flags, tmp_path, monkeypatch):
     said = run(1, *flags, "--fsdp", cwd=tmp_path, status=2)
-    assert said == ("train.py: error: --fsdp shares the model out among processes: start several, with torchrun --nproc_per_node=N "
-                    "train.py ...\n")
+    assert said == (
+        "train.py: error: --fsdp shares the model out among processes: start several, with torchrun --nproc_per_node=N "
+        "train.py ...\n"
+    )
     assert not (tmp_path / "run").exists()
     monkeypatch.delattr(torch.cpu.Stream, "record_event", raising=False)  # as in PyTorch 2.6
-    with pytest.raises(InputError, match="shards models on GPUs alone; for CPUs, take a later version"):
+    with pytest.raises(
+        InputError, match="shards models on GPUs alone; for CPUs, take a later version"
+    ):
         shard(torch.nn.Linear(2, 2), World(0, 2), torch.device("cpu"))
 
 
 @pytest.mark.slow
 def test_torchrun_ends_all_when_one_dies_and_the_run_goes_on(flags, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={29500 + os.getpid() % 1000}"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node=2",
+        f"--master_port={29500 + os.getpid() % 1000}",
+    ]
     program = tmp_path / "dies.py"
-    program.write_text("import os, sys\nimport mrc.trainer, train\nstep, calls = mrc.trainer.Trainer.train_step, []\n"
-                       "def dies(self, group):\n    calls.append(1)\n"
-                       "    if len(calls) == 5 and self.world.rank == 1:\n        raise RuntimeError('this process has had enough')\n"
-                       "    return step(self, group)\n"
-                       "mrc.trainer.Trainer.train_step = dies\ntrain.main(sys.argv[1:])\n")
+    program.write_text(
+        "import os, sys\nimport mrc.training.trainer, mrc.commands.train\nstep, calls = mrc.training.trainer.Trainer.train_step, []\n"
+        "def dies(self, group):\n    calls.append(1)\n"
+        "    if len(calls) == 5 and self.world.rank == 1:\n        raise RuntimeError('this process has had enough')\n"
+        "    return step(self, group)\n"
+        "mrc.training.trainer.Trainer.train_step = dies\nmrc.commands.train.main(sys.argv[1:])\n"
+    )
     argv = [*flags, "--batch-size", "6", "--resume", "auto"]
-    settings = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, "capture_output": True}
+    settings = {
+        "cwd": tmp_path,
+        "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        "capture_output": True,
+    }
     done = subprocess.run([*command, program, *argv], **settings, text=True, timeout=120)
     assert done.returncode != 0 and "this process has had enough" in done.stderr
     done = subprocess.run([*command, ROOT / "train.py", *argv], **settings, text=True, timeout=120)
-    assert done.returncode == 0 and "going on from run/last, step 3 of 9" in done.stdout, done.stderr
+    assert done.returncode == 0 and "going on from run/last, step 3 of 9" in done.stdout, (
+        done.stderr
+    )
     assert done.stdout.count("Next: python evaluate.py") == 1

@@ -7,17 +7,55 @@ from pathlib import Path
 import pytest
 
 from mrc.__main__ import COMMANDS
-from mrc.config import AskConfig, EvalConfig, PredictConfig, ServeConfig, TrainConfig
-from mrc.export import ExportConfig
-from mrc.hub import PushConfig
-from mrc.inspection import InspectConfig
+from mrc.commands.ask import AskConfig
+from mrc.commands.export import ExportConfig
+from mrc.commands.inspect import InspectConfig
+from mrc.commands.predict import PredictConfig
+from mrc.commands.push import PushConfig
+from mrc.commands.serve import ServeConfig
+from mrc.config.evaluate import EvalConfig
+from mrc.config.train import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-CONFIGS = (TrainConfig, EvalConfig, InspectConfig, AskConfig, PredictConfig, ServeConfig, ExportConfig, PushConfig)
-OF_OTHERS = {"--nproc-per-node", "--nproc_per_node", "--nnodes", "--node-rank", "--node_rank", "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id",
-             "--rdzv_backend", "--rdzv_endpoint", "--rdzv_id", "--local-dir", "--tokenizer", "--questions", "--loop-questions", "--rounds",
-             "--features", "--heads", "--clients", "--score", "--seeds", "--threads", "--help", "--master-addr", "--master-port", "--logdir"}  # torchrun, hf, benchmarks
+CONFIGS = (
+    TrainConfig,
+    EvalConfig,
+    InspectConfig,
+    AskConfig,
+    PredictConfig,
+    ServeConfig,
+    ExportConfig,
+    PushConfig,
+)
+OF_OTHERS = {
+    "--nproc-per-node",
+    "--nproc_per_node",
+    "--nnodes",
+    "--node-rank",
+    "--node_rank",
+    "--rdzv-backend",
+    "--rdzv-endpoint",
+    "--rdzv-id",
+    "--rdzv_backend",
+    "--rdzv_endpoint",
+    "--rdzv_id",
+    "--local-dir",
+    "--tokenizer",
+    "--questions",
+    "--loop-questions",
+    "--rounds",
+    "--features",
+    "--heads",
+    "--clients",
+    "--score",
+    "--seeds",
+    "--threads",
+    "--help",
+    "--master-addr",
+    "--master-port",
+    "--logdir",
+}  # torchrun, hf, benchmarks
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -28,7 +66,9 @@ def test_a_page(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
-    known = {"--" + field.name.replace("_", "-") for config in CONFIGS for field in fields(config)} | OF_OTHERS
+    known = {
+        "--" + field.name.replace("_", "-") for config in CONFIGS for field in fields(config)
+    } | OF_OTHERS
     assert not set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text)) - known
     assert set(re.findall(r"python -m mrc (\w+)", text)) <= set(COMMANDS)
 

@@ -7,22 +7,33 @@ from conftest import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrc.config import InputError
-from mrc.examples import NOT_FOUND, Answer, Example, load_examples, write_squad
+from mrc.data.examples import NOT_FOUND, Answer, Example, load_examples, write_squad
+from mrc.errors import InputError
 
 
 def squad(*qas, context="The mill was built in 1784. It burned in 1872."):
-    return {"version": "1.1", "data": [{"title": "Mill", "paragraphs": [{"context": context, "qas": list(qas)}]}]}
+    return {
+        "version": "1.1",
+        "data": [{"title": "Mill", "paragraphs": [{"context": context, "qas": list(qas)}]}],
+    }
 
 
 def question(identity="1", text="1784", start=22, **more):
-    return {"id": identity, "question": "When?", "answers": [{"text": text, "answer_start": start}], **more}
+    return {
+        "id": identity,
+        "question": "When?",
+        "answers": [{"text": text, "answer_start": start}],
+        **more,
+    }
 
 
 def test_squad_of_three_languages():
     examples = load_examples(DATA / "squad.json")
     assert [e.id for e in examples] == ["en-1", "en-2", "en-3", "vi-1", "vi-2", "ru-1", "ru-2"]
-    assert examples[0].answers == (Answer("1784", 41), Answer("in 1784", 38)) and examples[0].title == "Harrow Bend"
+    assert (
+        examples[0].answers == (Answer("1784", 41), Answer("in 1784", 38))
+        and examples[0].title == "Harrow Bend"
+    )
     assert all(e.context[a.start :].startswith(a.text) for e in examples for a in e.answers)
     assert examples.version == "1.1" and examples.report() == ""
 
@@ -33,7 +44,12 @@ def test_korquad_says_so():
 
 def test_squad_v2_and_its_plausible_answers():
     answerable, impossible = load_examples(DATA / "squad_v2.json")
-    assert not answerable.is_impossible and impossible.is_impossible and impossible.answers == () and impossible.is_labelled
+    assert (
+        not answerable.is_impossible
+        and impossible.is_impossible
+        and impossible.answers == ()
+        and impossible.is_labelled
+    )
 
 
 def test_a_news_test_file_has_guids_and_no_answers():
@@ -51,7 +67,10 @@ def test_an_empty_list_of_answers_means_no_answer(write):
 def test_a_byte_order_mark_and_odd_characters_keep_their_offsets(write):
     context = "A\r\nB\u0000 e\u0301 👩‍👩‍👧 שלום \ud800 1784."
     path = write("")
-    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(squad(question(start=context.index("1784")), context=context)).encode())
+    path.write_bytes(
+        b"\xef\xbb\xbf"
+        + json.dumps(squad(question(start=context.index("1784")), context=context)).encode()
+    )
     assert load_examples(path)[0].context == context
 
 
@@ -60,12 +79,18 @@ def test_an_answer_beside_its_place(write, policy, start):
     examples = load_examples(write(squad(question(start=20))), policy)
     assert examples[0].answers == (Answer("1784", start),)
     assert [bad.moved_to for bad in examples.bad_answers] == [start]
-    assert len(examples.trainable()) == (policy == "repair") and "data[0].paragraphs[0].qas[0].answers[0]" in examples.report()
+    assert (
+        len(examples.trainable()) == (policy == "repair")
+        and "data[0].paragraphs[0].qas[0].answers[0]" in examples.report()
+    )
 
 
 def test_the_nearest_occurrence_is_taken(write):
     context = "1784 x 1784 xxxxxx 1784"
-    starts = {near: load_examples(write(squad(question(start=near), context=context)))[0].answers[0].start for near in (1, 5, 9, 12, 18, 99)}
+    starts = {
+        near: load_examples(write(squad(question(start=near), context=context)))[0].answers[0].start
+        for near in (1, 5, 9, 12, 18, 99)
+    }
     assert starts == {1: 0, 5: 7, 9: 7, 12: 7, 18: 19, 99: 19}
 
 
@@ -75,33 +100,69 @@ def test_an_answer_that_stands_nowhere_still_counts_in_scores(write):
     assert "1 found nowhere" in examples.report()
 
 
-@pytest.mark.parametrize("content, message", [
-    ("{", "broken JSON at line 1, column 2"),
-    ("[" * 100000, "nested too deeply"),
-    ([1, 2], "[0]: must be an object with the key 'context', not a whole number"),
-    ("1784", "must be an object with the key 'context', not a whole number"),
-    ("1" * 5000, "broken JSON: Exceeds the limit"),
-    ({"version": "1.1"}, "the key 'data' is missing"),
-    ({"data": {}}, ".data: must be a list, not an object"),
-    ({"data": [{}]}, "data[0]: the key 'context' is missing. Records hold"),
-    ({"data": [{"paragraphs": {}}]}, "data[0].paragraphs: must be a list, not an object"),
-    ({"data": [{"paragraphs": [{"context": "x"}]}]}, "data[0].paragraphs[0]: the key 'qas' is missing"),
-    ({"data": [{"paragraphs": [{"context": "x", "qas": ["?"]}]}]}, "qas[0]: must be an object with the key 'id', not a string"),
-    ({"data": [{"paragraphs": [{"qas": []}]}]}, "data[0].paragraphs[0]: the key 'context' is missing"),
-    (squad(context="  \n"), "paragraphs[0].context: is empty"),
-    (squad({"id": "1", "question": ""}), "qas[0].question: is empty"),
-    (squad({"id": "1"}), "qas[0]: the key 'question' is missing"),
-    (squad({"question": "?"}), "qas[0]: the key 'id' is missing"),
-    (squad({"id": None, "question": "?"}), "qas[0].id: must be a string or a whole number, not null"),
-    (squad(question("1"), question("1")), "data[0].paragraphs[0].qas[0] already; ids must differ"),
-    (squad(question(start="22")), "answers[0].answer_start: must be a whole number, not a string"),
-    (squad(question(start=True)), "answers[0].answer_start: must be a whole number, not true or false"),
-    (squad({**question(), "answers": {"text": ["1784"]}}), "qas[0].answers: the key 'answer_start' is missing"),
-    (squad({**question(), "answers": {"text": ["1784"], "answer_start": []}}), "qas[0].answers: has 1 texts and 0 values of answer_start"),
-    (squad({**question(), "answers": "1784"}), "qas[0].answers: must be a list or an object, not a string"),
-    (squad({**question(), "answers": ["1784"]}), "answers[0]: must be an object with the key 'text', not a string"),
-    (squad(question(is_impossible="no")), "is_impossible: must be true or false, not a string"),
-])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("{", "broken JSON at line 1, column 2"),
+        ("[" * 100000, "nested too deeply"),
+        ([1, 2], "[0]: must be an object with the key 'context', not a whole number"),
+        ("1784", "must be an object with the key 'context', not a whole number"),
+        ("1" * 5000, "broken JSON: Exceeds the limit"),
+        ({"version": "1.1"}, "the key 'data' is missing"),
+        ({"data": {}}, ".data: must be a list, not an object"),
+        ({"data": [{}]}, "data[0]: the key 'context' is missing. Records hold"),
+        ({"data": [{"paragraphs": {}}]}, "data[0].paragraphs: must be a list, not an object"),
+        (
+            {"data": [{"paragraphs": [{"context": "x"}]}]},
+            "data[0].paragraphs[0]: the key 'qas' is missing",
+        ),
+        (
+            {"data": [{"paragraphs": [{"context": "x", "qas": ["?"]}]}]},
+            "qas[0]: must be an object with the key 'id', not a string",
+        ),
+        (
+            {"data": [{"paragraphs": [{"qas": []}]}]},
+            "data[0].paragraphs[0]: the key 'context' is missing",
+        ),
+        (squad(context="  \n"), "paragraphs[0].context: is empty"),
+        (squad({"id": "1", "question": ""}), "qas[0].question: is empty"),
+        (squad({"id": "1"}), "qas[0]: the key 'question' is missing"),
+        (squad({"question": "?"}), "qas[0]: the key 'id' is missing"),
+        (
+            squad({"id": None, "question": "?"}),
+            "qas[0].id: must be a string or a whole number, not null",
+        ),
+        (
+            squad(question("1"), question("1")),
+            "data[0].paragraphs[0].qas[0] already; ids must differ",
+        ),
+        (
+            squad(question(start="22")),
+            "answers[0].answer_start: must be a whole number, not a string",
+        ),
+        (
+            squad(question(start=True)),
+            "answers[0].answer_start: must be a whole number, not true or false",
+        ),
+        (
+            squad({**question(), "answers": {"text": ["1784"]}}),
+            "qas[0].answers: the key 'answer_start' is missing",
+        ),
+        (
+            squad({**question(), "answers": {"text": ["1784"], "answer_start": []}}),
+            "qas[0].answers: has 1 texts and 0 values of answer_start",
+        ),
+        (
+            squad({**question(), "answers": "1784"}),
+            "qas[0].answers: must be a list or an object, not a string",
+        ),
+        (
+            squad({**question(), "answers": ["1784"]}),
+            "answers[0]: must be an object with the key 'text', not a string",
+        ),
+        (squad(question(is_impossible="no")), "is_impossible: must be true or false, not a string"),
+    ],
+)
 def test_faults_are_named(write, content, message):
     path = write(content)
     with pytest.raises(InputError) as raised:
@@ -122,18 +183,28 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_a_bad_answer_can_stop_the_run(write):
-    with pytest.raises(InputError, match=r"answer_start: 20 holds 'n 17' where the text is '1784'; correct it, or use --on-bad-answer"):
+    with pytest.raises(
+        InputError,
+        match=r"answer_start: 20 holds 'n 17' where the text is '1784'; correct it, or use --on-bad-answer",
+    ):
         load_examples(write(squad(question(start=20))), "error")
 
 
 TEXT = st.text(min_size=1, max_size=20).filter(str.strip)
 
 
-@given(st.lists(st.tuples(TEXT, TEXT, st.sampled_from(["answer", "none", "bare"])), min_size=1, max_size=6), st.sampled_from(["", "t"]))
+@given(
+    st.lists(
+        st.tuples(TEXT, TEXT, st.sampled_from(["answer", "none", "bare"])), min_size=1, max_size=6
+    ),
+    st.sampled_from(["", "t"]),
+)
 def test_what_is_written_is_read_back(tmp_path_factory, rows, title):
     examples = []
     for n, (context, asked, kind) in enumerate(rows):
-        answers = (Answer(context[len(context) // 2 :], len(context) // 2),) if kind == "answer" else ()
+        answers = (
+            (Answer(context[len(context) // 2 :], len(context) // 2),) if kind == "answer" else ()
+        )
         examples.append(Example(str(n), asked, context, answers, kind == "none", title))
     path = tmp_path_factory.mktemp("written") / "data.json"
     write_squad(examples, path)

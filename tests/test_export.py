@@ -30,38 +30,98 @@ from transformers import (
     XLNetConfig,
 )
 
-import evaluate
 import mrc.__main__
-from mrc.checkpoint import load_checkpoint, save_checkpoint
-from mrc.config import InputError, TrainConfig, command_line
-from mrc.examples import load_examples
-from mrc.export import TOLERANCE, ExportConfig, OnnxReader, _write, export, largest_difference, probe, quantize, to_onnx
-from mrc.features import FeatureDataset
-from mrc.metrics import Metrics
-from mrc.metrics import evaluate as score
-from mrc.model import BaselineModel
+from mrc.checkpoint.loading import load_checkpoint
+from mrc.checkpoint.store import save_checkpoint
+from mrc.commands import evaluate
+from mrc.commands.export import ExportConfig
+from mrc.config.train import TrainConfig
+from mrc.data.examples import load_examples
+from mrc.errors import InputError, command_line
+from mrc.export.onnx import (
+    TOLERANCE,
+    OnnxReader,
+    _write,
+    export_onnx,
+    largest_difference,
+    probe,
+    quantize,
+    to_onnx,
+)
+from mrc.features.dataset import FeatureDataset
+from mrc.metrics.evaluation import evaluate as score
+from mrc.metrics.metrics import Metrics
+from mrc.model.baseline import BaselineModel
 
 ROOT = Path(__file__).parents[1]
-WIDTH = {"vocab_size": 1000, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+WIDTH = {
+    "vocab_size": 1000,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
 BIG = {**WIDTH, "max_position_embeddings": 130}
 OTHER_NAMES = {"vocab_size": 1000, "d_model": 32}
 FAMILIES = {  # name -> the encoder's config, the tokenizer of its kind
     "bert": (BertConfig(**BIG), "bert-cased"),
     "roberta": (RobertaConfig(**BIG, type_vocab_size=1), "roberta"),
     "xlm-r": (XLMRobertaConfig(**BIG, type_vocab_size=1), "xlm-r"),
-    "distilbert": (DistilBertConfig(vocab_size=1000, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=128),
-                   "bert-uncased"),
+    "distilbert": (
+        DistilBertConfig(
+            vocab_size=1000,
+            dim=32,
+            n_layers=2,
+            n_heads=2,
+            hidden_dim=64,
+            max_position_embeddings=128,
+        ),
+        "bert-uncased",
+    ),
     "electra": (ElectraConfig(**BIG, embedding_size=16), "bert-uncased"),
     "albert": (AlbertConfig(**BIG, embedding_size=16), "albert"),
-    "deberta-v2": (DebertaV2Config(**BIG, relative_attention=True, pos_att_type=["p2c", "c2p"], position_buckets=16, type_vocab_size=0,
-                                   norm_rel_ebd="layer_norm", share_att_key=True, position_biased_input=False), "xlm-r"),
-    "modernbert": (ModernBertConfig(**BIG, local_attention=8, global_attn_every_n_layers=2, pad_token_id=3, cls_token_id=1, sep_token_id=2,
-                                    bos_token_id=1, eos_token_id=2), "modernbert"),
+    "deberta-v2": (
+        DebertaV2Config(
+            **BIG,
+            relative_attention=True,
+            pos_att_type=["p2c", "c2p"],
+            position_buckets=16,
+            type_vocab_size=0,
+            norm_rel_ebd="layer_norm",
+            share_att_key=True,
+            position_biased_input=False,
+        ),
+        "xlm-r",
+    ),
+    "modernbert": (
+        ModernBertConfig(
+            **BIG,
+            local_attention=8,
+            global_attn_every_n_layers=2,
+            pad_token_id=3,
+            cls_token_id=1,
+            sep_token_id=2,
+            bos_token_id=1,
+            eos_token_id=2,
+        ),
+        "modernbert",
+    ),
     "mpnet": (MPNetConfig(**BIG), "roberta"),
     "bigbird": (BigBirdConfig(**BIG, attention_type="original_full"), "albert"),
     "t5": (T5Config(**OTHER_NAMES, d_kv=16, d_ff=64, num_layers=2, num_heads=2), "t5"),
-    "bart": (BartConfig(**OTHER_NAMES, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
-                        encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=128), "roberta"),
+    "bart": (
+        BartConfig(
+            **OTHER_NAMES,
+            encoder_layers=2,
+            decoder_layers=1,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=64,
+            decoder_ffn_dim=64,
+            max_position_embeddings=128,
+        ),
+        "roberta",
+    ),
     "xlnet": (XLNetConfig(**OTHER_NAMES, n_layer=2, n_head=2, d_inner=64), "xlnet"),
 }
 
@@ -87,23 +147,43 @@ def test_families(family, tokenizers, examples, tmp_path):
     report = to_onnx(model, tokenizer, path, longest=128)
     reader = OnnxReader(path)
     assert report["largest_difference"] <= 1e-4 and report["inputs"] == reader.takes
-    assert [d.dim_param for d in onnx.load(path).graph.input[0].type.tensor_type.shape.dim] == ["batch", "length"]
+    assert [d.dim_param for d in onnx.load(path).graph.input[0].type.tensor_type.shape.dim] == [
+        "batch",
+        "length",
+    ]
     # Real windows, of lengths and in batches that no probe had, through the project's own scoring.
     dataset = FeatureDataset(examples, tokenizer, 100, 20)
     ours, theirs = Metrics(dataset), Metrics(dataset)
     assert score(model, ours, batch_size=7) == score(reader, theirs, batch_size=5)
     assert ours.predictions == theirs.predictions
     for identity, spans in ours.n_best.items():
-        np.testing.assert_allclose([s["start_logit"] for s in spans], [s["start_logit"] for s in theirs.n_best[identity]], atol=1e-4)
+        np.testing.assert_allclose(
+            [s["start_logit"] for s in spans],
+            [s["start_logit"] for s in theirs.n_best[identity]],
+            atol=1e-4,
+        )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", [
-    LongformerConfig(**BIG, attention_window=8),
-    FunnelConfig(**OTHER_NAMES, d_inner=64, n_head=2, d_head=16, block_sizes=[1, 1], architectures=["FunnelModel"]),
-], ids=["longformer", "funnel"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        LongformerConfig(**BIG, attention_window=8),
+        FunnelConfig(
+            **OTHER_NAMES,
+            d_inner=64,
+            n_head=2,
+            d_head=16,
+            block_sizes=[1, 1],
+            architectures=["FunnelModel"],
+        ),
+    ],
+    ids=["longformer", "funnel"],
+)
 def test_families_that_compute_with_the_length_are_refused(config, tokenizers, tmp_path):
-    with pytest.raises(InputError, match="this reader cannot be exported .torch.export: .*; tracing: "):
+    with pytest.raises(
+        InputError, match="this reader cannot be exported .torch.export: .*; tracing: "
+    ):
         to_onnx(reader_of(config), tokenizers["roberta"], tmp_path / "model.onnx", longest=128)
 
 
@@ -132,7 +212,12 @@ def test_other_outputs_than_two_logits_a_token_are_refused(bert, encoder_folder,
             return *self.reader(input_ids, attention_mask, token_type_ids), input_ids
 
     with pytest.raises(InputError, match="gives other than start and end logits"):
-        to_onnx(Three(BaselineModel.from_pretrained(encoder_folder)).eval(), bert, tmp_path / "model.onnx", longest=128)
+        to_onnx(
+            Three(BaselineModel.from_pretrained(encoder_folder)).eval(),
+            bert,
+            tmp_path / "model.onnx",
+            longest=128,
+        )
 
 
 def test_probes_are_inputs_as_the_reader_gets_them(tokenizer):
@@ -140,7 +225,11 @@ def test_probes_are_inputs_as_the_reader_gets_them(tokenizer):
     for batch, length in ((1, 9), (5, 31), (3, 128)):
         inputs = probe(model, tokenizer, batch, length)
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
-        assert ids.shape == mask.shape == (batch, length) and mask[0].all() and ids.max() < len(tokenizer)
+        assert (
+            ids.shape == mask.shape == (batch, length)
+            and mask[0].all()
+            and ids.max() < len(tokenizer)
+        )
         assert (ids[mask == 0] == tokenizer.pad_token_id).all() and (batch == 1 or not mask.all())
         assert ("token_type_ids" in inputs) == ("token_type_ids" in tokenizer.model_input_names)
         kept = ids[-1][mask[-1] == 1].tolist()  # the template is the tokenizer's own
@@ -149,28 +238,48 @@ def test_probes_are_inputs_as_the_reader_gets_them(tokenizer):
 
 
 @pytest.mark.slow
-def test_marks_of_exact_matches_are_probed_and_large_weights_lie_beside(tokenizers, tmp_path, monkeypatch):
-    monkeypatch.setattr("mrc.export.TWO_GIB", 1000)  # as if no file could hold more
+def test_marks_of_exact_matches_are_probed_and_large_weights_lie_beside(
+    tokenizers, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("mrc.export.onnx.TWO_GIB", 1000)  # as if no file could hold more
     tokenizer = tokenizers["tiny"]
     model = BaselineModel.tiny(len(tokenizer)).eval()
     example, path = probe(model, tokenizer, 2, 64), tmp_path / "model.onnx"
     assert (example["token_type_ids"] == 2).any()
-    for write in (lambda: _write(model, example, path, dynamo=False), lambda: to_onnx(model, tokenizer, path, longest=128)):
+    for write in (
+        lambda: _write(model, example, path, dynamo=False),
+        lambda: to_onnx(model, tokenizer, path, longest=128),
+    ):
         write()
         sizes = {p.name: p.stat().st_size for p in tmp_path.iterdir()}
         assert set(sizes) == {"model.onnx", "model.onnx.data"}
-        assert sizes["model.onnx.data"] > 4 * sum(p.numel() for p in model.parameters()) * 0.9 > sizes["model.onnx"]
+        assert (
+            sizes["model.onnx.data"]
+            > 4 * sum(p.numel() for p in model.parameters()) * 0.9
+            > sizes["model.onnx"]
+        )
         assert largest_difference(model, OnnxReader(path), tokenizer, 128) < 1e-4
     quantize(path, tmp_path / "model_int8.onnx")
-    assert TOLERANCE < largest_difference(model, OnnxReader(tmp_path / "model_int8.onnx"), tokenizer, 128) < 5
+    assert (
+        TOLERANCE
+        < largest_difference(model, OnnxReader(tmp_path / "model_int8.onnx"), tokenizer, 128)
+        < 5
+    )
 
 
 @pytest.fixture(scope="module")
 def checkpoint(encoder_folder, bert, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "best"
     torch.manual_seed(3)
-    config = TrainConfig(model=str(encoder_folder), train_file=str(DATA / "squad.json"), max_length=96, stride=32).to_dict()
-    save_checkpoint(folder, BaselineModel.from_pretrained(encoder_folder), bert, {"config": config, "scores": {}})
+    config = TrainConfig(
+        model=str(encoder_folder), train_file=str(DATA / "squad.json"), max_length=96, stride=32
+    ).to_dict()
+    save_checkpoint(
+        folder,
+        BaselineModel.from_pretrained(encoder_folder),
+        bert,
+        {"config": config, "scores": {}},
+    )
     return folder
 
 
@@ -179,28 +288,71 @@ def exported(checkpoint, tmp_path_factory):
     """`python -m mrc export`, whose folder is called reader-onnx, as in the docs."""
     folder = tmp_path_factory.mktemp("export") / "reader-onnx"
     (folder.parent / "reader-onnx").mkdir()  # an empty folder may be there
-    mrc.__main__.main(["export", str(checkpoint), "--to", "onnx", str(folder), "--int8", "--data", str(DATA / "squad.json"),
-                       "--batch-size", "3"])
+    mrc.__main__.main(
+        [
+            "export",
+            str(checkpoint),
+            "--to",
+            "onnx",
+            str(folder),
+            "--int8",
+            "--data",
+            str(DATA / "squad.json"),
+            "--batch-size",
+            "3",
+        ]
+    )
     return folder
 
 
 def test_the_folder_and_its_table(exported, checkpoint, tmp_path, capsys):
-    assert {p.name for p in exported.iterdir()} == {"config.json", "export.json", "model.onnx", "model_int8.onnx", "mrc.json",
-                                                    "tokenizer.json", "tokenizer_config.json"}
+    assert {p.name for p in exported.iterdir()} == {
+        "config.json",
+        "export.json",
+        "model.onnx",
+        "model_int8.onnx",
+        "mrc.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
     assert [p.name for p in exported.parent.iterdir()] == ["reader-onnx"]
     report = json.loads((exported / "export.json").read_text())
     torch_, onnx_, int8 = (report["models"][name] for name in ("pytorch", "onnx", "int8"))
-    assert report["inputs"] == ["input_ids", "attention_mask", "token_type_ids"] and [2, 96] in report["checked"]
+    assert (
+        report["inputs"] == ["input_ids", "attention_mask", "token_type_ids"]
+        and [2, 96] in report["checked"]
+    )
     assert onnx_["largest_difference"] <= TOLERANCE < int8["largest_difference"]
-    assert int8["mb"] < onnx_["mb"] and onnx_["mb"] == (exported / "model.onnx").stat().st_size / 1e6
+    assert (
+        int8["mb"] < onnx_["mb"] and onnx_["mb"] == (exported / "model.onnx").stat().st_size / 1e6
+    )
     assert all(found["windows_per_second"] > 0 for found in report["models"].values())
-    evaluate.main(["--checkpoint", str(checkpoint), "--data", str(DATA / "squad.json"), "--output-dir", str(tmp_path)])
+    evaluate.main(
+        [
+            "--checkpoint",
+            str(checkpoint),
+            "--data",
+            str(DATA / "squad.json"),
+            "--output-dir",
+            str(tmp_path),
+        ]
+    )
     scores = json.loads((tmp_path / "metrics.json").read_text())
-    assert all(torch_[name] == onnx_[name] == scores[name] for name in ("exact_match", "f1", "total"))
-    assert onnx_["answers_changed"] == 0 and report["questions"] == 7 and report["windows"] == scores["windows"]
+    assert all(
+        torch_[name] == onnx_[name] == scores[name] for name in ("exact_match", "f1", "total")
+    )
+    assert (
+        onnx_["answers_changed"] == 0
+        and report["questions"] == 7
+        and report["windows"] == scores["windows"]
+    )
 
-    metrics = Metrics(FeatureDataset(load_examples(DATA / "squad.json"), load_checkpoint(checkpoint)[1], 96, 32))
-    assert score(OnnxReader(exported / "model_int8.onnx"), metrics) == {name: int8[name] for name in ("exact_match", "f1", "total")}
+    metrics = Metrics(
+        FeatureDataset(load_examples(DATA / "squad.json"), load_checkpoint(checkpoint)[1], 96, 32)
+    )
+    assert score(OnnxReader(exported / "model_int8.onnx"), metrics) == {
+        name: int8[name] for name in ("exact_match", "f1", "total")
+    }
 
 
 def test_the_comparison_reads_windows_as_trained(checkpoint, tmp_path, monkeypatch):
@@ -208,9 +360,20 @@ def test_the_comparison_reads_windows_as_trained(checkpoint, tmp_path, monkeypat
     settings["config"].update(mask_question=True, stride=7)
     save_checkpoint(tmp_path / "masked", model, tokenizer, settings)
     read = []
-    monkeypatch.setattr("mrc.export.compare", lambda readers, dataset, *_, **settings: read.append(dataset) or {})
-    export(ExportConfig(checkpoint=str(tmp_path / "masked"), out=str(tmp_path / "out"), data=str(DATA / "squad.json")))
-    assert read[0].mask_question and len(read[0]) == len(FeatureDataset(read[0].examples, tokenizer, 96, 7))
+    monkeypatch.setattr(
+        "mrc.export.onnx.compare",
+        lambda readers, dataset, *_, **settings: read.append(dataset) or {},
+    )
+    export_onnx(
+        ExportConfig(
+            checkpoint=str(tmp_path / "masked"),
+            out=str(tmp_path / "out"),
+            data=str(DATA / "squad.json"),
+        )
+    )
+    assert read[0].mask_question and len(read[0]) == len(
+        FeatureDataset(read[0].examples, tokenizer, 96, 7)
+    )
 
 
 def test_the_page_runs_without_pytorch_as_it_stands(exported, monkeypatch, capsys):
@@ -234,9 +397,13 @@ def fails(capsys, *argv):
 
 def test_refusals(checkpoint, exported, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "is there already; choose another folder" in fails(capsys, "export", checkpoint, exported)
+    assert "is there already; choose another folder" in fails(
+        capsys, "export", checkpoint, exported
+    )
     assert "./absent: no such folder" in fails(capsys, "export", "./absent", "out")
-    assert "absent.json: no such file" in fails(capsys, "export", checkpoint, "out", "--data", "absent.json")
+    assert "absent.json: no such file" in fails(
+        capsys, "export", checkpoint, "out", "--data", "absent.json"
+    )
     assert "--split x needs --data" in fails(capsys, "export", checkpoint, "out", "--split", "x")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert 'pip install -e ".[onnx]"' in fails(capsys, "export", checkpoint, "out")
@@ -252,10 +419,10 @@ def test_a_folder_is_whole_or_not_there(checkpoint, tmp_path, monkeypatch):
         return write_some
 
     config = ExportConfig(checkpoint=str(checkpoint), out=str(tmp_path / "out"))
-    monkeypatch.setattr("mrc.export.to_onnx", until(OSError(28, "No space left on device")))
+    monkeypatch.setattr("mrc.export.onnx.to_onnx", until(OSError(28, "No space left on device")))
     with pytest.raises(InputError, match="out: cannot be written .*No space left on device"):
-        export(config)
-    monkeypatch.setattr("mrc.export.to_onnx", until(KeyboardInterrupt()))
+        export_onnx(config)
+    monkeypatch.setattr("mrc.export.onnx.to_onnx", until(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
-        export(config)
+        export_onnx(config)
     assert not list(tmp_path.iterdir())

@@ -14,38 +14,107 @@ import transformers
 from conftest import DATA
 from transformers import AutoConfig, AutoModel, AutoModelForQuestionAnswering
 
-import evaluate
-import train
-from mrc.checkpoint import load_checkpoint
-from mrc.config import InputError
-from mrc.examples import load_examples, write_squad
-from mrc.export import ExportConfig, export
-from mrc.features import FeatureDataset
-from mrc.guests import QuestionAnsweringModel, load_model
-from mrc.model import BaselineModel
+from mrc.checkpoint.loading import load_checkpoint
+from mrc.commands import evaluate, train
+from mrc.commands.export import ExportConfig
+from mrc.data.examples import load_examples, write_squad
+from mrc.errors import InputError
+from mrc.export.onnx import export_onnx
+from mrc.features.dataset import FeatureDataset
+from mrc.model.baseline import BaselineModel
+from mrc.model.custom import QuestionAnsweringModel
+from mrc.model.loading import load_model
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
-SIZE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+SIZE = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
 ROBERTA = {**SIZE, "max_position_embeddings": 130, "type_vocab_size": 1}
-SEQ2SEQ = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
-           "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": 128}
+SEQ2SEQ = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "max_position_embeddings": 128,
+}
 T5 = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
 FAMILIES = {  # name in the table -> model type, tokenizer of its kind (conftest), configuration
     "BERT": ("bert", "bert-cased", {**SIZE, "max_position_embeddings": 128}),
-    "ELECTRA": ("electra", "bert-uncased", {**SIZE, "embedding_size": 16, "max_position_embeddings": 128}),
+    "ELECTRA": (
+        "electra",
+        "bert-uncased",
+        {**SIZE, "embedding_size": 16, "max_position_embeddings": 128},
+    ),
     "RoBERTa": ("roberta", "roberta", ROBERTA),
     "XLM-RoBERTa": ("xlm-roberta", "xlm-r", ROBERTA),
     "CamemBERT": ("camembert", "xlm-r", ROBERTA),
-    "DistilBERT": ("distilbert", "bert-cased", {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 128}),
-    "ALBERT": ("albert", "albert", {**SIZE, "embedding_size": 32, "hidden_size": 64, "max_position_embeddings": 128}),
-    "DeBERTa": ("deberta", "roberta", {**SIZE, "max_position_embeddings": 128, "relative_attention": True, "pos_att_type": "c2p|p2c"}),
-    "DeBERTa v2, v3": ("deberta-v2", "albert", {**SIZE, "max_position_embeddings": 128, "relative_attention": True, "type_vocab_size": 0,
-                                                "pos_att_type": "c2p|p2c", "position_biased_input": False}),
-    "ModernBERT": ("modernbert", "modernbert", {**SIZE, "max_position_embeddings": 128, "local_attention": 32, "global_attn_every_n_layers": 2}),
+    "DistilBERT": (
+        "distilbert",
+        "bert-cased",
+        {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 128},
+    ),
+    "ALBERT": (
+        "albert",
+        "albert",
+        {**SIZE, "embedding_size": 32, "hidden_size": 64, "max_position_embeddings": 128},
+    ),
+    "DeBERTa": (
+        "deberta",
+        "roberta",
+        {
+            **SIZE,
+            "max_position_embeddings": 128,
+            "relative_attention": True,
+            "pos_att_type": "c2p|p2c",
+        },
+    ),
+    "DeBERTa v2, v3": (
+        "deberta-v2",
+        "albert",
+        {
+            **SIZE,
+            "max_position_embeddings": 128,
+            "relative_attention": True,
+            "type_vocab_size": 0,
+            "pos_att_type": "c2p|p2c",
+            "position_biased_input": False,
+        },
+    ),
+    "ModernBERT": (
+        "modernbert",
+        "modernbert",
+        {
+            **SIZE,
+            "max_position_embeddings": 128,
+            "local_attention": 32,
+            "global_attn_every_n_layers": 2,
+        },
+    ),
     "MPNet": ("mpnet", "roberta", {**SIZE, "max_position_embeddings": 130}),
-    "BigBird": ("big_bird", "bert-cased", {**SIZE, "max_position_embeddings": 128, "attention_type": "original_full"}),
+    "BigBird": (
+        "big_bird",
+        "bert-cased",
+        {**SIZE, "max_position_embeddings": 128, "attention_type": "original_full"},
+    ),
     "Longformer": ("longformer", "roberta", {**ROBERTA, "attention_window": 32}),
-    "Funnel": ("funnel", "bert-uncased", {"block_sizes": [1, 1], "num_decoder_layers": 1, "d_model": 32, "n_head": 2, "d_head": 16, "d_inner": 64}),
+    "Funnel": (
+        "funnel",
+        "bert-uncased",
+        {
+            "block_sizes": [1, 1],
+            "num_decoder_layers": 1,
+            "d_model": 32,
+            "n_head": 2,
+            "d_head": 16,
+            "d_inner": 64,
+        },
+    ),
     "XLNet": ("xlnet", "xlnet", {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64}),
     "T5 (its encoder)": ("t5", "t5", T5),
     "mT5 (its encoder)": ("mt5", "t5", T5),
@@ -60,7 +129,9 @@ def make_folder(folder, model_type, tokenizer, settings):
     torch.manual_seed(0)
     specials = {name: getattr(tokenizer, name) for name in SPECIALS}
     config = AutoConfig.for_model(model_type, vocab_size=len(tokenizer), **specials, **settings)
-    config.architectures = [None] if model_type != "funnel" else ["FunnelModel"]  # it has two kinds of models
+    config.architectures = (
+        [None] if model_type != "funnel" else ["FunnelModel"]
+    )  # it has two kinds of models
     model = AutoModel.from_config(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -69,7 +140,11 @@ def make_folder(folder, model_type, tokenizer, settings):
 
 def table():
     """The rows of the page's table: family -> {column: cell}."""
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.read_text("utf-8").splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in PAGE.read_text("utf-8").splitlines()
+        if line.startswith("|")
+    ]
     header = next(row for row in rows if row[0] == "family")
     return {row[0]: dict(zip(header, row)) for row in rows if row[0] in FAMILIES}
 
@@ -84,10 +159,45 @@ def test_a_family(family, tokenizers, tmp_path, monkeypatch, capsys):
     model_type, kind, settings = FAMILIES[family]
     monkeypatch.chdir(tmp_path)
     folder = make_folder(tmp_path / "encoder", model_type, tokenizers[kind], settings)
-    write_squad((load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"))[:8], tmp_path / "eight.json")
-    train.main([str(a) for a in ("--model", folder, "--train-file", "eight.json", "--validation-file", "eight.json", "--max-length", 128,
-                                 "--stride", 32, "--batch-size", 8, "--dropout", 0, "--learning-rate", 5e-3, "--max-steps", 160, "--eval-every", 160,
-                                 "--save-every", 155, "--keep", 1, "--max-answer-length", 64, "--output-dir", "run")])
+    write_squad(
+        (load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"))[:8],
+        tmp_path / "eight.json",
+    )
+    train.main(
+        [
+            str(a)
+            for a in (
+                "--model",
+                folder,
+                "--train-file",
+                "eight.json",
+                "--validation-file",
+                "eight.json",
+                "--max-length",
+                128,
+                "--stride",
+                32,
+                "--batch-size",
+                8,
+                "--dropout",
+                0,
+                "--learning-rate",
+                5e-3,
+                "--max-steps",
+                160,
+                "--eval-every",
+                160,
+                "--save-every",
+                155,
+                "--keep",
+                1,
+                "--max-answer-length",
+                64,
+                "--output-dir",
+                "run",
+            )
+        ]
+    )
     metrics = json.loads(Path("run/metrics.json").read_text())
     _, tokenizer, _ = load_checkpoint("run/best")
     dataset = FeatureDataset(load_examples("eight.json"), tokenizer, 128, 32)
@@ -102,20 +212,30 @@ def test_a_family(family, tokenizers, tmp_path, monkeypatch, capsys):
 
     row["exports"] = "yes"
     try:
-        export(ExportConfig(checkpoint="run/best", out="onnx"))  # compares the logits
+        export_onnx(ExportConfig(checkpoint="run/best", out="onnx"))  # compares the logits
     except InputError as error:
         assert "this reader cannot be exported" in str(error)
         row["exports"] = "no"
 
     model, _, _ = load_checkpoint("run/best")
-    batch = {name: torch.from_numpy(value) for name, value in dataset.batch([0, 1]).items() if not name.endswith("positions")}
+    batch = {
+        name: torch.from_numpy(value)
+        for name, value in dataset.batch([0, 1]).items()
+        if not name.endswith("positions")
+    }
     architecture = json.loads(Path("run/best/config.json").read_text())["architectures"][0]
     row["loads as"] = "—"
     if architecture != "BaselineModel":
-        theirs, info = AutoModelForQuestionAnswering.from_pretrained("run/best", output_loading_info=True)
+        theirs, info = AutoModelForQuestionAnswering.from_pretrained(
+            "run/best", output_loading_info=True
+        )
         assert not info["missing_keys"] and not info["unexpected_keys"]
         with torch.no_grad():
-            given = {name: value for name, value in batch.items() if name != "token_type_ids" or model.takes_token_types}
+            given = {
+                name: value
+                for name, value in batch.items()
+                if name != "token_type_ids" or model.takes_token_types
+            }
             expected, ours = theirs.eval()(**given), model.eval()(**batch)
         kept = batch["attention_mask"] == 1
         for logits, name in zip(ours, ("start_logits", "end_logits")):
@@ -126,7 +246,9 @@ def test_a_family(family, tokenizers, tmp_path, monkeypatch, capsys):
 
 
 QA_MODELS = {  # Hugging Face's own models with heads that are more than a linear layer
-    "ModernBERT": "ModernBertForQuestionAnswering", "BigBird": "BigBirdForQuestionAnswering", "BART (its encoder)": "BartForQuestionAnswering",
+    "ModernBERT": "ModernBertForQuestionAnswering",
+    "BigBird": "BigBirdForQuestionAnswering",
+    "BART (its encoder)": "BartForQuestionAnswering",
     "T5 (its encoder)": "T5ForQuestionAnswering",
 }
 
@@ -135,7 +257,12 @@ QA_MODELS = {  # Hugging Face's own models with heads that are more than a linea
 def test_a_question_answering_model_keeps_its_own_head(family, tokenizers, tmp_path):
     model_type, kind, settings = FAMILIES[family]
     tokenizer = tokenizers[kind]
-    config = AutoConfig.for_model(model_type, vocab_size=len(tokenizer), **{name: getattr(tokenizer, name) for name in SPECIALS}, **settings)
+    config = AutoConfig.for_model(
+        model_type,
+        vocab_size=len(tokenizer),
+        **{name: getattr(tokenizer, name) for name in SPECIALS},
+        **settings,
+    )
     config.decoder_start_token_id = config.pad_token_id if config.is_encoder_decoder else None
     torch.manual_seed(0)
     theirs = getattr(transformers, QA_MODELS[family])(config).eval()
@@ -144,58 +271,143 @@ def test_a_question_answering_model_keeps_its_own_head(family, tokenizers, tmp_p
     model, _, settings = load_checkpoint(tmp_path / "qa")
     assert type(model) is QuestionAnsweringModel and not model.head_is_new and settings == {}
     dataset = FeatureDataset(load_examples(DATA / "squad.json"), tokenizer, 128, 32)
-    batch = {name: torch.from_numpy(value) for name, value in dataset.batch([0, 3]).items() if not name.endswith("positions")}
+    batch = {
+        name: torch.from_numpy(value)
+        for name, value in dataset.batch([0, 3]).items()
+        if not name.endswith("positions")
+    }
     with torch.no_grad():
         start, end = model.eval()(**batch)
         expected = theirs(**{name: batch[name] for name in batch if name in model.inputs})
         torch.testing.assert_close(start, expected.start_logits)
         torch.testing.assert_close(end, expected.end_logits)
-        assert torch.equal(model(batch["input_ids"], batch["attention_mask"])[0].isfinite(), start.isfinite())  # as the contract has it
+        assert torch.equal(
+            model(batch["input_ids"], batch["attention_mask"])[0].isfinite(), start.isfinite()
+        )  # as the contract has it
     (tmp_path / "saved").mkdir()
     model.save_pretrained(tmp_path / "saved")
     again = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "saved").eval()
     with torch.no_grad():
-        torch.testing.assert_close(again(**{name: batch[name] for name in batch if name in model.inputs}).start_logits, start)
-    assert isinstance(load_model(tmp_path / "qa", head="mlp"), BaselineModel)  # another head on its encoder
+        torch.testing.assert_close(
+            again(**{name: batch[name] for name in batch if name in model.inputs}).start_logits,
+            start,
+        )
+    assert isinstance(
+        load_model(tmp_path / "qa", head="mlp"), BaselineModel
+    )  # another head on its encoder
 
 
 def test_longformer_attends_globally_to_the_question(tokenizers, tmp_path):
     model_type, kind, settings = FAMILIES["Longformer"]
-    model = BaselineModel.from_pretrained(make_folder(tmp_path, model_type, tokenizers[kind], settings)).eval()
-    ids = torch.tensor([tokenizers[kind]("When was it built?", "It was built in 1784 by hand.")["input_ids"]])
+    model = BaselineModel.from_pretrained(
+        make_folder(tmp_path, model_type, tokenizers[kind], settings)
+    ).eval()
+    ids = torch.tensor(
+        [tokenizers[kind]("When was it built?", "It was built in 1784 by hand.")["input_ids"]]
+    )
     question = model._question_mask(ids)[0]
     first = ids[0].tolist().index(tokenizers[kind].sep_token_id)
     assert question.tolist() == [1] * first + [0] * (ids.shape[1] - first)
 
 
 def test_a_vocabulary_that_counts_padding_otherwise_is_refused(tokenizers, tmp_path):
-    model = BaselineModel.from_pretrained(make_folder(tmp_path, "roberta", tokenizers["roberta"], ROBERTA))
+    model = BaselineModel.from_pretrained(
+        make_folder(tmp_path, "roberta", tokenizers["roberta"], ROBERTA)
+    )
     model.check_fits(tokenizers["roberta"], 128)
-    with pytest.raises(InputError, match="pads with token 3 and the model knows padding as token 1: they do not belong together"):
+    with pytest.raises(
+        InputError,
+        match="pads with token 3 and the model knows padding as token 1: they do not belong together",
+    ):
         model.check_fits(tokenizers["modernbert"], 128)
 
 
-@pytest.mark.parametrize("settings, expected", [
-    (("bert", {}), {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2, "classifier_dropout": None}),
-    (("distilbert", {}), {"dropout": 0.3, "attention_dropout": 0.2, "qa_dropout": 0.1, "seq_classif_dropout": 0.2}),
-    (("bart", {}), {"dropout": 0.3, "attention_dropout": 0.2, "activation_dropout": 0.0, "encoder_layerdrop": 0.0}),
-    (("gpt2", {}), {"attn_pdrop": 0.2, "resid_pdrop": 0.3, "embd_pdrop": 0.3, "summary_first_dropout": 0.1}),
-    (("t5", {}), {"dropout_rate": 0.3, "classifier_dropout": 0.0}),
-    (("modernbert", {}), {"attention_dropout": 0.2, "mlp_dropout": 0.3, "embedding_dropout": 0.3, "classifier_dropout": 0.0}),
-])
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        (
+            ("bert", {}),
+            {
+                "hidden_dropout_prob": 0.3,
+                "attention_probs_dropout_prob": 0.2,
+                "classifier_dropout": None,
+            },
+        ),
+        (
+            ("distilbert", {}),
+            {
+                "dropout": 0.3,
+                "attention_dropout": 0.2,
+                "qa_dropout": 0.1,
+                "seq_classif_dropout": 0.2,
+            },
+        ),
+        (
+            ("bart", {}),
+            {
+                "dropout": 0.3,
+                "attention_dropout": 0.2,
+                "activation_dropout": 0.0,
+                "encoder_layerdrop": 0.0,
+            },
+        ),
+        (
+            ("gpt2", {}),
+            {
+                "attn_pdrop": 0.2,
+                "resid_pdrop": 0.3,
+                "embd_pdrop": 0.3,
+                "summary_first_dropout": 0.1,
+            },
+        ),
+        (("t5", {}), {"dropout_rate": 0.3, "classifier_dropout": 0.0}),
+        (
+            ("modernbert", {}),
+            {
+                "attention_dropout": 0.2,
+                "mlp_dropout": 0.3,
+                "embedding_dropout": 0.3,
+                "classifier_dropout": 0.0,
+            },
+        ),
+    ],
+)
 def test_dropouts_are_found_under_whatever_name(settings, expected):
-    from mrc.model import _set_dropout
+    from mrc.model.pretrained import set_dropout
 
     config = AutoConfig.for_model(settings[0])
-    _set_dropout(config, 0.3, 0.2)
+    set_dropout(config, 0.3, 0.2)
     assert {name: getattr(config, name) for name in expected} == expected
 
 
 def test_adapters_are_trained_resumed_and_merged(encoder_folder, tmp_path, monkeypatch):
     pytest.importorskip("peft", reason="needs the extra lora")
     monkeypatch.chdir(tmp_path)
-    argv = [str(a) for a in ("--model", encoder_folder, "--train-file", DATA / "squad.json", "--max-length", 64, "--stride", 16, "--lora-rank", 2,
-                             "--max-steps", 6, "--save-every", 1, "--keep", 9, "--batch-size", 4, "--learning-rate", 1e-2)]
+    argv = [
+        str(a)
+        for a in (
+            "--model",
+            encoder_folder,
+            "--train-file",
+            DATA / "squad.json",
+            "--max-length",
+            64,
+            "--stride",
+            16,
+            "--lora-rank",
+            2,
+            "--max-steps",
+            6,
+            "--save-every",
+            1,
+            "--keep",
+            9,
+            "--batch-size",
+            4,
+            "--learning-rate",
+            1e-2,
+        )
+    ]
     train.main([*argv, "--output-dir", "whole"])
     train.main([*argv, "--output-dir", "half"])
     train.main(["--resume", "half/step-3"])
@@ -203,25 +415,41 @@ def test_adapters_are_trained_resumed_and_merged(encoder_folder, tmp_path, monke
     assert weights[0] == weights[1]
     merged, _, _ = load_checkpoint("whole/best")
     base = BaselineModel.from_pretrained(encoder_folder)
-    changed = {re.sub(r"\d+", "N", name) for (name, a), (_, b) in zip(merged.encoder.state_dict().items(), base.encoder.state_dict().items())
-               if not torch.equal(a, b)}
-    assert changed and all(name.endswith("weight") and "embeddings" not in name and "LayerNorm" not in name for name in changed)
+    changed = {
+        re.sub(r"\d+", "N", name)
+        for (name, a), (_, b) in zip(
+            merged.encoder.state_dict().items(), base.encoder.state_dict().items()
+        )
+        if not torch.equal(a, b)
+    }
+    assert changed and all(
+        name.endswith("weight") and "embeddings" not in name and "LayerNorm" not in name
+        for name in changed
+    )
     AutoModelForQuestionAnswering.from_pretrained("whole/best")
     millions = sum(parameter.numel() for parameter in merged.parameters()) / 1e6
     assert f" {millions:.1f}M parameters" in Path("whole/best/README.md").read_text()
 
 
-@pytest.mark.parametrize("argv, message", [
-    (("--lora-rank", 2), "adapts a pretrained encoder"), (("--lora-rank", 2, "--model", "x", "--ema-decay", 0.9), "--lora-rank and --ema-decay"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (("--lora-rank", 2), "adapts a pretrained encoder"),
+        (("--lora-rank", 2, "--model", "x", "--ema-decay", 0.9), "--lora-rank and --ema-decay"),
+    ],
+)
 def test_adapters_that_make_no_sense_are_refused(argv, message):
     with pytest.raises(InputError, match=message):
         train.main([str(a) for a in argv])
 
 
 def test_code_of_a_checkpoint_is_run_only_when_asked(tmp_path, bert):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": {"AutoConfig": "code.OwnConfig"}}))
-    (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nfrom transformers import BertConfig as OwnConfig\n")
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "own", "auto_map": {"AutoConfig": "code.OwnConfig"}})
+    )
+    (tmp_path / "code.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\nfrom transformers import BertConfig as OwnConfig\n"
+    )
     bert.save_pretrained(tmp_path)
     with pytest.raises(InputError):
         load_model(tmp_path)

@@ -6,28 +6,62 @@ from conftest import real_data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mrc.config import InputError
-from mrc.examples import Answer, Example, load_examples
-from mrc.features import EXACT_MATCH_TYPE, FeatureDataset, ranges
-from mrc.sample import sample_examples
+from mrc.data.examples import Answer, Example, load_examples
+from mrc.data.sample import sample_examples
+from mrc.errors import InputError
+from mrc.features.arrays import ranges
+from mrc.features.dataset import EXACT_MATCH_TYPE, FeatureDataset
 
-TEXT = st.text(st.one_of(st.sampled_from("abc XYZ 한국어 도서관 điện thoại Маяк 1984 .,'\"()\n\t"), st.characters(exclude_categories=["Cs"])), min_size=1, max_size=80)
+TEXT = st.text(
+    st.one_of(
+        st.sampled_from("abc XYZ 한국어 도서관 điện thoại Маяк 1984 .,'\"()\n\t"),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    min_size=1,
+    max_size=80,
+)
 
 
 def tokenizer_windows(tokenizer, example, max_length, stride):
     """The incumbent's features of one example: the tokenizer's own windows, labelled by walking over the offsets."""
     context_first = tokenizer.padding_side == "left"
-    pair = (example.context, example.question) if context_first else (example.question, example.context)
-    encoded = tokenizer(*pair, truncation="only_first" if context_first else "only_second", max_length=max_length, stride=stride,
-                        return_overflowing_tokens=True, return_offsets_mapping=True, return_token_type_ids=True)
+    pair = (
+        (example.context, example.question)
+        if context_first
+        else (example.question, example.context)
+    )
+    encoded = tokenizer(
+        *pair,
+        truncation="only_first" if context_first else "only_second",
+        max_length=max_length,
+        stride=stride,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+        return_token_type_ids=True,
+    )
     windows = []
     for i, offsets in enumerate(encoded["offset_mapping"]):
         in_context = np.array([s == (0 if context_first else 1) for s in encoded.sequence_ids(i)])
         ids = encoded["input_ids"][i]
-        special = next((t for t in (tokenizer.cls_token_id, tokenizer.bos_token_id) if t is not None and t in ids), None)
+        special = next(
+            (
+                t
+                for t in (tokenizer.cls_token_id, tokenizer.bos_token_id)
+                if t is not None and t in ids
+            ),
+            None,
+        )
         null = ids.index(special) if special is not None else 0
-        windows.append({"input_ids": ids, "attention_mask": encoded["attention_mask"][i], "token_type_ids": encoded["token_type_ids"][i],
-                        "offsets": np.where(in_context[:, None], np.array(offsets), -1), "null": null, "in_context": in_context})
+        windows.append(
+            {
+                "input_ids": ids,
+                "attention_mask": encoded["attention_mask"][i],
+                "token_type_ids": encoded["token_type_ids"][i],
+                "offsets": np.where(in_context[:, None], np.array(offsets), -1),
+                "null": null,
+                "in_context": in_context,
+            }
+        )
     return windows
 
 
@@ -44,7 +78,10 @@ def assert_same_windows(dataset, tokenizer, max_length, stride):
                 assert ours["token_type_ids"].tolist() == window["token_type_ids"]
             offsets, expected = dataset.offsets(feature), window["offsets"]
             first = dataset.context_begin[feature]
-            if "add_prefix_space=True" in repr(tokenizer.backend_tokenizer.post_processor) and dataset.window_begin[feature]:
+            if (
+                "add_prefix_space=True" in repr(tokenizer.backend_tokenizer.post_processor)
+                and dataset.window_begin[feature]
+            ):
                 # A byte-level post-processor spares the space of a text's first token, and takes the first token of each later
                 # window for one; ours is the same token's offset in every window.
                 assert set(offsets[first] - expected[first]) <= {0, 1}
@@ -57,33 +94,57 @@ def assert_same_windows(dataset, tokenizer, max_length, stride):
 
 @pytest.mark.parametrize("max_length, stride", [(40, 0), (40, 5), (48, 16), (64, 20), (384, 128)])
 def test_windows_equal_the_tokenizers_own(examples, tokenizer, max_length, stride):
-    dataset = FeatureDataset(examples, tokenizer, max_length, stride, max_question_length=1000) if max_length > 64 else None
+    dataset = (
+        FeatureDataset(examples, tokenizer, max_length, stride, max_question_length=1000)
+        if max_length > 64
+        else None
+    )
     if dataset is None:  # keep the questions that leave room
-        short = [e for e in examples if len(tokenizer(e.question)["input_ids"]) + 6 < max_length - stride]
+        short = [
+            e for e in examples if len(tokenizer(e.question)["input_ids"]) + 6 < max_length - stride
+        ]
         dataset = FeatureDataset(short, tokenizer, max_length, stride)
     assert_same_windows(dataset, tokenizer, max_length, stride)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pairs=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=3), room=st.integers(2, 30), data=st.data())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    pairs=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=3),
+    room=st.integers(2, 30),
+    data=st.data(),
+)
 def test_windows_of_any_text(tokenizer, pairs, room, data):
     examples = [Example(str(n), question, context) for n, (question, context) in enumerate(pairs)]
     longest = max(len(tokenizer.encode(q, add_special_tokens=False)) for q, _ in pairs)
     specials = tokenizer.num_special_tokens_to_add(pair=True)
     stride = data.draw(st.integers(0, room - 1))
     max_length = longest + specials + room
-    dataset = FeatureDataset(examples, tokenizer, max_length, stride, max_question_length=longest + 1)
+    dataset = FeatureDataset(
+        examples, tokenizer, max_length, stride, max_question_length=longest + 1
+    )
     assert_same_windows(dataset, tokenizer, max_length, stride)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(context=TEXT, stride=st.integers(0, 6), data=st.data())
 def test_a_label_covers_its_answer_up_to_token_borders(tokenizer, context, stride, data):
     begin = data.draw(st.integers(0, len(context) - 1))
     end = data.draw(st.integers(begin + 1, len(context)))
-    dataset = FeatureDataset([Example("1", "?", context, (Answer(context[begin:end], begin),))], tokenizer, 40, stride, 10)
+    dataset = FeatureDataset(
+        [Example("1", "?", context, (Answer(context[begin:end], begin),))],
+        tokenizer,
+        40,
+        stride,
+        10,
+    )
     tokens = dataset.contexts.offsets
-    of_answer = [c for c in range(begin, end) if ((tokens[:, 0] <= c) & (c < tokens[:, 1])).any()]  # some have no token
+    of_answer = [
+        c for c in range(begin, end) if ((tokens[:, 0] <= c) & (c < tokens[:, 1])).any()
+    ]  # some have no token
     for i in range(len(dataset)):
         item, offsets = dataset[i], dataset.offsets(i)
         start, last = item["start_positions"], item["end_positions"]
@@ -93,8 +154,12 @@ def test_a_label_covers_its_answer_up_to_token_borders(tokenizer, context, strid
             assert here == 0 or here < overlapping
         else:
             assert start <= last
-            assert offsets[start, 1] > begin and offsets[last, 0] < end  # both ends are tokens of the answer
-            assert offsets[start, 0] <= of_answer[0] and of_answer[-1] < offsets[last, 1]  # and the answer is covered
+            assert (
+                offsets[start, 1] > begin and offsets[last, 0] < end
+            )  # both ends are tokens of the answer
+            assert (
+                offsets[start, 0] <= of_answer[0] and of_answer[-1] < offsets[last, 1]
+            )  # and the answer is covered
 
 
 def incumbent_label(window, answer):
@@ -108,7 +173,9 @@ def incumbent_label(window, answer):
         first += 1
     while offsets[last, 1] >= end:
         last -= 1
-    return tuple(sorted((first - 1, last + 1)))  # crossed where one character of several tokens is the answer: a label of nothing
+    return tuple(
+        sorted((first - 1, last + 1))
+    )  # crossed where one character of several tokens is the answer: a label of nothing
 
 
 def test_labels_equal_the_incumbents(examples, tokenizer):
@@ -116,21 +183,31 @@ def test_labels_equal_the_incumbents(examples, tokenizer):
     feature = 0
     for example in examples:
         for window in tokenizer_windows(tokenizer, example, 96, 20):
-            assert (dataset.start_positions[feature], dataset.end_positions[feature]) == incumbent_label(window, example.answers[0])
+            assert (
+                dataset.start_positions[feature],
+                dataset.end_positions[feature],
+            ) == incumbent_label(window, example.answers[0])
             feature += 1
     assert (dataset.start_positions != dataset.null_position).any()
 
 
-@pytest.mark.parametrize("name", ["sample", "KorQuAD_v1.0_dev.json", "xquad.en.json", "xquad.vi.json", "xquad.ru.json"])
+@pytest.mark.parametrize(
+    "name", ["sample", "KorQuAD_v1.0_dev.json", "xquad.en.json", "xquad.vi.json", "xquad.ru.json"]
+)
 def test_windows_and_labels_of_whole_data_sets(tokenizers, name):
-    examples = (sample_examples("validation") if name == "sample" else load_examples(real_data(name))).head(300)
+    examples = (
+        sample_examples("validation") if name == "sample" else load_examples(real_data(name))
+    ).head(300)
     for family in ("bert-cased", "xlm-r"):
         dataset = FeatureDataset(examples, tokenizers[family], 512, 128, max_question_length=300)
         assert_same_windows(dataset, tokenizers[family], 512, 128)
         feature = 0
         for example in examples:
             for window in tokenizer_windows(tokenizers[family], example, 512, 128):
-                assert (dataset.start_positions[feature], dataset.end_positions[feature]) == incumbent_label(window, example.answers[0])
+                assert (
+                    dataset.start_positions[feature],
+                    dataset.end_positions[feature],
+                ) == incumbent_label(window, example.answers[0])
                 feature += 1
 
 
@@ -141,12 +218,18 @@ def test_a_batch_is_its_features_padded(examples, tokenizer):
     width = batch["input_ids"].shape[1]
     assert width % 8 == 0 and width - max(len(item["input_ids"]) for item in items) < 8
     left = tokenizer.padding_side == "left"
-    fill = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "token_type_ids": tokenizer.pad_token_type_id}
+    fill = {
+        "input_ids": tokenizer.pad_token_id,
+        "attention_mask": 0,
+        "token_type_ids": tokenizer.pad_token_type_id,
+    }
     for row, item in enumerate(items):
         pad = width - len(item["input_ids"])
         for name in fill:
             if name in item:
-                padded = np.pad(item[name], (pad, 0) if left else (0, pad), constant_values=fill[name])
+                padded = np.pad(
+                    item[name], (pad, 0) if left else (0, pad), constant_values=fill[name]
+                )
                 assert np.array_equal(batch[name][row], padded)
         assert batch["start_positions"][row] == item["start_positions"] + (pad if left else 0)
     assert set(batch) == set(items[0])
@@ -154,7 +237,11 @@ def test_a_batch_is_its_features_padded(examples, tokenizer):
 
 def test_rounding_up_does_not_pass_the_longest_window(examples, bert):
     dataset = FeatureDataset(examples, bert, 60, 20)
-    assert dataset.batch(range(len(dataset)), pad_to_multiple_of=8)["input_ids"].shape[1] == dataset.lengths.max() == 60
+    assert (
+        dataset.batch(range(len(dataset)), pad_to_multiple_of=8)["input_ids"].shape[1]
+        == dataset.lengths.max()
+        == 60
+    )
 
 
 def test_exact_matches_are_the_context_tokens_of_the_question(examples, bert):
@@ -162,17 +249,30 @@ def test_exact_matches_are_the_context_tokens_of_the_question(examples, bert):
     plain = FeatureDataset(examples, bert, 64, 20)
     marked = 0
     for i in range(len(dataset)):
-        ids, types, before = dataset[i]["input_ids"], dataset[i]["token_type_ids"], plain[i]["token_type_ids"]
+        ids, types, before = (
+            dataset[i]["input_ids"],
+            dataset[i]["token_type_ids"],
+            plain[i]["token_type_ids"],
+        )
         first, count = dataset.context_begin[i], dataset.context_length[i]
         question = set(ids[1 : first - 1].tolist())
         for position in range(len(ids)):
             in_context = first <= position < first + count
-            expected = EXACT_MATCH_TYPE if in_context and int(ids[position]) in question else before[position]
+            expected = (
+                EXACT_MATCH_TYPE
+                if in_context and int(ids[position]) in question
+                else before[position]
+            )
             assert types[position] == expected
             marked += types[position] == EXACT_MATCH_TYPE
     assert marked
     together = dataset.batch(range(len(dataset)))["token_type_ids"]
-    assert all(np.array_equal(together[i, : len(dataset[i]["token_type_ids"])], dataset[i]["token_type_ids"]) for i in range(len(dataset)))
+    assert all(
+        np.array_equal(
+            together[i, : len(dataset[i]["token_type_ids"])], dataset[i]["token_type_ids"]
+        )
+        for i in range(len(dataset))
+    )
 
 
 def test_a_template_that_uses_the_third_type_is_left_alone(examples, tokenizers):
@@ -181,8 +281,16 @@ def test_a_template_that_uses_the_third_type_is_left_alone(examples, tokenizers)
 
 
 def test_a_long_question_is_cut_and_counted(bert):
-    long = Example("1", "When was the mill built? " * 30, "The mill was built in 1784.", (Answer("1784", 22),))
-    dataset = FeatureDataset([long, Example("2", "When?", long.context, long.answers)], bert, 64, 16, max_question_length=20)
+    long = Example(
+        "1", "When was the mill built? " * 30, "The mill was built in 1784.", (Answer("1784", 22),)
+    )
+    dataset = FeatureDataset(
+        [long, Example("2", "When?", long.context, long.answers)],
+        bert,
+        64,
+        16,
+        max_question_length=20,
+    )
     assert dataset.questions_cut == 1 and "1 questions cut" in dataset.report()
     assert dataset.lengths[0] == 3 + 20 + dataset.contexts.lengths[0]
     assert dataset[0]["start_positions"] > 0
@@ -195,9 +303,14 @@ def test_unlabelled_examples_have_no_labels(bert):
 
 def test_lone_surrogates_are_read_at_their_place(bert):
     context = "The \ud800 mill was built in 1784."
-    dataset = FeatureDataset([Example("1", "When \udfff?", context, (Answer("1784", context.index("1784")),))], bert)
+    dataset = FeatureDataset(
+        [Example("1", "When \udfff?", context, (Answer("1784", context.index("1784")),))], bert
+    )
     offsets = dataset.offsets(0)
-    assert context[offsets[dataset.start_positions[0], 0] : offsets[dataset.end_positions[0], 1]] == "1784"
+    assert (
+        context[offsets[dataset.start_positions[0], 0] : offsets[dataset.end_positions[0], 1]]
+        == "1784"
+    )
 
 
 def test_a_stride_without_room_is_refused(examples, bert):
@@ -214,8 +327,13 @@ def test_texts_are_held_once(bert):
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 6)), max_size=20))
 def test_ranges(pairs):
-    starts, counts = np.array([p[0] for p in pairs], dtype=int), np.array([p[1] for p in pairs], dtype=int)
-    assert ranges(starts, counts).tolist() == [i for start, count in pairs for i in range(start, start + count)]
+    starts, counts = (
+        np.array([p[0] for p in pairs], dtype=int),
+        np.array([p[1] for p in pairs], dtype=int),
+    )
+    assert ranges(starts, counts).tolist() == [
+        i for start, count in pairs for i in range(start, start + count)
+    ]
 
 
 def test_the_span_mask_is_the_context_and_the_null_position(examples, tokenizer):

@@ -6,12 +6,13 @@ import torch
 from torch.nn import functional as F
 
 from mrc import config
-from mrc.config import InputError
-from mrc.decoding import best_spans
-from mrc.features import FeatureDataset
-from mrc.heads import HEADS, ConditionalHead, marginal_logits
-from mrc.metrics import Metrics, evaluate
-from mrc.model import BaselineModel
+from mrc.errors import InputError
+from mrc.features.dataset import FeatureDataset
+from mrc.metrics.decoding import best_spans
+from mrc.metrics.evaluation import evaluate
+from mrc.metrics.metrics import Metrics
+from mrc.model.baseline import BaselineModel
+from mrc.model.heads import HEADS, ConditionalHead, marginal_logits
 
 WIDTH, LENGTHS, PADDED = 12, (7, 4, 5), 9
 
@@ -19,7 +20,10 @@ WIDTH, LENGTHS, PADDED = 12, (7, 4, 5), 9
 def padded(left):
     """States of three texts with noise where they are padded, and their mask."""
     torch.manual_seed(0)
-    states, mask = torch.randn(len(LENGTHS), PADDED, WIDTH), torch.zeros(len(LENGTHS), PADDED, dtype=torch.long)
+    states, mask = (
+        torch.randn(len(LENGTHS), PADDED, WIDTH),
+        torch.zeros(len(LENGTHS), PADDED, dtype=torch.long),
+    )
     for row, length in enumerate(LENGTHS):
         mask[row, PADDED - length :] = 1 if left else 0
         mask[row, :length] = 1 if not left else mask[row, :length]
@@ -35,7 +39,9 @@ def test_padding_changes_nothing(name, left):
     assert together.shape == (2, len(LENGTHS), PADDED)
     for row in range(len(LENGTHS)):
         here = mask[row] == 1
-        alone = torch.stack(head(states[row : row + 1, here], torch.ones(1, int(here.sum()), dtype=torch.long)))
+        alone = torch.stack(
+            head(states[row : row + 1, here], torch.ones(1, int(here.sum()), dtype=torch.long))
+        )
         torch.testing.assert_close(together[:, row, here], alone[:, 0], atol=1e-6, rtol=1e-5)
 
 
@@ -49,7 +55,10 @@ def test_every_parameter_learns(name):
     head = HEADS[name](WIDTH)
     gold = {"start_positions": torch.tensor([1, 2, 3])} if name == "conditional" else {}
     start, end = head(states, mask, **gold)
-    (F.cross_entropy(start, torch.tensor([1, 2, 3])) + F.cross_entropy(end, torch.tensor([2, 3, 4]))).backward()
+    (
+        F.cross_entropy(start, torch.tensor([1, 2, 3]))
+        + F.cross_entropy(end, torch.tensor([2, 3, 4]))
+    ).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in head.parameters())
 
 
@@ -63,8 +72,14 @@ def test_conditional_logits_given_a_start_are_those_of_the_training_forward():
         plain_start, plain_end = head(states, mask, start_positions=starts[:, column])
         masked = plain_end.masked_fill(mask == 0, -torch.inf)
         torch.testing.assert_close(end_logits[:, column], masked.log_softmax(dim=1))
-        torch.testing.assert_close(start_logits, plain_start.masked_fill(mask == 0, -torch.inf).log_softmax(dim=1))
-    assert starts[:, 3].tolist() == [0, 0, 0] and starts[:, 4].tolist() == [6, 3, 4]  # the first and the last token
+        torch.testing.assert_close(
+            start_logits, plain_start.masked_fill(mask == 0, -torch.inf).log_softmax(dim=1)
+        )
+    assert starts[:, 3].tolist() == [0, 0, 0] and starts[:, 4].tolist() == [
+        6,
+        3,
+        4,
+    ]  # the first and the last token
 
 
 def test_marginal_ends_are_summed_over_the_different_starts():
@@ -76,7 +91,9 @@ def test_marginal_ends_are_summed_over_the_different_starts():
         expected = torch.zeros(PADDED)
         for at in range(length):
             _, ends = head(states, mask, start_positions=torch.full((3,), at))
-            expected += start[row, at].exp() * ends[row].masked_fill(mask[row] == 0, -torch.inf).softmax(dim=0)
+            expected += start[row, at].exp() * ends[row].masked_fill(
+                mask[row] == 0, -torch.inf
+            ).softmax(dim=0)
         torch.testing.assert_close(end[row].exp(), expected)
 
 
@@ -84,31 +101,58 @@ def test_beams_are_searched_as_a_loop_would():
     """All starts and ends of each feature, in plain Python, against the tensor operations."""
     rng = np.random.default_rng(0)
     for _ in range(30):
-        batch, length, beam, n_best, longest = 3, 12, 6, int(rng.integers(1, 12)), int(rng.integers(1, 6))
-        start_logits = torch.from_numpy(rng.integers(-3, 3, (batch, length)).astype(np.float32))  # ties
-        starts = torch.from_numpy(np.stack([np.append(rng.choice(length, beam - 1), 0) for _ in range(batch)]))
+        batch, length, beam, n_best, longest = (
+            3,
+            12,
+            6,
+            int(rng.integers(1, 12)),
+            int(rng.integers(1, 6)),
+        )
+        start_logits = torch.from_numpy(
+            rng.integers(-3, 3, (batch, length)).astype(np.float32)
+        )  # ties
+        starts = torch.from_numpy(
+            np.stack([np.append(rng.choice(length, beam - 1), 0) for _ in range(batch)])
+        )
         by_start = rng.integers(-3, 3, (batch, length, length)).astype(np.float32)
         end_logits = torch.from_numpy(np.stack([by_start[b, starts[b]] for b in range(batch)]))
         begin = rng.integers(1, 5, batch)
         context = torch.from_numpy(np.stack([begin, begin + rng.integers(1, 7, batch)], axis=1))
         tokens = torch.tensor([[0, length]] * batch)
         null = torch.zeros(batch, dtype=torch.long)
-        spans = best_spans(start_logits, end_logits, tokens, context, null, n_best, longest, starts=starts)
+        spans = best_spans(
+            start_logits, end_logits, tokens, context, null, n_best, longest, starts=starts
+        )
         for b in range(batch):
-            pairs = [(-float(start_logits[b, s] + by_start[b, s, e]), s, e) for s in sorted(set(starts[b].tolist())) for e in range(s, length)
-                     if context[b, 0] <= s and e < context[b, 1] and e - s < longest]
+            pairs = [
+                (-float(start_logits[b, s] + by_start[b, s, e]), s, e)
+                for s in sorted(set(starts[b].tolist()))
+                for e in range(s, length)
+                if context[b, 0] <= s and e < context[b, 1] and e - s < longest
+            ]
             expected = [(s, e) for _, s, e in sorted(pairs)[:n_best]]
-            found = [(int(s), int(e)) for s, e, valid in zip(spans.start[b], spans.end[b], spans.valid[b]) if valid]
+            found = [
+                (int(s), int(e))
+                for s, e, valid in zip(spans.start[b], spans.end[b], spans.valid[b])
+                if valid
+            ]
             assert found == expected
             assert float(spans.null_score[b]) == float(start_logits[b, 0] + by_start[b, 0, 0])
             for n, (s, e) in enumerate(found):
-                assert (float(spans.start_logit[b, n]), float(spans.end_logit[b, n])) == (float(start_logits[b, s]), float(by_start[b, s, e]))
+                assert (float(spans.start_logit[b, n]), float(spans.end_logit[b, n])) == (
+                    float(start_logits[b, s]),
+                    float(by_start[b, s, e]),
+                )
 
 
 def test_a_beam_is_no_exact_search(examples, bert):
     metrics = Metrics(FeatureDataset(examples[:1], bert, 128, 32), "squad", search="exact")
-    with pytest.raises(InputError, match="a conditional head looks for answers in a beam of its own"):
-        metrics.update([0], torch.zeros(1, 9), torch.zeros(1, 2, 9), torch.zeros(1, 2, dtype=torch.long))
+    with pytest.raises(
+        InputError, match="a conditional head looks for answers in a beam of its own"
+    ):
+        metrics.update(
+            [0], torch.zeros(1, 9), torch.zeros(1, 2, 9), torch.zeros(1, 2, dtype=torch.long)
+        )
 
 
 def test_where_the_question_is_masked_it_takes_no_place_in_the_search(examples, bert):
@@ -124,26 +168,40 @@ def test_where_the_question_is_masked_it_takes_no_place_in_the_search(examples, 
 
 
 def test_nan_in_a_beam_is_seen():
-    start_logits, end_logits, starts = torch.zeros(2, 6), torch.zeros(2, 2, 6), torch.zeros(2, 2, dtype=torch.long)
+    start_logits, end_logits, starts = (
+        torch.zeros(2, 6),
+        torch.zeros(2, 2, 6),
+        torch.zeros(2, 2, dtype=torch.long),
+    )
     end_logits[1, 1, 3] = torch.nan
     borders = torch.tensor([[0, 6], [0, 6]])
-    assert best_spans(start_logits, end_logits, borders, borders, torch.zeros(2, dtype=torch.long), starts=starts).is_nan.tolist() == [False, True]
+    assert best_spans(
+        start_logits, end_logits, borders, borders, torch.zeros(2, dtype=torch.long), starts=starts
+    ).is_nan.tolist() == [False, True]
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_every_head_learns_some_questions_by_heart_and_is_loaded_again(name, examples, bert, encoder_folder, tmp_path):
+def test_every_head_learns_some_questions_by_heart_and_is_loaded_again(
+    name, examples, bert, encoder_folder, tmp_path
+):
     torch.manual_seed(0)
     model = BaselineModel.from_pretrained(encoder_folder, dropout=0.0, head=name)
     dataset = FeatureDataset(examples[:8], bert, 128, 32, mask_question=name != "conditional")
     metrics = Metrics(dataset, "squad")
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    batch = {key: torch.from_numpy(value) for key, value in dataset.batch(range(len(dataset))).items()}
+    batch = {
+        key: torch.from_numpy(value) for key, value in dataset.batch(range(len(dataset))).items()
+    }
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask", "token_type_ids")}
-    inputs.update({"start_positions": batch["start_positions"]} if model.takes_start_positions else {})
+    inputs.update(
+        {"start_positions": batch["start_positions"]} if model.takes_start_positions else {}
+    )
     for _ in range(80):
         model.train()
         start, end = model(**inputs)
-        loss = F.cross_entropy(start, batch["start_positions"]) + F.cross_entropy(end, batch["end_positions"])
+        loss = F.cross_entropy(start, batch["start_positions"]) + F.cross_entropy(
+            end, batch["end_positions"]
+        )
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -154,6 +212,8 @@ def test_every_head_learns_some_questions_by_heart_and_is_loaded_again(name, exa
     assert again.head_name == name and not again.head_is_new
     evaluate(again, metrics)
     assert metrics.predictions == answers
-    other = BaselineModel.from_pretrained(tmp_path, head="mlp" if name != "mlp" else "conv")  # another head on the trained encoder
+    other = BaselineModel.from_pretrained(
+        tmp_path, head="mlp" if name != "mlp" else "conv"
+    )  # another head on the trained encoder
     assert other.head_is_new
     torch.testing.assert_close(other.encoder.state_dict(), again.encoder.state_dict())

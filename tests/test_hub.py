@@ -10,11 +10,14 @@ import huggingface_hub
 import pytest
 
 import mrc.__main__
-import train
-from mrc.checkpoint import load_checkpoint, save_checkpoint
-from mrc.config import InputError, TrainConfig, command_line, parse_args
-from mrc.hub import prepare_repo, push
-from mrc.model import BaselineModel
+from mrc.checkpoint.hub import prepare_repo, push
+from mrc.checkpoint.loading import load_checkpoint
+from mrc.checkpoint.store import save_checkpoint
+from mrc.commands import train
+from mrc.config.flags import parse_args
+from mrc.config.train import TrainConfig
+from mrc.errors import InputError, command_line
+from mrc.model.baseline import BaselineModel
 
 TOKEN = "hf_of_the_test"
 
@@ -50,10 +53,22 @@ class Handler(BaseHTTPRequestHandler):
             return True
 
     def do_GET(self):
-        hub, name = self.server.hub, self.path.removeprefix("/api/models/").split("?")[0].removesuffix("/revision/main")
+        hub, name = (
+            self.server.hub,
+            self.path.removeprefix("/api/models/").split("?")[0].removesuffix("/revision/main"),
+        )
         if self.allowed():
             if name in hub.private:
-                self.answer({"id": name, "modelId": name, "private": hub.private[name], "sha": "0" * 40, "tags": [], "siblings": []})
+                self.answer(
+                    {
+                        "id": name,
+                        "modelId": name,
+                        "private": hub.private[name],
+                        "sha": "0" * 40,
+                        "tags": [],
+                        "siblings": [],
+                    }
+                )
             else:
                 self.answer({"error": "Repository not found"}, 404)
 
@@ -67,19 +82,38 @@ class Handler(BaseHTTPRequestHandler):
             is_new = name not in hub.private
             if is_new:
                 hub.private[name] = asked.get("private", asked.get("visibility") == "private")
-            self.answer({"url": f"{hub.address}/{name}", **({} if is_new else {"error": "exists"})}, 200 if is_new else 409)
+            self.answer(
+                {"url": f"{hub.address}/{name}", **({} if is_new else {"error": "exists"})},
+                200 if is_new else 409,
+            )
         elif self.path == "/api/validate-yaml":
             self.answer({"errors": [], "warnings": []})
         elif "/preupload/" in self.path:
-            self.answer({"files": [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in json.loads(body)["files"]]})
+            self.answer(
+                {
+                    "files": [
+                        {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                        for f in json.loads(body)["files"]
+                    ]
+                }
+            )
         elif "/commit/" in self.path and hub.full:
             self.answer({"error": "Storage quota exceeded"}, 507)
         elif "/commit/" in self.path:
             name = re.search("/api/models/(.*)/commit/", self.path)[1]
             lines = [json.loads(line) for line in body.splitlines()]
             files = [line["value"] for line in lines if line["key"] == "file"]
-            hub.files.setdefault(name, {}).update({file["path"]: base64.b64decode(file["content"]) for file in files})
-            self.answer({"success": True, "commitOid": "1" * 40, "commitUrl": f"{hub.address}/{name}/commit/{'1' * 40}", "hookOutput": ""})
+            hub.files.setdefault(name, {}).update(
+                {file["path"]: base64.b64decode(file["content"]) for file in files}
+            )
+            self.answer(
+                {
+                    "success": True,
+                    "commitOid": "1" * 40,
+                    "commitUrl": f"{hub.address}/{name}/commit/{'1' * 40}",
+                    "hookOutput": "",
+                }
+            )
         else:
             self.answer({"error": f"the stand-in does not know {self.path}"}, 404)
 
@@ -102,19 +136,41 @@ def hub(monkeypatch):
 def checkpoint(encoder_folder, bert, tmp_path):
     """A checkpoint in whose folder lies what is nobody else's business."""
     folder = tmp_path / "run" / "best"
-    save_checkpoint(folder, BaselineModel.from_pretrained(encoder_folder), bert, {"config": TrainConfig().to_dict(), "epoch": 1})
-    for name in ("optimizer.safetensors", "trainer.json", "events.jsonl", "predictions.json", "notes.txt", ".env"):
+    save_checkpoint(
+        folder,
+        BaselineModel.from_pretrained(encoder_folder),
+        bert,
+        {"config": TrainConfig().to_dict(), "epoch": 1},
+        card="# A reader\n",
+    )
+    for name in (
+        "optimizer.safetensors",
+        "trainer.json",
+        "events.jsonl",
+        "predictions.json",
+        "notes.txt",
+        ".env",
+    ):
         (folder / name).write_text("mine")
     (folder / "deeper").mkdir()
     (folder / "deeper" / "config.json").write_text("mine")
     return folder
 
 
-OWN = {"README.md", "config.json", "model.safetensors", "mrc.json", "tokenizer.json", "tokenizer_config.json"}
+OWN = {
+    "README.md",
+    "config.json",
+    "model.safetensors",
+    "mrc.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+}
 
 
 def test_only_the_checkpoints_own_files_go(hub, checkpoint, tmp_path, capsys):
-    mrc.__main__.main(["push", str(checkpoint.parent), "reader"])  # a run's folder: its best is meant
+    mrc.__main__.main(
+        ["push", str(checkpoint.parent), "reader"]
+    )  # a run's folder: its best is meant
     assert capsys.readouterr().out == f"{hub.address}/someone/reader\n"
     assert hub.private == {"someone/reader": True}
     files = hub.files["someone/reader"]
@@ -125,12 +181,16 @@ def test_only_the_checkpoints_own_files_go(hub, checkpoint, tmp_path, capsys):
     assert load_checkpoint(tmp_path)[2]["epoch"] == 1
 
     (checkpoint / "README.md").write_text("---\npipeline_tag: question-answering\n---\nby hand")
-    assert push(checkpoint, "someone/reader") == f"{hub.address}/someone/reader"  # again, over the first
+    assert (
+        push(checkpoint, "someone/reader") == f"{hub.address}/someone/reader"
+    )  # again, over the first
     assert hub.files["someone/reader"]["README.md"].endswith(b"by hand")
 
 
 def test_a_public_repository_needs_to_be_asked_for(hub, checkpoint):
-    assert push(checkpoint, "someone/open", public=True).endswith("someone/open") and hub.private == {"someone/open": False}
+    assert push(checkpoint, "someone/open", public=True).endswith(
+        "someone/open"
+    ) and hub.private == {"someone/open": False}
     hub.files.clear()
     with pytest.raises(InputError, match="someone/open: this repository is public"):
         push(checkpoint, "someone/open")
@@ -149,35 +209,58 @@ def fails(capsys, *argv):
 def test_refusals(hub, checkpoint, tmp_path, capsys, monkeypatch):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "config.json").write_text("{}")
-    assert "empty: holds no checkpoint to push" in fails(capsys, "push", tmp_path / "empty", "reader")
+    assert "empty: holds no checkpoint to push" in fails(
+        capsys, "push", tmp_path / "empty", "reader"
+    )
     assert "./absent: no such folder" in fails(capsys, "push", "./absent", "reader")
     assert "cannot be the name of a repository" in fails(capsys, "push", checkpoint, "a/b/c")
     hub.may_write = False
-    assert "someone/reader: the token may not write there" in fails(capsys, "push", checkpoint, "someone/reader")
+    assert "someone/reader: the token may not write there" in fails(
+        capsys, "push", checkpoint, "someone/reader"
+    )
     hub.may_write, hub.full = True, True
     assert "Storage quota exceeded" in fails(capsys, "push", checkpoint, "someone/reader")
     monkeypatch.setenv("HF_TOKEN", "hf_mistyped")
-    assert "does not know the token: log in with `hf auth login`" in fails(capsys, "push", checkpoint, "someone/reader")
+    assert "does not know the token: log in with `hf auth login`" in fails(
+        capsys, "push", checkpoint, "someone/reader"
+    )
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     assert "pushing needs a token" in fails(capsys, "push", checkpoint, "someone/reader")
     assert not hub.files
 
 
 def test_no_connection(hub, checkpoint, capsys, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr(
+        huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9"
+    )  # nobody listens there
     assert "the Hugging Face hub cannot be reached" in fails(capsys, "push", checkpoint, "reader")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert "the Hugging Face hub cannot be reached" in fails(capsys, "push", checkpoint, "reader")
 
 
 def test_a_run_ends_on_the_hub(hub, encoder_folder, tmp_path, capsys, write):
-    data = write([{"id": "1", "question": "When?", "context": "In 1784.", "answers": {"text": ["1784"], "answer_start": [3]}}])
-    argv = [*f"--model {encoder_folder} --train-file {data} --max-length 96 --stride 16 --max-steps 1 --push-to-hub".split(), "me/reader"]
+    data = write(
+        [
+            {
+                "id": "1",
+                "question": "When?",
+                "context": "In 1784.",
+                "answers": {"text": ["1784"], "answer_start": [3]},
+            }
+        ]
+    )
+    argv = [
+        *f"--model {encoder_folder} --train-file {data} --max-length 96 --stride 16 --max-steps 1 --push-to-hub".split(),
+        "me/reader",
+    ]
     hub.may_write = False  # is found out before the training
     with pytest.raises(InputError, match="me/reader: the token may not write there"):
         train.main([*argv, "--output-dir", str(tmp_path / "run")])
     assert not (tmp_path / "run").exists()
     hub.may_write = True
     train.main([*argv, "--output-dir", str(tmp_path / "run")])
-    assert capsys.readouterr().out.endswith(f"\npushed to {hub.address}/me/reader\n") and set(hub.files["me/reader"]) == OWN
+    assert (
+        capsys.readouterr().out.endswith(f"\npushed to {hub.address}/me/reader\n")
+        and set(hub.files["me/reader"]) == OWN
+    )
     assert parse_args(TrainConfig, []).push_to_hub is None

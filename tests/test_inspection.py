@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mrc.__main__
-from mrc.config import InputError
-from mrc.features import FeatureDataset
-from mrc.inspection import BINS, InspectConfig, histogram, inspect, percentiles, suggest
+from mrc.commands.inspect import BINS, InspectConfig, histogram, inspect, percentiles, suggest
+from mrc.errors import InputError
+from mrc.features.dataset import FeatureDataset
 
 
 def report_of(path, folder, **settings):
@@ -20,18 +20,40 @@ def report_of(path, folder, **settings):
 
 def test_counts(encoder_folder):
     report = report_of(DATA / "squad_v2.json", encoder_folder)
-    assert [report[name] for name in ("questions", "contexts", "titles", "answers", "answerable", "unanswerable", "unlabelled")] == [2, 1, 1, 1, 1, 1, 0]
+    assert [
+        report[name]
+        for name in (
+            "questions",
+            "contexts",
+            "titles",
+            "answers",
+            "answerable",
+            "unanswerable",
+            "unlabelled",
+        )
+    ] == [2, 1, 1, 1, 1, 1, 0]
     report = report_of(DATA / "news_test.json", encoder_folder)
     assert (report["unlabelled"], report["answers"], report["characters"]["answer"]) == (2, 0, None)
     assert "answers_in_a_window" not in report["windows"]
 
 
 def test_windows_are_those_of_the_dataset(encoder_folder, bert, examples):
-    report = report_of(DATA / "squad.json", encoder_folder, max_length=40, stride=8, max_question_length=12)
+    report = report_of(
+        DATA / "squad.json", encoder_folder, max_length=40, stride=8, max_question_length=12
+    )
     dataset = FeatureDataset(examples[:7], bert, 40, 8, 12)
     windows = report["windows"]
-    assert windows["count"] == len(dataset) and windows["questions_cut"] == dataset.questions_cut > 0
-    fits = [any(dataset.start_positions[i] != dataset.null_position[i] for i in range(len(dataset)) if dataset.example_index[i] == e) for e in range(7)]
+    assert (
+        windows["count"] == len(dataset) and windows["questions_cut"] == dataset.questions_cut > 0
+    )
+    fits = [
+        any(
+            dataset.start_positions[i] != dataset.null_position[i]
+            for i in range(len(dataset))
+            if dataset.example_index[i] == e
+        )
+        for e in range(7)
+    ]
     assert windows["answers_in_a_window"] == np.mean(fits) < 1
     assert 0 <= windows["padding_in_buckets"] <= windows["padding"] < 1
     whole = [len(bert(e.question, e.context)["input_ids"]) for e in examples[:7]]
@@ -40,10 +62,29 @@ def test_windows_are_those_of_the_dataset(encoder_folder, bert, examples):
 
 
 def test_answers_off_token_borders_are_counted(encoder_folder, write):
-    records = [{"id": str(n), "question": "When?", "context": "It was built in 1784 by hand.", "answers": {"text": [text], "answer_start": [start]}}
-               for n, (text, start) in enumerate([("1784", 16), ("1784 ", 16), (" in", 12), ("built in", 7)])]
-    assert report_of(write(records), encoder_folder, max_length=64, stride=16)["windows"]["answers_off_token_borders"] == 2
-    assert report_of(write(records[:1] + records[3:]), encoder_folder, max_length=64, stride=16)["windows"]["answers_off_token_borders"] == 0
+    records = [
+        {
+            "id": str(n),
+            "question": "When?",
+            "context": "It was built in 1784 by hand.",
+            "answers": {"text": [text], "answer_start": [start]},
+        }
+        for n, (text, start) in enumerate(
+            [("1784", 16), ("1784 ", 16), (" in", 12), ("built in", 7)]
+        )
+    ]
+    assert (
+        report_of(write(records), encoder_folder, max_length=64, stride=16)["windows"][
+            "answers_off_token_borders"
+        ]
+        == 2
+    )
+    assert (
+        report_of(write(records[:1] + records[3:]), encoder_folder, max_length=64, stride=16)[
+            "windows"
+        ]["answers_off_token_borders"]
+        == 0
+    )
 
 
 @given(st.lists(st.integers(4, 3000), min_size=1, max_size=60))
@@ -56,19 +97,53 @@ def test_suggested_lengths_and_histograms(lengths):
     rows = histogram(lengths)
     assert len(rows) <= BINS + 1
     for row in rows:
-        assert row["count"] == ((lengths >= row["from"]) & (lengths <= (row["to"] if row["to"] is not None else lengths.max()))).sum()
+        assert (
+            row["count"]
+            == (
+                (lengths >= row["from"])
+                & (lengths <= (row["to"] if row["to"] is not None else lengths.max()))
+            ).sum()
+        )
     assert sum(row["count"] for row in rows) == len(lengths) and rows[-1]["to"] is None
 
 
 def test_percentiles_are_values_that_occur():
     assert percentiles([]) is None
-    assert percentiles([3, 1, 2]) == {"1": 1, "25": 1, "50": 2, "75": 3, "95": 3, "99": 3, "100": 3, "mean": 2.0}
+    assert percentiles([3, 1, 2]) == {
+        "1": 1,
+        "25": 1,
+        "50": 2,
+        "75": 3,
+        "95": 3,
+        "99": 3,
+        "100": 3,
+        "mean": 2.0,
+    }
 
 
 def test_faults_are_listed_and_the_rest_is_read(write, encoder_folder, capsys):
-    good = {"id": "1", "question": "When?", "context": "In 1784.", "answers": {"text": ["1784"], "answer_start": [2]}}
-    path = write("\n".join([json.dumps(good), "{", json.dumps({**good, "id": "2", "question": ""})]), "a.jsonl")
-    mrc.__main__.main(["inspect", str(path), "--model", str(encoder_folder), "--max-length", "64", "--stride", "16"])
+    good = {
+        "id": "1",
+        "question": "When?",
+        "context": "In 1784.",
+        "answers": {"text": ["1784"], "answer_start": [2]},
+    }
+    path = write(
+        "\n".join([json.dumps(good), "{", json.dumps({**good, "id": "2", "question": ""})]),
+        "a.jsonl",
+    )
+    mrc.__main__.main(
+        [
+            "inspect",
+            str(path),
+            "--model",
+            str(encoder_folder),
+            "--max-length",
+            "64",
+            "--stride",
+            "16",
+        ]
+    )
     shown = capsys.readouterr().out
     assert "2 records refused:" in shown and "line 3.question: is empty" in shown
     assert "1 answers not at their answer_start:" in shown and "'1784' at 2, moved to 3" in shown
@@ -81,7 +156,10 @@ def test_json_for_machines_and_tables_for_people(capsys, encoder_folder):
     assert report["questions"] == 7 and report["refused"] == []
     mrc.__main__.main(argv)
     shown = capsys.readouterr().out
-    assert "7 questions on 3 contexts under 3 titles; " in shown and f"suggested --max-length {report['windows']['suggested_max_length']}" in shown
+    assert (
+        "7 questions on 3 contexts under 3 titles; " in shown
+        and f"suggested --max-length {report['windows']['suggested_max_length']}" in shown
+    )
 
 
 def test_the_built_in_corpus_and_its_own_tokenizer(capsys):
@@ -90,17 +168,22 @@ def test_the_built_in_corpus_and_its_own_tokenizer(capsys):
 
 
 def test_real_questions(encoder_folder):
-    report = report_of(real_data("KorQuAD_v1.0_dev.json"), encoder_folder, max_length=384, stride=128)
+    report = report_of(
+        real_data("KorQuAD_v1.0_dev.json"), encoder_folder, max_length=384, stride=128
+    )
     assert (report["questions"], report["titles"], report["bad_answers"]) == (5774, 140, [])
 
 
-@pytest.mark.parametrize("argv, message", [
-    (["inspect", "absent.json"], "absent.json: no such file"),
-    (["inspect", str(DATA / "squad.json"), "--model", "./absent"], "./absent: no such folder"),
-    (["inspect", str(DATA / "squad.json"), "--stride", "200"], "--stride 200 must be below"),
-    (["inspect", "sample:xx"], "'xx' is neither"),
-    (["inspct"], "inspct: no such command; choose one of"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["inspect", "absent.json"], "absent.json: no such file"),
+        (["inspect", str(DATA / "squad.json"), "--model", "./absent"], "./absent: no such folder"),
+        (["inspect", str(DATA / "squad.json"), "--stride", "200"], "--stride 200 must be below"),
+        (["inspect", "sample:xx"], "'xx' is neither"),
+        (["inspct"], "inspct: no such command; choose one of"),
+    ],
+)
 def test_bad_input(argv, message):
     with pytest.raises(InputError) as raised:
         mrc.__main__.main(argv)

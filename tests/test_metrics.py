@@ -6,10 +6,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mrc.answers import strip_answer, strip_particle
-from mrc.examples import Answer, Example
-from mrc.features import FeatureDataset
-from mrc.metrics import Metrics
+from mrc.data.examples import Answer, Example
+from mrc.features.dataset import FeatureDataset
+from mrc.metrics.answers import strip_answer, strip_particle
+from mrc.metrics.metrics import Metrics
 
 
 def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length, with_null=False):
@@ -26,17 +26,30 @@ def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length, wi
             starts = (start_logits[f][-length:] if left else start_logits[f][:length]).tolist()
             ends = (end_logits[f][-length:] if left else end_logits[f][:length]).tolist()
             offsets = dataset.offsets(f).tolist()
-            null = min(null, np.float32(starts[dataset.null_position[f]]) + np.float32(ends[dataset.null_position[f]]))
+            null = min(
+                null,
+                np.float32(starts[dataset.null_position[f]])
+                + np.float32(ends[dataset.null_position[f]]),
+            )
             best_starts = sorted(range(length), key=lambda i: (-starts[i], i))[:n]
             best_ends = sorted(range(length), key=lambda i: (-ends[i], i))[:n]
             for s in best_starts:
                 for t in best_ends:
-                    if offsets[s][0] < 0 or offsets[t][0] < 0 or t < s or t - s + 1 > max_answer_length:
+                    if (
+                        offsets[s][0] < 0
+                        or offsets[t][0] < 0
+                        or t < s
+                        or t - s + 1 > max_answer_length
+                    ):
                         continue
                     total = np.float32(starts[s]) + np.float32(ends[t])
-                    candidates.append((-total, f, s, t, example.context[offsets[s][0] : offsets[t][1]]))
+                    candidates.append(
+                        (-total, f, s, t, example.context[offsets[s][0] : offsets[t][1]])
+                    )
         candidates.sort()
-        odds[example.id] = float(null + candidates[0][0]) if candidates else float(np.finfo(np.float32).max)
+        odds[example.id] = (
+            float(null + candidates[0][0]) if candidates else float(np.finfo(np.float32).max)
+        )
         spanless += not candidates
         if with_null:
             candidates = sorted([*candidates, (-null, np.inf, 0, 0, "")])[:n]
@@ -60,14 +73,20 @@ def exhaustive_best(dataset, start_logits, end_logits, n, max_answer_length):
                 for t in range(s, min(s + max_answer_length, len(offsets))):
                     if offsets[s][0] >= 0 and offsets[t][0] >= 0:
                         score = start_logits[f, s + shift] + end_logits[f, t + shift]
-                        spans.append((-score, f, s, t, example.context[offsets[s][0] : offsets[t][1]]))
+                        spans.append(
+                            (-score, f, s, t, example.context[offsets[s][0] : offsets[t][1]])
+                        )
         best[example.id] = [span[4] for span in sorted(spans)[:n]]
     return best
 
 
 def assert_equals_reference(metrics, dataset, start_logits, end_logits):
-    expected, odds, spanless = reference_n_best(dataset, start_logits, end_logits, metrics.n, metrics.max_answer_length, metrics.takes_null)
-    assert metrics.null_odds == ({i: pytest.approx(o) for i, o in odds.items()} if metrics.takes_null else {})
+    expected, odds, spanless = reference_n_best(
+        dataset, start_logits, end_logits, metrics.n, metrics.max_answer_length, metrics.takes_null
+    )
+    assert metrics.null_odds == (
+        {i: pytest.approx(o) for i, o in odds.items()} if metrics.takes_null else {}
+    )
     for identity, spans in expected.items():
         ours = metrics.n_best[identity]
         if not spans:
@@ -76,7 +95,9 @@ def assert_equals_reference(metrics, dataset, start_logits, end_logits):
         assert [o["text"] for o in ours] == [text for text, _ in spans]
         assert np.allclose([o["probability"] for o in ours], [p for _, p in spans], atol=1e-6)
         text = next((text for text, _ in spans if text), "")
-        assert metrics.predictions[identity] == ("" if metrics.takes_null and odds[identity] > 0 else text)
+        assert metrics.predictions[identity] == (
+            "" if metrics.takes_null and odds[identity] > 0 else text
+        )
     assert metrics.without_span == spanless
 
 
@@ -109,7 +130,9 @@ def test_n_best_equals_the_reference(examples, tokenizer, kind, n, max_answer_le
 @pytest.mark.parametrize("kind", ["random", "ties", "equal"])
 @pytest.mark.parametrize("n", [20, 3, 1])
 @pytest.mark.parametrize("null_bonus", [-3, 0, 2, 9])
-def test_n_best_with_the_empty_answer_equals_the_reference(examples, tokenizers, kind, n, null_bonus):
+def test_n_best_with_the_empty_answer_equals_the_reference(
+    examples, tokenizers, kind, n, null_bonus
+):
     for family in ("bert-cased", "t5", "xlnet"):
         dataset = FeatureDataset(examples, tokenizers[family], 96, 20)
         start_logits, end_logits = make_logits(dataset, 5, kind)
@@ -121,8 +144,15 @@ def test_n_best_with_the_empty_answer_equals_the_reference(examples, tokenizers,
         assert_equals_reference(metrics, dataset, start_logits, end_logits)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 10**6), kind=st.sampled_from(["random", "ties"]), n=st.integers(1, 25), longest=st.integers(1, 40))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    seed=st.integers(0, 10**6),
+    kind=st.sampled_from(["random", "ties"]),
+    n=st.integers(1, 25),
+    longest=st.integers(1, 40),
+)
 def test_n_best_equals_the_reference_on_any_logits(examples, bert, seed, kind, n, longest):
     dataset = FeatureDataset(examples, bert, 64, 20)
     start_logits, end_logits = make_logits(dataset, seed, kind)
@@ -134,7 +164,9 @@ def test_n_best_equals_the_reference_on_any_logits(examples, bert, seed, kind, n
 @pytest.mark.parametrize("kind", ["random", "ties", "question", "no span"])
 @pytest.mark.parametrize("family", ["bert-cased", "xlnet"])
 @pytest.mark.parametrize("n, max_answer_length", [(5, 7), (20, 100)])
-def test_exact_search_finds_the_best_of_all_spans(examples, tokenizers, kind, family, n, max_answer_length):
+def test_exact_search_finds_the_best_of_all_spans(
+    examples, tokenizers, kind, family, n, max_answer_length
+):
     dataset = FeatureDataset(examples, tokenizers[family], 64, 10)
     logits = make_logits(dataset, 3, kind)
     metrics = Metrics(dataset, "squad", n, max_answer_length, search="exact")
@@ -143,8 +175,12 @@ def test_exact_search_finds_the_best_of_all_spans(examples, tokenizers, kind, fa
     assert {i: [span["text"] for span in spans] for i, spans in metrics.n_best.items()} == expected
     pruned = Metrics(dataset, "squad", n, max_answer_length)
     pruned.compute(*logits)
-    assert metrics.answers_changed == sum(pruned.predictions[i] != metrics.predictions[i] for i in expected)
-    if kind == "question" and family == "bert-cased" and n == 5:  # where all of the best starts lie in the question
+    assert metrics.answers_changed == sum(
+        pruned.predictions[i] != metrics.predictions[i] for i in expected
+    )
+    if (
+        kind == "question" and family == "bert-cased" and n == 5
+    ):  # where all of the best starts lie in the question
         assert metrics.answers_changed == len(expected)
 
 
@@ -160,7 +196,11 @@ def test_updates_in_any_order_and_padding_give_the_same(examples, tokenizers, fa
     for indices in np.array_split(np.random.default_rng(0).permutation(len(dataset)), 4):
         width = int(dataset.lengths[indices].max())  # a batch is padded to its longest
         cut = slice(-width, None) if left else slice(width)
-        pieces.update(indices, torch.tensor(start_logits[indices][:, cut]), torch.tensor(end_logits[indices][:, cut]))
+        pieces.update(
+            indices,
+            torch.tensor(start_logits[indices][:, cut]),
+            torch.tensor(end_logits[indices][:, cut]),
+        )
     assert pieces.compute() == scores
     assert pieces.predictions == whole.predictions and pieces.n_best == whole.n_best
 
@@ -173,7 +213,10 @@ def test_right_logits_score_100(examples, bert):
     metrics = Metrics(dataset)
     scores = metrics.compute(start_logits, end_logits)
     assert scores["total"] == len(examples) and scores["exact_match"] == scores["f1"] == 100
-    assert all(abs(sum(span["probability"] for span in spans) - 1) < 1e-9 for spans in metrics.n_best.values())
+    assert all(
+        abs(sum(span["probability"] for span in spans) - 1) < 1e-9
+        for spans in metrics.n_best.values()
+    )
 
 
 def test_half_precision_logits_are_decoded_in_float32(examples, bert):
@@ -181,25 +224,36 @@ def test_half_precision_logits_are_decoded_in_float32(examples, bert):
     start_logits, end_logits = torch.tensor(make_logits(dataset, 2)).bfloat16()
     metrics = Metrics(dataset)
     metrics.compute(start_logits, end_logits)
-    assert_equals_reference(metrics, dataset, start_logits.float().numpy(), end_logits.float().numpy())
+    assert_equals_reference(
+        metrics, dataset, start_logits.float().numpy(), end_logits.float().numpy()
+    )
 
 
 def test_no_answer_wins_by_the_smallest_null_score(bert):
     context = "1784 was when they built it. " * 8
-    examples = [Example("has", "When?", context, (Answer("1784", 0),)), Example("none", "Who?", context, (), is_impossible=True)]
+    examples = [
+        Example("has", "When?", context, (Answer("1784", 0),)),
+        Example("none", "Who?", context, (), is_impossible=True),
+    ]
     dataset = FeatureDataset(examples, bert, 40, 8)
     start_logits, end_logits = np.zeros((2, len(dataset), 40), np.float32)
     first = [int(np.flatnonzero(dataset.example_index == e)[0]) for e in (0, 1)]
     start_logits[:, 0] = end_logits[:, 0] = 3  # every window of both prefers "no answer"...
-    start_logits[first[0], 0] = end_logits[first[0], 0] = -3  # ...but one of the first question's, and the minimum counts
+    start_logits[first[0], 0] = end_logits[
+        first[0], 0
+    ] = -3  # ...but one of the first question's, and the minimum counts
     metrics = Metrics(dataset, "squad_v2")
     scores = metrics.compute(start_logits, end_logits)
     assert metrics.null_odds["has"] == -6 and metrics.null_odds["none"] == 6
     assert metrics.predictions["none"] == "" and metrics.predictions["has"] != ""
     assert scores["NoAns_exact"] == 100 and scores["total"] == 2 and scores["HasAns_total"] == 1
-    assert metrics.n_best["none"][0]["text"] == "" and "" not in [s["text"] for s in metrics.n_best["has"][:1]]
+    assert metrics.n_best["none"][0]["text"] == "" and "" not in [
+        s["text"] for s in metrics.n_best["has"][:1]
+    ]
     for spans in metrics.n_best.values():
-        assert [s["probability"] for s in spans] == sorted((s["probability"] for s in spans), reverse=True)
+        assert [s["probability"] for s in spans] == sorted(
+            (s["probability"] for s in spans), reverse=True
+        )
 
     metrics.null_threshold = 7.0
     assert metrics.compute()["NoAns_exact"] == 0
@@ -207,16 +261,33 @@ def test_no_answer_wins_by_the_smallest_null_score(bert):
 
 
 def test_the_null_threshold_can_be_tuned(bert):
-    examples = [Example(f"has{n}", "When?", "The mill was built in 1784.", (Answer("1784", 22),)) for n in range(3)]
-    examples += [Example(f"none{n}", "Who?", "The mill was built in 1784.", (), True) for n in range(3)]
+    examples = [
+        Example(f"has{n}", "When?", "The mill was built in 1784.", (Answer("1784", 22),))
+        for n in range(3)
+    ]
+    examples += [
+        Example(f"none{n}", "Who?", "The mill was built in 1784.", (), True) for n in range(3)
+    ]
     dataset = FeatureDataset(examples, bert, 40, 8)
     start_logits, end_logits = np.zeros((2, 6, 40), np.float32)
-    start_logits[range(3), dataset.start_positions[:3]] = end_logits[range(3), dataset.end_positions[:3]] = 1
+    start_logits[range(3), dataset.start_positions[:3]] = end_logits[
+        range(3), dataset.end_positions[:3]
+    ] = 1
     start_logits[:, 0] = [3, 4, 5, 6, 7, 8]  # the null score of each; the best spans score 2 and 0
     metrics = Metrics(dataset, "squad_v2", tune_threshold=True)
     scores = metrics.compute(start_logits, end_logits)
-    assert metrics.null_odds == {"has0": 1, "has1": 2, "has2": 3, "none0": 6, "none1": 7, "none2": 8}
-    assert scores["f1"] == scores["best_f1"] == 100 and metrics.null_threshold == scores["best_f1_thresh"] == 3
+    assert metrics.null_odds == {
+        "has0": 1,
+        "has1": 2,
+        "has2": 3,
+        "none0": 6,
+        "none1": 7,
+        "none2": 8,
+    }
+    assert (
+        scores["f1"] == scores["best_f1"] == 100
+        and metrics.null_threshold == scores["best_f1_thresh"] == 3
+    )
     assert metrics.predictions["has2"] == "1784" and metrics.predictions["none0"] == ""
     fixed = Metrics(dataset, "squad_v2")
     assert fixed.compute(start_logits, end_logits)["f1"] == 50 and fixed.null_threshold == 0
@@ -228,7 +299,9 @@ def test_klue_takes_the_empty_answer_too(bert):
     examples = [Example("none", "Who?", "The mill was built in 1784.", (), True)]
     metrics = Metrics(FeatureDataset(examples, bert, 40, 8), "klue")
     start_logits = end_logits = np.eye(1, 12, dtype=np.float32)
-    assert metrics.compute(start_logits, end_logits)["rouge_w"] == 100 and metrics.predictions == {"none": ""}
+    assert metrics.compute(start_logits, end_logits)["rouge_w"] == 100 and metrics.predictions == {
+        "none": ""
+    }
 
 
 def test_logits_that_are_no_numbers_name_the_example(examples, bert):
@@ -256,18 +329,44 @@ def test_unlabelled_examples_get_predictions_and_no_scores(examples, bert):
     assert set(metrics.predictions) == {e.id for e in examples}
 
 
-@pytest.mark.parametrize("text, stripped", [
-    ("  1784 \n", "1784"), ('"Crane', "Crane"), ('Crane"', "Crane"), ('"Crane"', '"Crane"'), ("“Crane", "Crane"), ("《국부론》", "《국부론》"),
-    ("《국부론", "국부론"), ("국부론》 ", "국부론"), ("'어린이' 열람실", "'어린이' 열람실"), ("Eli's mill", "Eli's mill"), ('""', '""'), ('"', ""), ("", ""),
-])
+@pytest.mark.parametrize(
+    "text, stripped",
+    [
+        ("  1784 \n", "1784"),
+        ('"Crane', "Crane"),
+        ('Crane"', "Crane"),
+        ('"Crane"', '"Crane"'),
+        ("“Crane", "Crane"),
+        ("《국부론》", "《국부론》"),
+        ("《국부론", "국부론"),
+        ("국부론》 ", "국부론"),
+        ("'어린이' 열람실", "'어린이' 열람실"),
+        ("Eli's mill", "Eli's mill"),
+        ('""', '""'),
+        ('"', ""),
+        ("", ""),
+    ],
+)
 def test_strip_answer(text, stripped):
     assert strip_answer(text) == stripped
 
 
-@pytest.mark.parametrize("text, stripped", [
-    ("서림시에서", "서림시"), ("윤세아가", "윤세아"), ("윤세아이", "윤세아이"), ("도서관은", "도서관"), ("도서관는", "도서관는"), ("서울로", "서울"),
-    ("부산으로", "부산"), ("1968년에", "1968년"), ("나는", "나는"), ("mill", "mill"), ("", ""),
-])
+@pytest.mark.parametrize(
+    "text, stripped",
+    [
+        ("서림시에서", "서림시"),
+        ("윤세아가", "윤세아"),
+        ("윤세아이", "윤세아이"),
+        ("도서관은", "도서관"),
+        ("도서관는", "도서관는"),
+        ("서울로", "서울"),
+        ("부산으로", "부산"),
+        ("1968년에", "1968년"),
+        ("나는", "나는"),
+        ("mill", "mill"),
+        ("", ""),
+    ],
+)
 def test_strip_particle(text, stripped):
     assert strip_particle(text) == stripped
 
@@ -280,4 +379,7 @@ def test_answers_can_be_cleaned(bert):
     plain, cleaned = Metrics(dataset), Metrics(dataset, clean=strip_answer)
     plain.compute(start_logits, end_logits)
     cleaned.compute(start_logits, end_logits)
-    assert plain.predictions["1"].startswith('"') and cleaned.predictions["1"] == plain.predictions["1"][1:]
+    assert (
+        plain.predictions["1"].startswith('"')
+        and cleaned.predictions["1"] == plain.predictions["1"][1:]
+    )

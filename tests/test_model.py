@@ -19,8 +19,8 @@ from transformers import (
     XLNetModel,
 )
 
-from mrc.config import InputError
-from mrc.model import BaselineModel
+from mrc.errors import InputError
+from mrc.model.baseline import BaselineModel
 
 IDS = torch.tensor([[2, 9, 8, 3, 7, 11, 12, 3], [2, 9, 3, 7, 11, 3, 0, 0]])
 MASK = (IDS != 0).long()
@@ -30,7 +30,9 @@ TYPES = torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1, 0, 0]])
 def test_forward_is_what_it_says(encoder_folder):
     model = BaselineModel.from_pretrained(encoder_folder).eval()
     start, end = model(IDS, MASK, TYPES)
-    states = model.encoder(input_ids=IDS, attention_mask=MASK, token_type_ids=TYPES).last_hidden_state
+    states = model.encoder(
+        input_ids=IDS, attention_mask=MASK, token_type_ids=TYPES
+    ).last_hidden_state
     logits = states @ model.head.weight.T + model.head.bias
     assert start.shape == end.shape == IDS.shape
     torch.testing.assert_close(torch.stack([start, end], -1), logits)
@@ -42,11 +44,34 @@ def test_token_types_matter_where_the_encoder_has_them(encoder_folder):
     assert not torch.allclose(model(IDS, MASK, TYPES)[0], model(IDS, MASK)[0])
 
 
-@pytest.mark.parametrize("config, encoder_class", [
-    (RobertaConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, max_position_embeddings=66,
-                   type_vocab_size=1), RobertaModel),
-    (DistilBertConfig(vocab_size=50, dim=16, n_layers=1, n_heads=2, hidden_dim=16, max_position_embeddings=64), DistilBertModel),
-])
+@pytest.mark.parametrize(
+    "config, encoder_class",
+    [
+        (
+            RobertaConfig(
+                vocab_size=50,
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=16,
+                max_position_embeddings=66,
+                type_vocab_size=1,
+            ),
+            RobertaModel,
+        ),
+        (
+            DistilBertConfig(
+                vocab_size=50,
+                dim=16,
+                n_layers=1,
+                n_heads=2,
+                hidden_dim=16,
+                max_position_embeddings=64,
+            ),
+            DistilBertModel,
+        ),
+    ],
+)
 def test_token_types_are_kept_from_encoders_without(config, encoder_class):
     model = BaselineModel(encoder_class(config)).eval()
     assert torch.equal(model(IDS, MASK, TYPES)[0], model(IDS, MASK)[0])
@@ -70,7 +95,13 @@ def test_a_checkpoint_is_a_hugging_face_checkpoint(encoder_folder, tmp_path):
 
 
 def test_a_hugging_face_checkpoint_keeps_its_head(tmp_path):
-    config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+    )
     theirs = BertForQuestionAnswering(config).eval()
     theirs.save_pretrained(tmp_path)
     model = BaselineModel.from_pretrained(tmp_path).eval()
@@ -82,9 +113,18 @@ def test_an_encoder_decoder_gives_its_encoder(tmp_path):
     config = T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
     T5Model(config).save_pretrained(tmp_path / "t5")
     model = BaselineModel.from_pretrained(tmp_path / "t5").eval()
-    assert not any("decoder" in name for name, _ in model.named_parameters()) and model.max_length is None
-    expected = T5EncoderModel.from_pretrained(tmp_path / "t5").eval()(input_ids=IDS, attention_mask=MASK).last_hidden_state
-    torch.testing.assert_close(model.encoder(input_ids=IDS, attention_mask=MASK).last_hidden_state, expected)
+    assert (
+        not any("decoder" in name for name, _ in model.named_parameters())
+        and model.max_length is None
+    )
+    expected = (
+        T5EncoderModel.from_pretrained(tmp_path / "t5")
+        .eval()(input_ids=IDS, attention_mask=MASK)
+        .last_hidden_state
+    )
+    torch.testing.assert_close(
+        model.encoder(input_ids=IDS, attention_mask=MASK).last_hidden_state, expected
+    )
 
     (tmp_path / "saved").mkdir()
     model.save_pretrained(tmp_path / "saved")
@@ -101,8 +141,14 @@ def test_dropouts_are_set_where_the_config_has_them(encoder_folder):
 def test_weights_are_float32_whatever_the_file_holds(encoder_folder, tmp_path, bert):
     model = BaselineModel.from_pretrained(encoder_folder)
     model.save_pretrained(tmp_path)
-    save_file({k: v.half() for k, v in load_file(tmp_path / "model.safetensors").items()}, tmp_path / "model.safetensors", {"format": "pt"})
-    assert {p.dtype for p in BaselineModel.from_pretrained(tmp_path).parameters()} == {torch.float32}
+    save_file(
+        {k: v.half() for k, v in load_file(tmp_path / "model.safetensors").items()},
+        tmp_path / "model.safetensors",
+        {"format": "pt"},
+    )
+    assert {p.dtype for p in BaselineModel.from_pretrained(tmp_path).parameters()} == {
+        torch.float32
+    }
 
 
 def test_tiny_marks_exact_matches(tmp_path):
@@ -115,13 +161,22 @@ def test_tiny_marks_exact_matches(tmp_path):
 
 def test_a_third_token_type_alone_is_no_invitation(tmp_path):
     """ERNIE and FNet have four types by default, and know them for something else."""
-    config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, type_vocab_size=4)
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        type_vocab_size=4,
+    )
     BertForQuestionAnswering(config).save_pretrained(tmp_path)
     assert not BaselineModel.from_pretrained(tmp_path).marks_exact_match
 
 
 def test_xlnet_has_types_and_no_limit():
-    model = BaselineModel(XLNetModel(XLNetConfig(vocab_size=50, d_model=16, n_layer=1, n_head=2, d_inner=16))).eval()
+    model = BaselineModel(
+        XLNetModel(XLNetConfig(vocab_size=50, d_model=16, n_layer=1, n_head=2, d_inner=16))
+    ).eval()
     assert model.max_length is None and model.takes_token_types
     assert not torch.equal(model(IDS, MASK, TYPES)[0], model(IDS, MASK)[0])
 
@@ -137,7 +192,10 @@ def test_what_does_not_fit_is_refused(encoder_folder, bert, tokenizers):
 
 
 def test_a_missing_model_says_what_to_do(tmp_path):
-    with pytest.raises(InputError, match="no local folder and could not be fetched from the Hugging Face hub.*--model tiny"):
+    with pytest.raises(
+        InputError,
+        match="no local folder and could not be fetched from the Hugging Face hub.*--model tiny",
+    ):
         BaselineModel.from_pretrained("no-such-user/no-such-model")
     with pytest.raises(InputError, match="this folder holds no model that can be loaded"):
         BaselineModel.from_pretrained(tmp_path)
@@ -148,7 +206,9 @@ def test_pickled_weights_are_refused(encoder_folder, tmp_path):
     model.save_pretrained(tmp_path)
     torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(InputError, match="no weights in safetensors, and pickled ones are not loaded"):
+    with pytest.raises(
+        InputError, match="no weights in safetensors, and pickled ones are not loaded"
+    ):
         BaselineModel.from_pretrained(tmp_path)
 
 
@@ -156,6 +216,10 @@ def test_weights_that_are_not_the_configs_are_refused(encoder_folder, tmp_path):
     model = BaselineModel.from_pretrained(encoder_folder)
     model.save_pretrained(tmp_path)
     state = load_file(tmp_path / "model.safetensors")
-    save_file({k: v for k, v in state.items() if "layer.1" not in k}, tmp_path / "model.safetensors", {"format": "pt"})
+    save_file(
+        {k: v for k, v in state.items() if "layer.1" not in k},
+        tmp_path / "model.safetensors",
+        {"format": "pt"},
+    )
     with pytest.raises(InputError, match="lack 16 tensors of a BertForQuestionAnswering"):
         BaselineModel.from_pretrained(tmp_path)

@@ -10,7 +10,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSER = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 DRIVER = shutil.which("chromedriver")
 
 
@@ -26,7 +28,13 @@ def browser():
         pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--lang=en", "--window-size=1200,900"):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--lang=en",
+        "--window-size=1200,900",
+    ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
@@ -44,7 +52,9 @@ def page(browser, address):
 
 def ask(page, question, context):
     """Type a question and press Enter; wait for its answer."""
-    page.execute_script("document.getElementById('context').value = arguments[0]", context)  # typed keys know no emoji
+    page.execute_script(
+        "document.getElementById('context').value = arguments[0]", context
+    )  # typed keys know no emoji
     field = page.find_element(By.ID, "question")
     field.clear()
     field.send_keys(question, Keys.ENTER)
@@ -55,30 +65,49 @@ def ask(page, question, context):
 def marked(page):
     """The marked words, and the text before them."""
     (mark,) = page.find_elements(By.CSS_SELECTOR, "#text mark")
-    before = page.execute_script("const r = new Range(); r.setStart(document.getElementById('text'), 0); r.setEndBefore(arguments[0]); "
-                                 "return r.toString()", mark)
+    before = page.execute_script(
+        "const r = new Range(); r.setStart(document.getElementById('text'), 0); r.setEndBefore(arguments[0]); "
+        "return r.toString()",
+        mark,
+    )
     return mark.text, before
 
 
 @pytest.mark.parametrize("language", ["en", "vi", "ru", "ko"])
 def test_an_answer_is_marked_where_it_stands(page, reader, taught, language):
     known = {"en": "en-", "vi": "vi-", "ru": "ru-", "ko": "ko-"}[language]
-    example = next(e for e in taught if e.answers and e.id.startswith(known)
-                   and reader(question=e.question, context=e.context, max_answer_len=30, top_k=6)[0]["answer"] == e.answers[0].text)
+    example = next(
+        e
+        for e in taught
+        if e.answers
+        and e.id.startswith(known)
+        and reader(question=e.question, context=e.context, max_answer_len=30, top_k=6)[0]["answer"]
+        == e.answers[0].text
+    )
     for before in ("", "🙂🙃 "):  # two UTF-16 units each, one character
         context = before + example.context
-        answer = reader(question=example.question, context=context, max_answer_len=30, top_k=6)[0]  # what the page asks for
+        answer = reader(question=example.question, context=context, max_answer_len=30, top_k=6)[
+            0
+        ]  # what the page asks for
         ask(page, example.question, context)
         assert marked(page) == (answer["answer"], context[: answer["start"]])
         assert before or answer["answer"] == example.answers[0].text
         assert page.find_element(By.ID, "answer").text == answer["answer"]
         assert page.find_element(By.ID, "text").get_attribute("lang") == language
-        assert f"Answer: {answer['answer']}." in page.execute_script("return document.getElementById('said').textContent")
+        assert f"Answer: {answer['answer']}." in page.execute_script(
+            "return document.getElementById('said').textContent"
+        )
 
 
 def test_no_answer_is_shown_as_such(page, reader, taught):
-    example = next(e for e in taught if e.is_impossible and
-                   not reader(question=e.question, context=e.context, handle_impossible_answer=True, top_k=6)[0]["answer"])
+    example = next(
+        e
+        for e in taught
+        if e.is_impossible
+        and not reader(
+            question=e.question, context=e.context, handle_impossible_answer=True, top_k=6
+        )[0]["answer"]
+    )
     box = page.find_element(By.ID, "impossible")
     assert not box.is_selected()
     box.click()
@@ -86,22 +115,35 @@ def test_no_answer_is_shown_as_such(page, reader, taught):
     assert page.find_element(By.ID, "answer").text == "The text does not answer this."
     assert page.find_elements(By.CSS_SELECTOR, "#text mark") == []
     assert page.find_element(By.CSS_SELECTOR, "#others li .words").text == "no answer"
-    assert page.execute_script("return document.getElementById('said').textContent").startswith("No answer.")
+    assert page.execute_script("return document.getElementById('said').textContent").startswith(
+        "No answer."
+    )
 
 
 def test_candidates_shades_and_examples(page):
     page.find_element(By.CSS_SELECTOR, "#example-list li:nth-child(3) button").click()
     WebDriverWait(page, 10).until(lambda b: b.find_element(By.ID, "found").is_displayed())
     candidates = page.find_elements(By.CSS_SELECTOR, "#others button")
-    assert len(candidates) > 2 and [c.get_attribute("aria-pressed") for c in candidates[:2]] == ["true", "false"]
+    assert len(candidates) > 2 and [c.get_attribute("aria-pressed") for c in candidates[:2]] == [
+        "true",
+        "false",
+    ]
     words = candidates[1].find_element(By.CLASS_NAME, "words").text
     candidates[1].send_keys(Keys.ENTER)
-    assert marked(page)[0] == words and page.switch_to.active_element.find_element(By.CLASS_NAME, "words").text == words
-    bars = [float(b.value_of_css_property("width")[:-2]) for b in page.find_elements(By.CSS_SELECTOR, ".bar i")]
+    assert (
+        marked(page)[0] == words
+        and page.switch_to.active_element.find_element(By.CLASS_NAME, "words").text == words
+    )
+    bars = [
+        float(b.value_of_css_property("width")[:-2])
+        for b in page.find_elements(By.CSS_SELECTOR, ".bar i")
+    ]
     assert bars == sorted(bars, reverse=True)
 
     def shaded():
-        return page.execute_script("return [...document.querySelectorAll('#text span')].filter(s => s.style.backgroundColor).length")
+        return page.execute_script(
+            "return [...document.querySelectorAll('#text span')].filter(s => s.style.backgroundColor).length"
+        )
 
     assert shaded() == 0
     for side in ("start", "end"):
@@ -115,8 +157,12 @@ def test_the_page_speaks_korean_and_english(page):
     assert page.find_element(By.TAG_NAME, "h1").text == "글에 물어보기"
     assert page.find_element(By.TAG_NAME, "html").get_attribute("lang") == "ko"
     page.refresh()
-    WebDriverWait(page, 10).until(lambda b: b.find_element(By.TAG_NAME, "h1").text == "글에 물어보기")  # it remembers
-    missing = page.execute_script("return Object.keys(TEXTS.en).filter((key) => !(key in TEXTS.ko))")
+    WebDriverWait(page, 10).until(
+        lambda b: b.find_element(By.TAG_NAME, "h1").text == "글에 물어보기"
+    )  # it remembers
+    missing = page.execute_script(
+        "return Object.keys(TEXTS.en).filter((key) => !(key in TEXTS.ko))"
+    )
     assert missing == []
     WebDriverWait(page, 10).until(lambda b: b.find_element(By.ID, "examples").is_displayed())
     page.find_element(By.ID, "to-en").click()
@@ -136,26 +182,39 @@ def test_keyboard_labels_and_errors(page):
     assert order == ["to-ko", "to-en", "context", "question", "ask", "impossible"]
     page.execute_script("document.getElementById('context').value = 'x'.repeat(200000)")
     page.find_element(By.ID, "question").send_keys("Who?", Keys.ENTER)
-    WebDriverWait(page, 10).until(lambda b: "200000 characters" in b.find_element(By.ID, "alert").text)
+    WebDriverWait(page, 10).until(
+        lambda b: "200000 characters" in b.find_element(By.ID, "alert").text
+    )
     page.get_log("browser")  # the browser notes the status 413
 
 
 @pytest.mark.parametrize("width", [390, 1200])
 def test_nothing_sticks_out(page, width):
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False})
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False},
+    )
     for scheme in ("light", "dark"):
-        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        page.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
         page.find_element(By.CSS_SELECTOR, "#example-list li:last-child button").click()
         WebDriverWait(page, 10).until(lambda b: b.find_element(By.ID, "found").is_displayed())
         assert page.execute_script("return document.documentElement.scrollWidth") <= width
-        ink, paper = (page.find_element(By.TAG_NAME, "html").value_of_css_property(name) for name in ("color", "background-color"))
+        ink, paper = (
+            page.find_element(By.TAG_NAME, "html").value_of_css_property(name)
+            for name in ("color", "background-color")
+        )
         assert ("dark" if _sum(ink) > _sum(paper) else "light") == scheme
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_the_description_of_the_api(page, address):
     page.get(address + "/docs")
-    WebDriverWait(page, 10).until(lambda b: "POST /answer" in b.find_element(By.TAG_NAME, "body").text)
+    WebDriverWait(page, 10).until(
+        lambda b: "POST /answer" in b.find_element(By.TAG_NAME, "body").text
+    )
     assert "code points" in page.find_element(By.TAG_NAME, "body").text
 
 

@@ -16,15 +16,25 @@ import torch
 from conftest import DATA
 from safetensors.torch import load_file
 
-import train
-from mrc.checkpoint import find_resumable, load_checkpoint, load_state
-from mrc.config import InputError, command_line
-from mrc.examples import load_examples, write_squad
+from mrc.checkpoint.loading import load_checkpoint
+from mrc.checkpoint.store import find_resumable, load_state
+from mrc.commands import train
+from mrc.data.examples import load_examples, write_squad
+from mrc.errors import InputError, command_line
 
-CLOCKED = ("features_per_second", "tokens_per_second", "tflops", "eval_seconds")  # what of a log depends on the clock
+CLOCKED = (
+    "features_per_second",
+    "tokens_per_second",
+    "tflops",
+    "eval_seconds",
+)  # what of a log depends on the clock
 
-FORKS = multiprocessing.get_context("forkserver")  # a process that has imported torch once starts others in no time
-FORKS.set_forkserver_preload(["mrc.trainer", "mrc.sample", "transformers.models.bert.modeling_bert"])
+FORKS = multiprocessing.get_context(
+    "forkserver"
+)  # a process that has imported torch once starts others in no time
+FORKS.set_forkserver_preload(
+    ["mrc.training.trainer", "mrc.data.sample", "transformers.models.bert.modeling_bert"]
+)
 
 
 def _train(cwd, argv, killed_at):
@@ -35,7 +45,10 @@ def _train(cwd, argv, killed_at):
     if killed_at:
         place, nth, *signals = killed_at
         module, *owner = place.rpartition(".")[0].split(":")
-        owner, name = reduce(getattr, owner, importlib.import_module(module)), place.rpartition(".")[2]
+        owner, name = (
+            reduce(getattr, owner, importlib.import_module(module)),
+            place.rpartition(".")[2],
+        )
         original, calls = getattr(owner, name), count(1)
 
         def call(*arguments, **named):
@@ -73,10 +86,28 @@ def log_of(folder):
 def same(folder, other):
     """Whether two runs' folders hold the same weights, to the bit, and the same log and scores."""
     for name in ("best", "last"):
-        mine, theirs = load_file(folder / name / "model.safetensors"), load_file(other / name / "model.safetensors")
-        assert mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
-    mine, theirs = ({**json.loads((f / "metrics.json").read_text()), **dict.fromkeys(("seconds", "train_seconds", "features_per_second",
-                     "tokens_per_second", "peak_memory_mb"))} for f in (folder, other))
+        mine, theirs = (
+            load_file(folder / name / "model.safetensors"),
+            load_file(other / name / "model.safetensors"),
+        )
+        assert mine.keys() == theirs.keys() and all(
+            torch.equal(mine[key], theirs[key]) for key in mine
+        )
+    mine, theirs = (
+        {
+            **json.loads((f / "metrics.json").read_text()),
+            **dict.fromkeys(
+                (
+                    "seconds",
+                    "train_seconds",
+                    "features_per_second",
+                    "tokens_per_second",
+                    "peak_memory_mb",
+                )
+            ),
+        }
+        for f in (folder, other)
+    )
     assert mine == theirs
     assert log_of(folder) == log_of(other)
 
@@ -86,9 +117,11 @@ def flags(encoder_folder, tmp_path_factory):
     """A run of 18 steps in 3 epochs that draws random numbers, averages weights and is saved every second step."""
     file = tmp_path_factory.mktemp("data") / "all.json"
     write_squad(load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"), file)
-    return (f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 64 --stride 16 --epochs 3 --batch-size 3 "
-            "--gradient-accumulation-steps 2 --dropout 0.2 --learning-rate 1e-3 --log-every 4 --save-every 2 --ema-decay 0.9 "
-            "--output-dir run").split()
+    return (
+        f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 64 --stride 16 --epochs 3 --batch-size 3 "
+        "--gradient-accumulation-steps 2 --dropout 0.2 --learning-rate 1e-3 --log-every 4 --save-every 2 --ema-decay 0.9 "
+        "--output-dir run"
+    ).split()
 
 
 @pytest.fixture(scope="module")
@@ -100,22 +133,27 @@ def whole(flags, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("killed_at", [
-    ("mrc.trainer:Trainer.train_step", 1),  # before anything is saved
-    ("mrc.trainer:Trainer.train_step", 6),
-    ("mrc.trainer:Trainer.train_step", 9),
-    ("mrc.trainer:Trainer.train_step", 18),
-    ("mrc.metrics:Metrics.update", 2),  # while it is scored
-    ("mrc.model.save_file", 3),  # before, while and after a checkpoint is written
-    ("mrc.checkpoint._save_state", 1), ("mrc.checkpoint._save_state", 3),
-    ("mrc.checkpoint.sha256", 25),
-    ("os.rename", 7),
-    ("os.rename", 8),
-    ("os.rename", 9),
-    ("os.rename", 10),
-    ("mrc.checkpoint._keep_earlier", 4),
-    ("mrc.trainer.write_json", 1),  # at the very end
-], ids="{0[0]}-{0[1]}".format)
+@pytest.mark.parametrize(
+    "killed_at",
+    [
+        ("mrc.training.trainer:Trainer.train_step", 1),  # before anything is saved
+        ("mrc.training.trainer:Trainer.train_step", 6),
+        ("mrc.training.trainer:Trainer.train_step", 9),
+        ("mrc.training.trainer:Trainer.train_step", 18),
+        ("mrc.metrics.metrics:Metrics.update", 2),  # while it is scored
+        ("mrc.model.pretrained.save_file", 3),  # before, while and after a checkpoint is written
+        ("mrc.checkpoint.store._save_state", 1),
+        ("mrc.checkpoint.store._save_state", 3),
+        ("mrc.checkpoint.store.sha256", 25),
+        ("os.rename", 7),
+        ("os.rename", 8),
+        ("os.rename", 9),
+        ("os.rename", 10),
+        ("mrc.checkpoint.store._keep_earlier", 4),
+        ("mrc.training.trainer.write_json", 1),  # at the very end
+    ],
+    ids="{0[0]}-{0[1]}".format,
+)
 def test_a_killed_run_goes_on_to_the_bit(flags, whole, tmp_path, killed_at):
     run(*flags, cwd=tmp_path, killed_at=killed_at, status=-signal.SIGKILL)
     run(*flags, "--resume", "auto", cwd=tmp_path)
@@ -125,18 +163,32 @@ def test_a_killed_run_goes_on_to_the_bit(flags, whole, tmp_path, killed_at):
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_goes_on_to_the_bit(flags, whole, tmp_path):
     for _ in range(6):
-        run(*flags, "--resume", "auto", cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 4), status=-signal.SIGKILL)
+        run(
+            *flags,
+            "--resume",
+            "auto",
+            cwd=tmp_path,
+            killed_at=("mrc.training.trainer:Trainer.train_step", 4),
+            status=-signal.SIGKILL,
+        )
     run("--resume", "run", cwd=tmp_path)  # the run's own settings hold
     same(tmp_path / "run", whole)
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("place", [("mrc.trainer:Trainer.train_step", 7), ("mrc.metrics:Metrics.update", 1)])
-def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(flags, whole, tmp_path, place, number, status):
+@pytest.mark.parametrize(
+    "place",
+    [("mrc.training.trainer:Trainer.train_step", 7), ("mrc.metrics.metrics:Metrics.update", 1)],
+)
+def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
+    flags, whole, tmp_path, place, number, status
+):
     output = run(*flags, cwd=tmp_path, killed_at=(*place, number), status=status)
     name, step = signal.Signals(number).name, 7 if "train_step" in place[0] else 6
-    assert output.endswith(f"train.py: stopped by {name} after step {step} of 18; all is saved in run. "
-                           "Go on with: python train.py --resume run\n")
+    assert output.endswith(
+        f"train.py: stopped by {name} after step {step} of 18; all is saved in run. "
+        "Go on with: python train.py --resume run\n"
+    )
     assert load_state(tmp_path / "run" / "last")["progress"]["step"] == step
     output = run("--resume", "run", cwd=tmp_path)
     assert f"going on from run/last, step {step} of 18" in output
@@ -144,7 +196,12 @@ def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(flags, whole, t
 
 
 def test_a_second_signal_leaves_at_once(flags, tmp_path):
-    run(*flags, cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 7, signal.SIGTERM, signal.SIGTERM), status=143)
+    run(
+        *flags,
+        cwd=tmp_path,
+        killed_at=("mrc.training.trainer:Trainer.train_step", 7, signal.SIGTERM, signal.SIGTERM),
+        status=143,
+    )
     assert load_state(tmp_path / "run" / "last")["progress"]["step"] == 6
 
 
@@ -157,14 +214,24 @@ def test_a_complete_run_is_shown_again(flags, whole, tmp_path):
     same(tmp_path / "run", whole)
 
 
-def test_a_damaged_checkpoint_is_refused_by_name_and_auto_takes_the_one_before(flags, whole, tmp_path):
-    run(*flags, cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 14), status=-signal.SIGKILL)
+def test_a_damaged_checkpoint_is_refused_by_name_and_auto_takes_the_one_before(
+    flags, whole, tmp_path
+):
+    run(
+        *flags,
+        cwd=tmp_path,
+        killed_at=("mrc.training.trainer:Trainer.train_step", 14),
+        status=-signal.SIGKILL,
+    )
     weights = tmp_path / "run" / "last" / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
     said = run("--resume", "run", cwd=tmp_path, status=2)
-    assert "error: run/last/model.safetensors: is not what was saved; the checkpoint is damaged" in said
+    assert (
+        "error: run/last/model.safetensors: is not what was saved; the checkpoint is damaged"
+        in said
+    )
     assert "--resume run/step-10 goes on" in said
     with pytest.raises(InputError, match="model.safetensors: is not what was saved"):
         load_checkpoint(tmp_path / "run" / "last")
@@ -175,19 +242,36 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_auto_takes_the_one_before(f
 def test_an_earlier_checkpoint_can_be_chosen(flags, whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
     assert (tmp_path / "run" / "step-16").is_dir()
-    assert "going on from run/step-16, step 16 of 18" in run("--resume", "run/step-16", cwd=tmp_path)
+    assert "going on from run/step-16, step 16 of 18" in run(
+        "--resume", "run/step-16", cwd=tmp_path
+    )
     same(tmp_path / "run", whole)
     assert sorted(path.name for path in (tmp_path / "run").glob("step-*")) == ["step-16"]
 
 
-@pytest.mark.parametrize("argv, message", [
-    (["--resume", "absent"], "--resume absent: no such folder"),
-    (["--resume", "run", "--learning-rate", "0.5"], "--learning-rate 0.5: the run in run was begun with 0.001, and a resumed run keeps"),
-    (["--resume", "run", "--batch-size", "4"], "a step of this run takes 6 windows, and 1 processes of 4 each cannot share them"),
-    (["--resume", "run", "--output-dir", "elsewhere"], "--output-dir elsewhere: a resumed run goes on in its own folder, run"),
-    (["--resume", "run", "--max-tokens-per-batch", "999"], "--max-tokens-per-batch 999: the run in run was begun with None"),
-    (["--resume", "run/best"], "run/best: holds a reader, but not the state of a run"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--resume", "absent"], "--resume absent: no such folder"),
+        (
+            ["--resume", "run", "--learning-rate", "0.5"],
+            "--learning-rate 0.5: the run in run was begun with 0.001, and a resumed run keeps",
+        ),
+        (
+            ["--resume", "run", "--batch-size", "4"],
+            "a step of this run takes 6 windows, and 1 processes of 4 each cannot share them",
+        ),
+        (
+            ["--resume", "run", "--output-dir", "elsewhere"],
+            "--output-dir elsewhere: a resumed run goes on in its own folder, run",
+        ),
+        (
+            ["--resume", "run", "--max-tokens-per-batch", "999"],
+            "--max-tokens-per-batch 999: the run in run was begun with None",
+        ),
+        (["--resume", "run/best"], "run/best: holds a reader, but not the state of a run"),
+    ],
+)
 def test_what_cannot_be_resumed(whole, tmp_path, argv, message):
     shutil.copytree(whole, tmp_path / "run")
     assert message in run(*argv, cwd=tmp_path, status=2)
@@ -200,8 +284,18 @@ def test_a_run_goes_on_without_its_record(whole, tmp_path):
 
 
 def test_tensorboard_shows_no_step_twice(flags, tmp_path):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
-    run(*flags, "--log-every", "1", "--tensorboard", cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 10), status=-signal.SIGKILL)
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    ).EventAccumulator
+    run(
+        *flags,
+        "--log-every",
+        "1",
+        "--tensorboard",
+        cwd=tmp_path,
+        killed_at=("mrc.training.trainer:Trainer.train_step", 10),
+        status=-signal.SIGKILL,
+    )
     run("--resume", "run", "--tensorboard", cwd=tmp_path)
     run("--resume", "run", "--tensorboard", cwd=tmp_path)  # it is complete
     assert len(list((tmp_path / "run").glob("events.out.tfevents.*"))) == 2
@@ -230,13 +324,22 @@ def test_the_same_step_in_other_micro_batches(flags, tmp_path):
 
 def test_a_full_disk_leaves_the_earlier_checkpoints_whole(flags, tmp_path):
     """Files may not grow beyond some size, which the weights stay below and the training state does not."""
-    run(*flags, cwd=tmp_path, killed_at=("mrc.trainer:Trainer.train_step", 8), status=-signal.SIGKILL)
+    run(
+        *flags,
+        cwd=tmp_path,
+        killed_at=("mrc.training.trainer:Trainer.train_step", 8),
+        status=-signal.SIGKILL,
+    )
     limit = (tmp_path / "run" / "last" / "training_state.pt").stat().st_size - 1
-    process = FORKS.Process(target=_train_with_little_disk, args=(tmp_path, limit, [*flags, "--resume", "auto"]))
+    process = FORKS.Process(
+        target=_train_with_little_disk, args=(tmp_path, limit, [*flags, "--resume", "auto"])
+    )
     process.start()
     process.join(60)
     said = (tmp_path / "output.txt").read_text().splitlines()[-1]
-    assert process.exitcode == 2 and said.startswith("train.py: error: run/last: the checkpoint cannot be written (")
+    assert process.exitcode == 2 and said.startswith(
+        "train.py: error: run/last: the checkpoint cannot be written ("
+    )
     assert load_state(find_resumable(tmp_path / "run"))["progress"]["step"] == 6
 
 

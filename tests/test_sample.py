@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from mrc import sample
-from mrc.config import InputError
-from mrc.examples import load_examples, write_squad
-from mrc.sample import LANGUAGES, Hangul, load_sample, sample_examples
+from mrc.commands import sample
+from mrc.data.examples import load_examples, write_squad
+from mrc.data.sample import LANGUAGES, Hangul, load_sample, sample_examples
+from mrc.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +28,42 @@ def test_it_is_the_same_each_time_and_different_for_each_seed(parts):
 def test_no_entity_name_stands_in_both_parts(parts):
     names = [{e.question for e in part} for part in parts]
     assert not names[0] & names[1]  # every question holds its entity's name
-    people = [{a.text for e in part if "-en-" in e.id for a in e.answers if re.fullmatch(r"[A-Z]\w+ [A-Z]\w+", a.text)} for part in parts]
+    people = [
+        {
+            a.text
+            for e in part
+            if "-en-" in e.id
+            for a in e.answers
+            if re.fullmatch(r"[A-Z]\w+ [A-Z]\w+", a.text)
+        }
+        for part in parts
+    ]
     assert len(people[1]) > 20 and not people[0] & people[1]
-    words = re.findall(r"[A-Z]\w+ [A-Z]\w+", " ".join({e.context for e in parts[0] if "-en-" in e.id}))
+    words = re.findall(
+        r"[A-Z]\w+ [A-Z]\w+", " ".join({e.context for e in parts[0] if "-en-" in e.id})
+    )
     assert not people[1] & set(words)
 
 
 def test_several_entities_share_each_kind_of_fact(parts):
-    from mrc.sample import FACTS
+    from mrc.data.sample import FACTS
 
     # Each context tells the asked fact of three entities at least, so its type alone does not give the answer away.
-    statements = [s for facts in FACTS["en"].values() for pool, sentences, _ in facts if pool == "year" for s in sentences]
-    told = re.compile("|".join(re.escape(s).replace(r"\{e\}", r"[\w ]+").replace(r"\{v\}", r"\d+") for s in statements))
-    asked = [e for e in parts[1] if "-en-" in e.id and e.question.startswith(("When", "In which year"))]
+    statements = [
+        s
+        for facts in FACTS["en"].values()
+        for pool, sentences, _ in facts
+        if pool == "year"
+        for s in sentences
+    ]
+    told = re.compile(
+        "|".join(
+            re.escape(s).replace(r"\{e\}", r"[\w ]+").replace(r"\{v\}", r"\d+") for s in statements
+        )
+    )
+    asked = [
+        e for e in parts[1] if "-en-" in e.id and e.question.startswith(("When", "In which year"))
+    ]
     assert len(asked) > 20 and all(len(told.findall(e.context)) >= 3 for e in asked)
 
 
@@ -59,15 +82,22 @@ def test_unanswerable_questions_ask_for_absent_entities():
     examples += load_sample("sample:en:unanswerable", "train")
     share = sum(e.is_impossible for e in examples) / len(examples)
     names = {e.id: " ".join(re.findall(r"(?<!^)\b[A-Z]\w+", e.question)) for e in examples}
-    assert all(bool(re.search(rf"\b{names[e.id]}\b", e.context)) != e.is_impossible for e in examples)
+    assert all(
+        bool(re.search(rf"\b{names[e.id]}\b", e.context)) != e.is_impossible for e in examples
+    )
     assert 0.15 < share < 0.35 and all(e.is_labelled for e in examples)
     assert not any(e.is_impossible for e in load_sample("sample:en", "validation"))
 
 
 def test_an_unknown_language_is_refused():
-    with pytest.raises(InputError, match="'fr' is neither 'unanswerable' nor a list of ko, en, vi, ru"):
+    with pytest.raises(
+        InputError, match="'fr' is neither 'unanswerable' nor a list of ko, en, vi, ru"
+    ):
         load_sample("sample:fr")
-    with pytest.raises(InputError, match="data.json: the built-in corpus is called sample; a file to train on is a --train-file"):
+    with pytest.raises(
+        InputError,
+        match="data.json: the built-in corpus is called sample; a file to train on is a --train-file",
+    ):
         load_sample("data.json")
 
 
@@ -85,6 +115,12 @@ def test_it_can_be_written_as_squad_json(tmp_path):
     assert load_examples(tmp_path / "sample.json") == examples
 
 
-@pytest.mark.parametrize("word, topic, subject", [("나무", "나무는", "나무가"), ("솔", "솔은", "솔이")])
+@pytest.mark.parametrize(
+    "word, topic, subject", [("나무", "나무는", "나무가"), ("솔", "솔은", "솔이")]
+)
 def test_korean_particles(word, topic, subject):
-    assert f"{Hangul(word):은}" == topic and f"{Hangul(word):이}" == subject and f"{Hangul(word)}" == word
+    assert (
+        f"{Hangul(word):은}" == topic
+        and f"{Hangul(word):이}" == subject
+        and f"{Hangul(word)}" == word
+    )

@@ -15,71 +15,106 @@ from conftest import real_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrc.config import InputError
-from mrc.examples import Answer, Example, ExampleList, load_examples, write_squad
-from mrc.sample import sample_examples
-from mrc.scoring import SCORERS, Gold, choose_scorer, score
+from mrc.data.examples import Answer, Example, ExampleList, load_examples, write_squad
+from mrc.data.sample import sample_examples
+from mrc.errors import InputError
+from mrc.metrics.scoring import SCORERS, Gold, choose_scorer, score
 
 
 def one(prediction, golds, scorer):
-    example = Example("1", "?", "c", tuple(Answer(gold, -1) for gold in golds), is_impossible=not golds)
+    example = Example(
+        "1", "?", "c", tuple(Answer(gold, -1) for gold in golds), is_impossible=not golds
+    )
     return Gold([example], scorer).each({"1": prediction})["1"]
 
 
-@pytest.mark.parametrize("scorer, prediction, golds, exact, similarity", [
-    ("squad", "The Cat!", ["cat"], 1, 1),
-    ("squad", "a cat sat", ["cat"], 0, 2 / 3),  # 1 of 2 words right, 1 of 1 found
-    ("squad", "cat cat", ["cat"], 0, 2 / 3),  # a multiset: the second does not count
-    ("squad", "", ["cat"], 0, 0),
-    ("squad", "the", ["an"], 1, 0),  # both normalise to nothing: equal, yet no word is common
-    ("squad", "dog", ["cat", "big dog"], 0, 2 / 3),  # the best of the answers
-    ("squad", "don't", ["dont"], 1, 1),
-    ("squad", "theatre", ["atre"], 0, 0),  # an article is a whole word
-    ("squad", "«кот»", ["кот"], 0, 0),  # punctuation is ASCII's alone
-    ("squad", "U.S.", ["us"], 1, 1),
-    ("xquad", "the Điện", ["Điện"], 1, 1),  # XQuAD is scored by SQuAD 1.1's script, English articles and all
-    ("squad_v2", "", [], 1, 1),
-    ("squad_v2", "cat", [], 0, 0),
-    ("squad_v2", "", ["the"], 1, 1),  # an answer of nothing but an article is no answer
-    ("squad_v2", "", ["cat"], 0, 0),
-    ("squad_v2", "a cat", ["cat", ""], 1, 1),
-    ("korquad", "서울", ["서울"], 1, 1),
-    ("korquad", "서울에서", ["서울"], 0, 2 / 3),  # characters: 2 of 4 right, 2 of 2 found
-    ("korquad", "<국부론>", ["국부론"], 1, 1),
-    ("korquad", "《국부론》의", ["국부론"], 0, 6 / 7),
-    ("korquad", "1989년 2월", ["1989년2월"], 0, 1),  # the same characters, yet not the same string
-    ("korquad", "the cat", ["cat"], 0, 2 * (3 / 6) / (3 / 6 + 1)),  # no article rule
-    ("korquad", "가", ["나"], 0, 0),
-    ("klue", "서울에서", ["서울"], 0, 2 / 3),  # the longest common run: 2 of 4, 2 of 2
-    ("klue", "서울 시", ["시 서울"], 0, 0.5),  # order counts: a run of 2, of 4 and 4
-    ("klue", "《국부론》", ["국부론"], 0, 2 * (3 / 5) / (3 / 5 + 1)),  # as published, brackets stay
-    ("klue", "'()‘’서울", ["서울"], 1, 1),  # ...unless the whole sequence stands there
-    ("klue", "", [], 1, 1),
-    ("klue", "서울", [], 0, 0),
-    ("mlqa-en", "the “cat”", ["cat"], 1, 1),  # Unicode punctuation goes too
-    ("mlqa-es", "el gato", ["un gato"], 1, 1),
-    ("mlqa-de", "der Hund", ["dem Hund"], 1, 1),
-    ("mlqa-vi", "những chiếc thuyền", ["thuyền"], 1, 1),
-    ("mlqa-ar", "الكتاب", ["كتاب"], 1, 1),
-    ("mlqa-ar", "مالك", ["م ك"], 1, 1),  # as published, also within a word
-    ("mlqa-hi", "the बिल्ली", ["बिल्ली"], 0, 2 / 3),
-    ("mlqa-zh", "北京大学", ["北京"], 0, 2 / 3),  # each Chinese character is a word
-    ("mlqa-zh", "iPhone 5 手机", ["iphone5手机"], 0, 4 / 7),  # 2 of 4 and 2 of 3
-])
+@pytest.mark.parametrize(
+    "scorer, prediction, golds, exact, similarity",
+    [
+        ("squad", "The Cat!", ["cat"], 1, 1),
+        ("squad", "a cat sat", ["cat"], 0, 2 / 3),  # 1 of 2 words right, 1 of 1 found
+        ("squad", "cat cat", ["cat"], 0, 2 / 3),  # a multiset: the second does not count
+        ("squad", "", ["cat"], 0, 0),
+        ("squad", "the", ["an"], 1, 0),  # both normalise to nothing: equal, yet no word is common
+        ("squad", "dog", ["cat", "big dog"], 0, 2 / 3),  # the best of the answers
+        ("squad", "don't", ["dont"], 1, 1),
+        ("squad", "theatre", ["atre"], 0, 0),  # an article is a whole word
+        ("squad", "«кот»", ["кот"], 0, 0),  # punctuation is ASCII's alone
+        ("squad", "U.S.", ["us"], 1, 1),
+        (
+            "xquad",
+            "the Điện",
+            ["Điện"],
+            1,
+            1,
+        ),  # XQuAD is scored by SQuAD 1.1's script, English articles and all
+        ("squad_v2", "", [], 1, 1),
+        ("squad_v2", "cat", [], 0, 0),
+        ("squad_v2", "", ["the"], 1, 1),  # an answer of nothing but an article is no answer
+        ("squad_v2", "", ["cat"], 0, 0),
+        ("squad_v2", "a cat", ["cat", ""], 1, 1),
+        ("korquad", "서울", ["서울"], 1, 1),
+        ("korquad", "서울에서", ["서울"], 0, 2 / 3),  # characters: 2 of 4 right, 2 of 2 found
+        ("korquad", "<국부론>", ["국부론"], 1, 1),
+        ("korquad", "《국부론》의", ["국부론"], 0, 6 / 7),
+        (
+            "korquad",
+            "1989년 2월",
+            ["1989년2월"],
+            0,
+            1,
+        ),  # the same characters, yet not the same string
+        ("korquad", "the cat", ["cat"], 0, 2 * (3 / 6) / (3 / 6 + 1)),  # no article rule
+        ("korquad", "가", ["나"], 0, 0),
+        ("klue", "서울에서", ["서울"], 0, 2 / 3),  # the longest common run: 2 of 4, 2 of 2
+        ("klue", "서울 시", ["시 서울"], 0, 0.5),  # order counts: a run of 2, of 4 and 4
+        (
+            "klue",
+            "《국부론》",
+            ["국부론"],
+            0,
+            2 * (3 / 5) / (3 / 5 + 1),
+        ),  # as published, brackets stay
+        ("klue", "'()‘’서울", ["서울"], 1, 1),  # ...unless the whole sequence stands there
+        ("klue", "", [], 1, 1),
+        ("klue", "서울", [], 0, 0),
+        ("mlqa-en", "the “cat”", ["cat"], 1, 1),  # Unicode punctuation goes too
+        ("mlqa-es", "el gato", ["un gato"], 1, 1),
+        ("mlqa-de", "der Hund", ["dem Hund"], 1, 1),
+        ("mlqa-vi", "những chiếc thuyền", ["thuyền"], 1, 1),
+        ("mlqa-ar", "الكتاب", ["كتاب"], 1, 1),
+        ("mlqa-ar", "مالك", ["م ك"], 1, 1),  # as published, also within a word
+        ("mlqa-hi", "the बिल्ली", ["बिल्ली"], 0, 2 / 3),
+        ("mlqa-zh", "北京大学", ["北京"], 0, 2 / 3),  # each Chinese character is a word
+        ("mlqa-zh", "iPhone 5 手机", ["iphone5手机"], 0, 4 / 7),  # 2 of 4 and 2 of 3
+    ],
+)
 def test_cases_worked_by_hand(scorer, prediction, golds, exact, similarity):
     assert one(prediction, golds, scorer) == (exact, pytest.approx(similarity))
 
 
 def test_averages_are_percentages_of_all_labelled_questions():
-    examples = [Example(str(n), "?", "c", (Answer("cat", -1),)) for n in range(3)] + [Example("test", "?", "c")]
-    assert score({"0": "cat", "1": "a cat sat"}, examples) == {"exact_match": 100 / 3, "f1": pytest.approx(100 * (1 + 2 / 3) / 3), "total": 3}
+    examples = [Example(str(n), "?", "c", (Answer("cat", -1),)) for n in range(3)] + [
+        Example("test", "?", "c")
+    ]
+    assert score({"0": "cat", "1": "a cat sat"}, examples) == {
+        "exact_match": 100 / 3,
+        "f1": pytest.approx(100 * (1 + 2 / 3) / 3),
+        "total": 3,
+    }
     assert score({"test": "cat"}, examples[3:]) == {}
     missing_left_out = score({"0": "cat", "1": "dog"}, examples, "squad_v2")
-    assert missing_left_out["exact"] == 50 and missing_left_out["total"] == missing_left_out["HasAns_total"] == 2
+    assert (
+        missing_left_out["exact"] == 50
+        and missing_left_out["total"] == missing_left_out["HasAns_total"] == 2
+    )
 
 
 def test_auto():
-    has, none = Example("1", "?", "c", (Answer("c", 0),)), Example("2", "?", "c", is_impossible=True)
+    has, none = (
+        Example("1", "?", "c", (Answer("c", 0),)),
+        Example("2", "?", "c", is_impossible=True),
+    )
     assert choose_scorer(ExampleList([has], version="KorQuAD_v1.0_dev")) == "korquad"
     assert choose_scorer(ExampleList([has, none], version="klue-mrc-v1_dev")) == "klue"
     assert choose_scorer(ExampleList([has], "dev-context-vi-question-de.json", "1.0")) == "mlqa-vi"
@@ -94,9 +129,16 @@ def test_an_unknown_scorer_is_refused():
 
 # Independent re-implementations, in the shape of the official scripts: one step a function, sums in a loop.
 
-PUNCTUATION = {chr(i) for i in range(sys.maxunicode) if unicodedata.category(chr(i)).startswith("P")} | set(string.punctuation)
-ARTICLES = {"en": r"\b(a|an|the)\b", "es": r"\b(un|una|unos|unas|el|la|los|las)\b", "vi": r"\b(của|là|cái|chiếc|những)\b",
-            "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b", "ar": "\\sال^|ال"}
+PUNCTUATION = {
+    chr(i) for i in range(sys.maxunicode) if unicodedata.category(chr(i)).startswith("P")
+} | set(string.punctuation)
+ARTICLES = {
+    "en": r"\b(a|an|the)\b",
+    "es": r"\b(un|una|unos|unas|el|la|los|las)\b",
+    "vi": r"\b(của|là|cái|chiếc|những)\b",
+    "de": r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b",
+    "ar": "\\sال^|ال",
+}
 
 
 def official_normalize(text, scorer):
@@ -134,7 +176,11 @@ def official_similarity(prediction, gold, scorer):
     if scorer == "klue":
         if g == "":
             return float(p == g)
-        same, p, g = difflib.SequenceMatcher(None, p, g).find_longest_match(0, len(p), 0, len(g)).size, p, g
+        same, p, g = (
+            difflib.SequenceMatcher(None, p, g).find_longest_match(0, len(p), 0, len(g)).size,
+            p,
+            g,
+        )
     else:
         p, g = p.split(), g.split()
         if scorer == "korquad":
@@ -150,7 +196,9 @@ def official_similarity(prediction, gold, scorer):
 
 def official_scores(predictions, articles, scorer):
     exact, similarity = {}, {}
-    for qa in (qa for article in articles for paragraph in article["paragraphs"] for qa in paragraph["qas"]):
+    for qa in (
+        qa for article in articles for paragraph in article["paragraphs"] for qa in paragraph["qas"]
+    ):
         golds = [answer["text"] for answer in qa["answers"]]
         if scorer == "squad_v2":
             golds = [gold for gold in golds if official_normalize(gold, scorer)]
@@ -160,7 +208,10 @@ def official_scores(predictions, articles, scorer):
                 exact[qa["id"]] = similarity[qa["id"]] = 0
             continue
         prediction = predictions[qa["id"]]
-        exact[qa["id"]] = max(int(official_normalize(prediction, scorer) == official_normalize(gold, scorer)) for gold in golds)
+        exact[qa["id"]] = max(
+            int(official_normalize(prediction, scorer) == official_normalize(gold, scorer))
+            for gold in golds
+        )
         similarity[qa["id"]] = max(official_similarity(prediction, gold, scorer) for gold in golds)
     return exact, similarity
 
@@ -183,7 +234,23 @@ def perturb(rng, text, context):
         at = max(0, context.find(text) - rng.randint(0, 6))
         return context[at : at + len(text) + rng.randint(0, 9)]
     if kind == 3:
-        return rng.choice(["the {}", "'{}'", "《{}》", "({}).", "{}은", "  {}  {}", "{}", "'()‘’{}", "của {}", "der {}", "ال{}", "北{}京", "“{}”"]).replace("{}", text)
+        return rng.choice(
+            [
+                "the {}",
+                "'{}'",
+                "《{}》",
+                "({}).",
+                "{}은",
+                "  {}  {}",
+                "{}",
+                "'()‘’{}",
+                "của {}",
+                "der {}",
+                "ال{}",
+                "北{}京",
+                "“{}”",
+            ]
+        ).replace("{}", text)
     if kind == 4:
         at = rng.randrange(len(context))
         return context[at : at + rng.randint(0, 30)]
@@ -193,7 +260,9 @@ def perturb(rng, text, context):
 
 
 @pytest.mark.parametrize("scorer", SCORERS)
-@pytest.mark.parametrize("name", ["sample", "KorQuAD_v1.0_dev.json", "xquad.en.json", "xquad.vi.json", "xquad.ru.json"])
+@pytest.mark.parametrize(
+    "name", ["sample", "KorQuAD_v1.0_dev.json", "xquad.en.json", "xquad.vi.json", "xquad.ru.json"]
+)
 def test_equal_to_an_independent_scorer(name, scorer, tmp_path):
     """On more than 5,000 pairs for each scorer in all, equal to the last bit."""
     if name == "sample":
@@ -203,15 +272,27 @@ def test_equal_to_an_independent_scorer(name, scorer, tmp_path):
         path = real_data(name)
     examples, articles = load_examples(path), json.loads(path.read_text("utf-8"))["data"]
     rng = random.Random(scorer)
-    predictions = {e.id: perturb(rng, rng.choice(e.answers).text, e.context) for e in examples if rng.random() < 0.99}
+    predictions = {
+        e.id: perturb(rng, rng.choice(e.answers).text, e.context)
+        for e in examples
+        if rng.random() < 0.99
+    }
     exact, similarity = official_scores(predictions, articles, scorer)
     ours = score(predictions, examples, scorer)
     if scorer == "klue":
-        expected = [100.0 * np.mean(list(exact.values())), 100.0 * np.mean(list(similarity.values()))]
+        expected = [
+            100.0 * np.mean(list(exact.values())),
+            100.0 * np.mean(list(similarity.values())),
+        ]
     else:
         expected = [average(exact.values()), average(similarity.values())]
-    assert [ours[SCORERS[scorer].exact], ours[SCORERS[scorer].graded], ours["total"]] == [*expected, len(exact)]
-    assert 5 < expected[0] < 60 and expected[0] < expected[1] < 95  # the perturbations are neither all right nor all wrong
+    assert [ours[SCORERS[scorer].exact], ours[SCORERS[scorer].graded], ours["total"]] == [
+        *expected,
+        len(exact),
+    ]
+    assert (
+        5 < expected[0] < 60 and expected[0] < expected[1] < 95
+    )  # the perturbations are neither all right nor all wrong
 
 
 def official_best_threshold(predictions, scores, na_probs, has_answer):
@@ -221,7 +302,9 @@ def official_best_threshold(predictions, scores, na_probs, has_answer):
     for identity in sorted(na_probs, key=lambda i: na_probs[i]):
         if identity not in scores:
             continue
-        current += scores[identity] if has_answer[identity] else (-1 if predictions[identity] else 0)
+        current += (
+            scores[identity] if has_answer[identity] else (-1 if predictions[identity] else 0)
+        )
         if current > best:
             best, threshold = current, na_probs[identity]
     return 100.0 * best / len(scores), threshold
@@ -232,24 +315,55 @@ def test_squad_v2_with_probabilities_of_no_answer(seed):
     """All keys of evaluate-v2.0.py, on real answers of which a third is taken away."""
     path, rng = real_data("xquad.en.json"), random.Random(seed)
     articles = json.loads(path.read_text("utf-8"))["data"]
-    for qa in (qa for article in articles for paragraph in article["paragraphs"] for qa in paragraph["qas"]):
+    for qa in (
+        qa for article in articles for paragraph in article["paragraphs"] for qa in paragraph["qas"]
+    ):
         if rng.random() < 1 / 3:
             qa["answers"], qa["is_impossible"] = [], True
     texts = {e.id: (e.answers[0].text, e.context) for e in load_examples(path)}
-    examples = [Example(qa["id"], "?", "c", tuple(Answer(a["text"], -1) for a in qa["answers"]), not qa["answers"])
-                for article in articles for paragraph in article["paragraphs"] for qa in paragraph["qas"]]
+    examples = [
+        Example(
+            qa["id"],
+            "?",
+            "c",
+            tuple(Answer(a["text"], -1) for a in qa["answers"]),
+            not qa["answers"],
+        )
+        for article in articles
+        for paragraph in article["paragraphs"]
+        for qa in paragraph["qas"]
+    ]
     has_answer = {e.id: bool(e.answers) for e in examples}
     predictions = {i: perturb(rng, *texts[i]) if rng.random() < 0.8 else "" for i in texts}
-    na_probs = {i: round(rng.betavariate(2, 2 + 3 * has_answer[i]), 2) for i in texts}  # two digits: many ties
+    na_probs = {
+        i: round(rng.betavariate(2, 2 + 3 * has_answer[i]), 2) for i in texts
+    }  # two digits: many ties
 
     exact_raw, f1_raw = official_scores(predictions, articles, "squad_v2")
     threshold = rng.choice([1.0, 0.5, 0.2])
-    exact, f1 = ({i: float(not has_answer[i]) if na_probs[i] > threshold else s for i, s in raw.items()} for raw in (exact_raw, f1_raw))
+    exact, f1 = (
+        {i: float(not has_answer[i]) if na_probs[i] > threshold else s for i, s in raw.items()}
+        for raw in (exact_raw, f1_raw)
+    )
     expected = {}
-    for prefix, ids in (("", list(exact)), ("HasAns_", [i for i in exact if has_answer[i]]), ("NoAns_", [i for i in exact if not has_answer[i]])):
-        expected.update({f"{prefix}exact": average([exact[i] for i in ids]), f"{prefix}f1": average([f1[i] for i in ids]), f"{prefix}total": len(ids)})
-    expected["best_exact"], expected["best_exact_thresh"] = official_best_threshold(predictions, exact_raw, na_probs, has_answer)
-    expected["best_f1"], expected["best_f1_thresh"] = official_best_threshold(predictions, f1_raw, na_probs, has_answer)
+    for prefix, ids in (
+        ("", list(exact)),
+        ("HasAns_", [i for i in exact if has_answer[i]]),
+        ("NoAns_", [i for i in exact if not has_answer[i]]),
+    ):
+        expected.update(
+            {
+                f"{prefix}exact": average([exact[i] for i in ids]),
+                f"{prefix}f1": average([f1[i] for i in ids]),
+                f"{prefix}total": len(ids),
+            }
+        )
+    expected["best_exact"], expected["best_exact_thresh"] = official_best_threshold(
+        predictions, exact_raw, na_probs, has_answer
+    )
+    expected["best_f1"], expected["best_f1_thresh"] = official_best_threshold(
+        predictions, f1_raw, na_probs, has_answer
+    )
     assert score(predictions, examples, "squad_v2", na_probs, threshold) == expected
 
 
@@ -274,6 +388,9 @@ def test_bounds_identity_order_and_symmetry(prediction, golds, scorer):
 
 
 def test_many_questions_score_in_seconds():
-    examples = [Example(str(n), "?", "c", (Answer(f"the answer number {n}", -1), Answer(str(n), -1))) for n in range(100_000)]
+    examples = [
+        Example(str(n), "?", "c", (Answer(f"the answer number {n}", -1), Answer(str(n), -1)))
+        for n in range(100_000)
+    ]
     result = score({str(n): f"number {n % 1000}" for n in range(100_000)}, examples)
     assert result["total"] == 100_000 and 30 < result["f1"] < 90

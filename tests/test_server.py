@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from conftest import serving
 
-from mrc.config import InputError, ServeConfig
+from mrc.commands.serve import ServeConfig
+from mrc.errors import InputError
 
 pytest.importorskip("fastapi", reason='needs pip install -e ".[serve]"')
 pytest.importorskip("uvicorn", reason='needs pip install -e ".[serve]"')
@@ -60,13 +61,23 @@ def address(reader):
 def test_an_answer_is_the_readers(address, reader):
     status, body, _ = call(address, body={**ASKED, "top_k": 3})
     assert status == 200 and body == {"answers": reader(**ASKED, top_k=3, max_answer_len=30)}
-    status, body, _ = call(address, body={**ASKED, "explain": True, "handle_impossible_answer": True, "max_answer_len": 5})
-    assert status == 200 and body == reader.explain(**ASKED, handle_impossible_answer=True, max_answer_len=5)
+    status, body, _ = call(
+        address,
+        body={**ASKED, "explain": True, "handle_impossible_answer": True, "max_answer_len": 5},
+    )
+    assert status == 200 and body == reader.explain(
+        **ASKED, handle_impossible_answer=True, max_answer_len=5
+    )
 
 
 def test_health_examples_and_descriptions(address):
     status, health, _ = call(address, "/health")
-    assert status == 200 and health["status"] == "ok" and health["waiting"] == 0 and health["answered"] >= 0
+    assert (
+        status == 200
+        and health["status"] == "ok"
+        and health["waiting"] == 0
+        and health["answered"] >= 0
+    )
     examples = call(address, "/examples")[1]
     assert [e["language"] for e in examples] == ["ko", "en", "vi", "ru"]
     assert all(answer in e["context"] for e in examples for answer in e["answers"])
@@ -76,22 +87,32 @@ def test_health_examples_and_descriptions(address):
     for page in ("/", "/docs"):
         status, text, headers = call(address, page)
         assert status == 200 and "default-src 'none'" in headers["content-security-policy"]
-        assert not re.search(r"(src|href)\s*=\s*[\"'](https?:)?//", text)  # nothing from anywhere else
+        assert not re.search(
+            r"(src|href)\s*=\s*[\"'](https?:)?//", text
+        )  # nothing from anywhere else
 
 
-@pytest.mark.parametrize("body, headers, status, message", [
-    (b'{"question": ', {}, 400, "not valid JSON"),
-    (b"\xff\xfe", {}, 400, "JSON"),
-    ({"question": "Who?"}, {}, 422, "context: Field required"),
-    ({"question": " ", "context": CONTEXT}, {}, 422, "question: is empty"),
-    ({**ASKED, "top_k": 0}, {}, 422, "top_k: "),
-    ({**ASKED, "top": 3}, {}, 422, "top: "),
-    ([1], {}, 422, "the request: "),
-    ({"question": "Who?", "context": "x" * 6000}, {}, 413, "the context has 6000 characters; 5000 are allowed"),
-    ({"question": "Who?", "context": "x" * 20000}, {}, 413, "larger than the 16384 bytes"),
-    (ASKED, {"content_type": "text/plain"}, 415, "application/json"),
-    (ASKED, {"host": "evil.example"}, 400, "does not go by that name"),
-])
+@pytest.mark.parametrize(
+    "body, headers, status, message",
+    [
+        (b'{"question": ', {}, 400, "not valid JSON"),
+        (b"\xff\xfe", {}, 400, "JSON"),
+        ({"question": "Who?"}, {}, 422, "context: Field required"),
+        ({"question": " ", "context": CONTEXT}, {}, 422, "question: is empty"),
+        ({**ASKED, "top_k": 0}, {}, 422, "top_k: "),
+        ({**ASKED, "top": 3}, {}, 422, "top: "),
+        ([1], {}, 422, "the request: "),
+        (
+            {"question": "Who?", "context": "x" * 6000},
+            {},
+            413,
+            "the context has 6000 characters; 5000 are allowed",
+        ),
+        ({"question": "Who?", "context": "x" * 20000}, {}, 413, "larger than the 16384 bytes"),
+        (ASKED, {"content_type": "text/plain"}, 415, "application/json"),
+        (ASKED, {"host": "evil.example"}, 400, "does not go by that name"),
+    ],
+)
 def test_what_is_refused(address, body, headers, status, message):
     got, answer, _ = call(address, body=body, **headers)
     assert got == status and set(answer) == {"error"} and message in answer["error"]
@@ -119,12 +140,19 @@ def test_lengths_that_are_not_declared(address):
 def test_slow_clients_are_let_go(address):
     host, port = address.removeprefix("http://").split(":")
     started = time.monotonic()
-    with socket.create_connection((host, int(port)), timeout=20) as body, socket.create_connection((host, int(port)), timeout=20) as head:
-        body.sendall(b"POST /answer HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{")
+    with (
+        socket.create_connection((host, int(port)), timeout=20) as body,
+        socket.create_connection((host, int(port)), timeout=20) as head,
+    ):
+        body.sendall(
+            b"POST /answer HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
+        )
         head.sendall(b"GET /heal")
         assert call(address, body=ASKED)[0] == 200  # meanwhile
         received = body.recv(4096)
-        assert received.startswith(b"HTTP/1.1 408") and b"did not arrive within 1 seconds" in received + body.recv(4096)
+        assert received.startswith(
+            b"HTTP/1.1 408"
+        ) and b"did not arrive within 1 seconds" in received + body.recv(4096)
         assert head.recv(4096) == b""
     assert time.monotonic() - started < 15
 
@@ -135,12 +163,16 @@ def test_waiting_requests_are_read_together(reader):
         found = [None] * 13
 
         def ask(n):
-            found[n] = call(address, body={"question": f"When was the mill built {n}?", "context": CONTEXT})
+            found[n] = call(
+                address, body={"question": f"When was the mill built {n}?", "context": CONTEXT}
+            )
 
         _together(ask, 13)
         assert [status for status, _, _ in found] == [200] * 13
         for n, (_, body, _) in enumerate(found):  # each its own
-            alone = reader(question=f"When was the mill built {n}?", context=CONTEXT, max_answer_len=30)
+            alone = reader(
+                question=f"When was the mill built {n}?", context=CONTEXT, max_answer_len=30
+            )
             assert body["answers"][0]["score"] == pytest.approx(alone["score"], abs=1e-5)
         assert sum(slow.together) == 13 and len(slow.together) <= 4
 
@@ -156,22 +188,38 @@ def test_too_many_requests(reader):
         statuses = [status for status, _, _ in found]
         assert set(statuses) == {200, 429} and statuses.count(200) >= 3
         refused = found[statuses.index(429)]
-        assert refused[1] == {"error": "too many requests are waiting; try again in a moment."} and refused[2]["retry-after"] == "1"
+        assert (
+            refused[1] == {"error": "too many requests are waiting; try again in a moment."}
+            and refused[2]["retry-after"] == "1"
+        )
         assert call(address, body=ASKED)[0] == 200
 
 
 def test_answers_that_take_too_long_and_faults_inside(reader, caplog):
     with serving(SlowReader(reader, 1.0), timeout=0.4) as (address, _):
         status, body, headers = call(address, body=ASKED)
-        assert status == 503 and "no answer within 0.4 seconds" in body["error"] and headers["retry-after"]
+        assert (
+            status == 503
+            and "no answer within 0.4 seconds" in body["error"]
+            and headers["retry-after"]
+        )
     with serving(SlowReader(reader, 0.05)) as (address, _):
         found = [None] * 6
 
         def ask(n):
-            found[n] = call(address, body={**ASKED, "question": "explode" if n == 3 else ASKED["question"]})
+            found[n] = call(
+                address, body={**ASKED, "question": "explode" if n == 3 else ASKED["question"]}
+            )
 
         _together(ask, 6)
-        assert [status for status, _, _ in found] == [200, 200, 200, 500, 200, 200]  # only the one at fault
+        assert [status for status, _, _ in found] == [
+            200,
+            200,
+            200,
+            500,
+            200,
+            200,
+        ]  # only the one at fault
         assert found[3][1] == {"error": "something went wrong inside the server."}
 
 
@@ -206,15 +254,33 @@ def test_memory_and_answers_under_load(reader):
 
         def ask(n):
             while time.monotonic() < until:
-                statuses.append(call(address, body={**ASKED, "question": f"When was it built {n}?"})[0])
+                statuses.append(
+                    call(address, body={**ASKED, "question": f"When was it built {n}?"})[0]
+                )
 
         _together(ask, 16)
         assert set(statuses) == {200} and len(statuses) > 16
 
 
 def test_the_command_line(reader_folder):
-    command = [sys.executable, "-m", "mrc", "serve", str(reader_folder), "--port", "0", "--device", "cpu"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    command = [
+        sys.executable,
+        "-m",
+        "mrc",
+        "serve",
+        str(reader_folder),
+        "--port",
+        "0",
+        "--device",
+        "cpu",
+    ]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
     try:
         line = process.stdout.readline()
         address = re.search(r"http://127\.0\.0\.1:\d+", line)[0]
@@ -233,7 +299,7 @@ def test_the_command_line(reader_folder):
 
 
 def test_an_address_that_is_taken(address, reader):
-    from mrc.server import make_server
+    from mrc.commands.server import make_server
 
     with pytest.raises(InputError, match="cannot be listened on"):
         make_server(None, ServeConfig(checkpoint="reader", host="192.0.2.1"))

@@ -5,16 +5,30 @@ import random
 import pytest
 from transformers import PreTrainedTokenizer
 
-from mrc import tokenization
-from mrc.config import InputError
-from mrc.tokenization import SPECIAL_TOKENS, load_tokenizer, train_tokenizer
+from mrc.errors import InputError
+from mrc.model import tokenizer as tokenization
+from mrc.model.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_tokenizer
 
 
 def test_pieces_of_the_built_in_tokenizer(texts):
     tokenizer = train_tokenizer(texts, min_frequency=1)
     text = "한빛은 1968년에 Điện thoại, Ель"
-    spans = [text[a:b] for a, b in tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]]
-    assert spans[:8] == ["한", "빛", "은", "1", "9", "6", "8", "년"]  # an answer can end before a particle, and at each digit
+    spans = [
+        text[a:b]
+        for a, b in tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)[
+            "offset_mapping"
+        ]
+    ]
+    assert spans[:8] == [
+        "한",
+        "빛",
+        "은",
+        "1",
+        "9",
+        "6",
+        "8",
+        "년",
+    ]  # an answer can end before a particle, and at each digit
     assert "".join(spans) == text.replace(" ", "")
     assert tokenizer("a", "b")["token_type_ids"] == [0, 0, 0, 1, 1]
     assert tokenizer.tokenize("Điện") != tokenizer.tokenize("Diện")
@@ -25,7 +39,10 @@ def test_the_same_texts_give_the_same_vocabulary(texts):
     for seed in range(4):
         shuffled = random.Random(seed).sample(texts, k=len(texts))
         vocabularies.append(train_tokenizer(shuffled, vocab_size=2000, min_frequency=3).get_vocab())
-    assert all(vocabulary == vocabularies[0] for vocabulary in vocabularies) and len(vocabularies[0]) > 1000
+    assert (
+        all(vocabulary == vocabularies[0] for vocabulary in vocabularies)
+        and len(vocabularies[0]) > 1000
+    )
 
 
 def test_pieces_are_no_special_tokens(texts):
@@ -36,7 +53,9 @@ def test_pieces_are_no_special_tokens(texts):
 
 def test_rare_pieces_are_not_learned(texts):
     sizes = [len(train_tokenizer(texts, min_frequency=n)) for n in (1, 50)]
-    assert sizes[0] > sizes[1] and len(train_tokenizer(texts, vocab_size=300, min_frequency=1)) <= 600  # letters come on top
+    assert (
+        sizes[0] > sizes[1] and len(train_tokenizer(texts, vocab_size=300, min_frequency=1)) <= 600
+    )  # letters come on top
 
 
 def test_a_slow_tokenizer_is_refused(monkeypatch):
@@ -46,7 +65,9 @@ def test_a_slow_tokenizer_is_refused(monkeypatch):
         def get_vocab(self):
             return {"a": 0}
 
-    monkeypatch.setattr(tokenization.AutoTokenizer, "from_pretrained", lambda name, **options: Slow())
+    monkeypatch.setattr(
+        tokenization.AutoTokenizer, "from_pretrained", lambda name, **options: Slow()
+    )
     with pytest.raises(InputError, match="slow .Python. one"):
         load_tokenizer("x")
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from mrc.config import InputError
-from mrc.features import FeatureDataset
-from mrc.tokens import MANIFEST, Tokens
+from mrc.errors import InputError
+from mrc.features.dataset import FeatureDataset
+from mrc.features.tokens import MANIFEST, Tokens
 
 
 @pytest.fixture
@@ -28,7 +28,10 @@ def entries(cache):
 
 def assert_equal(a, b):
     for name in ("ids", "offsets", "starts", "lengths"):
-        assert np.array_equal(getattr(a, name), getattr(b, name)) and getattr(a, name).dtype == getattr(b, name).dtype
+        assert (
+            np.array_equal(getattr(a, name), getattr(b, name))
+            and getattr(a, name).dtype == getattr(b, name).dtype
+        )
 
 
 def test_the_second_start_maps_what_the_first_wrote(tokenize, bert, texts, cache, monkeypatch):
@@ -37,8 +40,14 @@ def test_the_second_start_maps_what_the_first_wrote(tokenize, bert, texts, cache
     monkeypatch.setattr(Tokens, "_tokenize", None)  # must not be needed again
     second = tokenize()
     assert_equal(second, first)
-    assert isinstance(second.ids, np.memmap) and isinstance(second.offsets, np.memmap) and not second.mended
-    assert len(entries(cache)) == 1 and not any(path.name.startswith(".") for path in cache.iterdir())
+    assert (
+        isinstance(second.ids, np.memmap)
+        and isinstance(second.offsets, np.memmap)
+        and not second.mended
+    )
+    assert len(entries(cache)) == 1 and not any(
+        path.name.startswith(".") for path in cache.iterdir()
+    )
 
 
 def test_other_texts_and_other_tokenizers_have_other_entries(tokenizers, texts, cache):
@@ -54,7 +63,10 @@ def test_settings_of_windows_share_an_entry(examples, bert, cache):
     bert(examples[0].question, truncation=True, max_length=4, padding="max_length")
     short = FeatureDataset(examples, bert, 96, 20, cache=cache)
     assert len(entries(cache)) == 2  # contexts, questions
-    for dataset, plain in ((whole, FeatureDataset(examples, bert, 384, 128)), (short, FeatureDataset(examples, bert, 96, 20))):
+    for dataset, plain in (
+        (whole, FeatureDataset(examples, bert, 384, 128)),
+        (short, FeatureDataset(examples, bert, 96, 20)),
+    ):
         ours, theirs = dataset.batch(range(len(dataset))), plain.batch(range(len(plain)))
         assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
@@ -77,9 +89,16 @@ def pickled_array(folder):
     np.save(folder / "lengths.npy", np.array([{}], dtype=object), allow_pickle=True)
 
 
-DAMAGES = [damage_content, cut_short, foreign_array, pickled_array, lambda folder: (folder / "ids.npy").unlink(),
-           lambda folder: (folder / MANIFEST).write_text("{"), lambda folder: (folder / MANIFEST).write_text("[]"),
-           lambda folder: (folder / MANIFEST).unlink()]
+DAMAGES = [
+    damage_content,
+    cut_short,
+    foreign_array,
+    pickled_array,
+    lambda folder: (folder / "ids.npy").unlink(),
+    lambda folder: (folder / MANIFEST).write_text("{"),
+    lambda folder: (folder / MANIFEST).write_text("[]"),
+    lambda folder: (folder / MANIFEST).unlink(),
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -90,7 +109,12 @@ def test_a_damaged_entry_is_made_anew(tokenize, bert, texts, cache, damage):
     assert mended.mended
     assert_equal(mended, Tokens.of(texts, bert))
     assert not tokenize().mended and len(entries(cache)) == 1
-    assert sorted(path.name for path in entries(cache)[0].iterdir()) == ["ids.npy", "lengths.npy", MANIFEST, "offsets.npy"]
+    assert sorted(path.name for path in entries(cache)[0].iterdir()) == [
+        "ids.npy",
+        "lengths.npy",
+        MANIFEST,
+        "offsets.npy",
+    ]
 
 
 def test_a_mended_cache_is_reported(examples, bert, cache):
@@ -129,5 +153,8 @@ def test_no_text_and_no_token(bert, cache):
 
 def test_a_slow_tokenizer_is_refused(examples, tmp_path):
     slow = type("SlowTokenizer", (), {"is_fast": False, "model_input_names": ["input_ids"]})()
-    with pytest.raises(InputError, match="SlowTokenizer is a slow .Python. tokenizer, which gives no character offsets"):
+    with pytest.raises(
+        InputError,
+        match="SlowTokenizer is a slow .Python. tokenizer, which gives no character offsets",
+    ):
         FeatureDataset(examples, slow)

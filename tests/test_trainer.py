@@ -10,26 +10,41 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import BertForQuestionAnswering
 
-from mrc.checkpoint import find_resumable, load_state
-from mrc.config import InputError, TrainConfig
-from mrc.features import FeatureDataset
-from mrc.metrics import Metrics, evaluate
-from mrc.model import BaselineModel
-from mrc.trainer import Trainer, span_loss
+from mrc.checkpoint.store import find_resumable, load_state
+from mrc.config.train import TrainConfig
+from mrc.errors import InputError
+from mrc.features.dataset import FeatureDataset
+from mrc.metrics.evaluation import evaluate
+from mrc.metrics.metrics import Metrics
+from mrc.model.baseline import BaselineModel
+from mrc.model.loss import span_loss
+from mrc.training.trainer import Trainer
 
 # Parameters that shift all that a softmax sees by one amount: their gradient is 0, and Adam makes steps of its rounding error.
 SHIFTS = ("key.bias", "layer.1.output.LayerNorm.bias", "head.bias", "qa_outputs.bias")
 
 
 def make_trainer(examples, bert, encoder_folder, folder, scored=True, **settings):
-    settings = {"model": str(encoder_folder), "dropout": 0.0, "epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "max_length": 64, "stride": 16,
-                "log_every": 1, "precision": "fp32", **settings}
+    settings = {
+        "model": str(encoder_folder),
+        "dropout": 0.0,
+        "epochs": 2,
+        "batch_size": 4,
+        "learning_rate": 1e-3,
+        "max_length": 64,
+        "stride": 16,
+        "log_every": 1,
+        "precision": "fp32",
+        **settings,
+    }
     config = TrainConfig(**settings)
     torch.manual_seed(config.seed)
     model = BaselineModel.from_pretrained(encoder_folder, config.dropout)
     dataset = FeatureDataset(examples, bert, config.max_length, config.stride)
     folder.mkdir()
-    return Trainer(model, bert, dataset, dataset if scored else None, config, folder, torch.device("cpu"))
+    return Trainer(
+        model, bert, dataset, dataset if scored else None, config, folder, torch.device("cpu")
+    )
 
 
 def log_of(folder):
@@ -44,7 +59,9 @@ def test_the_loss_is_the_reference_models(examples, bert, encoder_folder):
     dataset = FeatureDataset(examples, bert, 64, 16)
     for i in range(len(dataset)):
         batch = {name: torch.from_numpy(a) for name, a in dataset.batch([i]).items()}
-        ours = span_loss(*model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]), batch)
+        ours = span_loss(
+            *model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]), batch
+        )
         torch.testing.assert_close(ours, theirs(**batch).loss)
 
 
@@ -54,18 +71,34 @@ def test_padding_does_not_change_the_loss(examples, bert, encoder_folder):
 
     def loss(indices, multiple):
         batch = {name: torch.from_numpy(a) for name, a in dataset.batch(indices, multiple).items()}
-        return span_loss(*model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]), batch)
+        return span_loss(
+            *model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]), batch
+        )
 
     torch.testing.assert_close(loss([0, 5], 1), loss([0, 5], 64))
     torch.testing.assert_close(loss([0, 5], 1), (loss([0], 1) + loss([5], 1)) / 2)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
-def test_accumulated_micro_batches_are_one_big_batch(examples, bert, encoder_folder, tmp_path, batch_size):
-    whole = make_trainer(examples, bert, encoder_folder, tmp_path / "whole", False, batch_size=1000, epochs=3)
-    accumulation = -(-len(whole.loader.dataset) // batch_size)  # the last micro-batch may be smaller than the others
-    parts = make_trainer(examples, bert, encoder_folder, tmp_path / "parts", False, batch_size=batch_size,
-                         gradient_accumulation_steps=accumulation, epochs=3)
+def test_accumulated_micro_batches_are_one_big_batch(
+    examples, bert, encoder_folder, tmp_path, batch_size
+):
+    whole = make_trainer(
+        examples, bert, encoder_folder, tmp_path / "whole", False, batch_size=1000, epochs=3
+    )
+    accumulation = -(
+        -len(whole.loader.dataset) // batch_size
+    )  # the last micro-batch may be smaller than the others
+    parts = make_trainer(
+        examples,
+        bert,
+        encoder_folder,
+        tmp_path / "parts",
+        False,
+        batch_size=batch_size,
+        gradient_accumulation_steps=accumulation,
+        epochs=3,
+    )
     assert whole.fit()["steps"] == parts.fit()["steps"] == 3
     for (name, mine), theirs in zip(whole.model.named_parameters(), parts.model.parameters()):
         if not name.endswith(SHIFTS):
@@ -79,23 +112,46 @@ def test_a_short_last_group_weighs_its_features_alike(examples, bert, encoder_fo
     """An epoch whose last group has fewer micro-batches than the others takes the steps that big batches would."""
     count = len(FeatureDataset(examples, bert, 64, 16))
     settings = {"epochs": 1, "max_length": 64, "stride": 16}
-    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, batch_size=2, gradient_accumulation_steps=4, **settings)
+    trainer = make_trainer(
+        examples,
+        bert,
+        encoder_folder,
+        tmp_path / "run",
+        False,
+        batch_size=2,
+        gradient_accumulation_steps=4,
+        **settings,
+    )
     assert trainer.fit()["steps"] == -(-count // 8) and trainer.progress.features == count
 
 
 def test_it_learns_a_few_examples_by_heart(examples, bert, encoder_folder, tmp_path):
-    results = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=50, learning_rate=3e-3, max_length=128).fit()
-    assert results["exact_match"] == 100 and results["f1"] == 100 and results["total"] == len(examples)
+    results = make_trainer(
+        examples,
+        bert,
+        encoder_folder,
+        tmp_path / "run",
+        epochs=50,
+        learning_rate=3e-3,
+        max_length=128,
+    ).fit()
+    assert (
+        results["exact_match"] == 100 and results["f1"] == 100 and results["total"] == len(examples)
+    )
 
 
 def test_two_runs_with_one_seed_are_the_same(examples, bert, encoder_folder, tmp_path):
     weights = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        trainer = make_trainer(examples, bert, encoder_folder, tmp_path / name, dropout=0.1, seed=seed)
+        trainer = make_trainer(
+            examples, bert, encoder_folder, tmp_path / name, dropout=0.1, seed=seed
+        )
         trainer.fit()
         weights.append([p.detach() for p in trainer.model.parameters()])
     a, b, c = weights
-    assert all(torch.equal(x, y) for x, y in zip(a, b)) and not all(torch.equal(x, y) for x, y in zip(a, c))
+    assert all(torch.equal(x, y) for x, y in zip(a, b)) and not all(
+        torch.equal(x, y) for x, y in zip(a, c)
+    )
 
 
 def test_what_a_run_leaves(examples, bert, encoder_folder, tmp_path):
@@ -103,17 +159,37 @@ def test_what_a_run_leaves(examples, bert, encoder_folder, tmp_path):
     trainer = make_trainer(examples, bert, encoder_folder, folder)
     results = trainer.fit()
     assert json.loads((folder / "metrics.json").read_text()) == results
-    assert {"exact_match", "f1", "total", "features_per_second", "seconds", "peak_memory_mb"} <= set(results)
+    assert {
+        "exact_match",
+        "f1",
+        "total",
+        "features_per_second",
+        "seconds",
+        "peak_memory_mb",
+    } <= set(results)
     log = log_of(folder)
     steps = [line for line in log if "loss" in line]
     assert [line["step"] for line in steps] == list(range(1, trainer.total_steps + 1))
-    assert all(math.isfinite(line["loss"]) and line["features_per_second"] > 0 for line in steps) and steps[-1]["learning_rate"] == 0
+    assert (
+        all(math.isfinite(line["loss"]) and line["features_per_second"] > 0 for line in steps)
+        and steps[-1]["learning_rate"] == 0
+    )
     scored = [line for line in log if "f1" in line]
-    assert [line["epoch"] for line in scored] == [1, 2] and results["f1"] == max(line["f1"] for line in scored)
-    assert sorted(p.name for p in folder.iterdir()) == ["best", "last", "log.jsonl", "metrics.json", f"step-{trainer.total_steps // 2}"]
+    assert [line["epoch"] for line in scored] == [1, 2] and results["f1"] == max(
+        line["f1"] for line in scored
+    )
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "best",
+        "last",
+        "log.jsonl",
+        "metrics.json",
+        f"step-{trainer.total_steps // 2}",
+    ]
 
 
-def test_the_best_is_kept_when_later_ones_are_worse(examples, bert, encoder_folder, tmp_path, monkeypatch):
+def test_the_best_is_kept_when_later_ones_are_worse(
+    examples, bert, encoder_folder, tmp_path, monkeypatch
+):
     f1, weights = iter([50.0, 80.0, 80.0, 60.0]), []
     trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=4)
 
@@ -121,14 +197,20 @@ def test_the_best_is_kept_when_later_ones_are_worse(examples, bert, encoder_fold
         weights.append(trainer.model.head.weight.detach().clone())
         return {"exact_match": 1.0, "f1": next(f1), "total": 10}
 
-    monkeypatch.setattr("mrc.trainer.evaluate", scripted)
+    monkeypatch.setattr("mrc.training.trainer.evaluate", scripted)
     assert trainer.fit()["epoch"] == 2
-    assert torch.equal(BaselineModel.from_pretrained(tmp_path / "run" / "best").head.weight, weights[1])
-    assert torch.equal(BaselineModel.from_pretrained(tmp_path / "run" / "last").head.weight, weights[3])
+    assert torch.equal(
+        BaselineModel.from_pretrained(tmp_path / "run" / "best").head.weight, weights[1]
+    )
+    assert torch.equal(
+        BaselineModel.from_pretrained(tmp_path / "run" / "last").head.weight, weights[3]
+    )
 
 
 def test_the_best_checkpoint_is_the_one_that_scored_so(examples, bert, encoder_folder, tmp_path):
-    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=6, learning_rate=3e-3)
+    trainer = make_trainer(
+        examples, bert, encoder_folder, tmp_path / "run", epochs=6, learning_rate=3e-3
+    )
     results = trainer.fit()
     best = BaselineModel.from_pretrained(tmp_path / "run" / "best")
     scores = evaluate(best, Metrics(trainer.metrics.dataset))
@@ -139,15 +221,27 @@ def test_the_best_checkpoint_is_the_one_that_scored_so(examples, bert, encoder_f
 
 def test_max_steps_ends_within_an_epoch_or_after_many(examples, bert, encoder_folder, tmp_path):
     for steps in (1, 9):
-        results = make_trainer(examples, bert, encoder_folder, tmp_path / f"run{steps}", max_steps=steps).fit()
+        results = make_trainer(
+            examples, bert, encoder_folder, tmp_path / f"run{steps}", max_steps=steps
+        ).fit()
         assert results["steps"] == steps
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_lower_precisions_train(examples, bert, encoder_folder, tmp_path, precision):
-    results = make_trainer(examples, bert, encoder_folder, tmp_path / "run", precision=precision, epochs=20, learning_rate=3e-3).fit()
+    results = make_trainer(
+        examples,
+        bert,
+        encoder_folder,
+        tmp_path / "run",
+        precision=precision,
+        epochs=20,
+        learning_rate=3e-3,
+    ).fit()
     assert results["precision"] == precision and results["f1"] > 50
-    assert {p.dtype for p in BaselineModel.from_pretrained(tmp_path / "run" / "best").parameters()} == {torch.float32}
+    assert {
+        p.dtype for p in BaselineModel.from_pretrained(tmp_path / "run" / "best").parameters()
+    } == {torch.float32}
 
 
 def test_a_run_without_validation_keeps_its_last(examples, bert, encoder_folder, tmp_path):
@@ -156,86 +250,158 @@ def test_a_run_without_validation_keeps_its_last(examples, bert, encoder_folder,
 
 
 def test_a_loss_that_is_no_number_stops_the_run(examples, bert, encoder_folder, tmp_path):
-    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", log_every=1000)  # noticed without a log line, too
+    trainer = make_trainer(
+        examples, bert, encoder_folder, tmp_path / "run", log_every=1000
+    )  # noticed without a log line, too
     with torch.no_grad():
         trainer.model.head.weight[0, 0] = torch.nan
-    with pytest.raises(InputError, match=r"a number at step 5 \(examples .*ko-.*\), the last of 5 such steps in a row; none is saved yet"):
+    with pytest.raises(
+        InputError,
+        match=r"a number at step 5 \(examples .*ko-.*\), the last of 5 such steps in a row; none is saved yet",
+    ):
         trainer.fit()
     assert not (tmp_path / "run" / "best").exists()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_bad_step_is_left_out_and_named(examples, bert, encoder_folder, tmp_path, capsys, monkeypatch, precision):
+def test_a_bad_step_is_left_out_and_named(
+    examples, bert, encoder_folder, tmp_path, capsys, monkeypatch, precision
+):
     """The weights are those of a run in which that step does nothing but pass."""
-    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, epochs=1, precision=precision)
+    trainer = make_trainer(
+        examples, bert, encoder_folder, tmp_path / "run", False, epochs=1, precision=precision
+    )
     steps, weights = [], {}
 
     def loss(*arguments):
         steps.append({name: p.detach().clone() for name, p in trainer.model.named_parameters()})
         return span_loss(*arguments) * (math.inf if len(steps) == 3 else 1)
 
-    monkeypatch.setattr("mrc.trainer.span_loss", loss)
+    monkeypatch.setattr("mrc.training.trainer.span_loss", loss)
     results = trainer.fit()
     weights = dict(trainer.model.named_parameters())
     before, after = steps[2], steps[3]
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not all(torch.equal(after[name], weights[name]) for name in after)
-    assert results["bad_steps"] == 1 and all(torch.isfinite(p).all() for p in trainer.model.parameters())
+    assert results["bad_steps"] == 1 and all(
+        torch.isfinite(p).all() for p in trainer.model.parameters()
+    )
     assert "the loss is not a number at step 3 (examples " in capsys.readouterr().out
-    assert [line["loss"] is None for line in log_of(tmp_path / "run") if "loss" in line][:4] == [False, False, True, False]
+    assert [line["loss"] is None for line in log_of(tmp_path / "run") if "loss" in line][:4] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
-def test_a_skipped_step_of_fp16_does_not_advance_the_schedule(examples, bert, encoder_folder, tmp_path, monkeypatch):
-    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, max_steps=4, precision="fp16", warmup_ratio=0.0)
+def test_a_skipped_step_of_fp16_does_not_advance_the_schedule(
+    examples, bert, encoder_folder, tmp_path, monkeypatch
+):
+    trainer = make_trainer(
+        examples,
+        bert,
+        encoder_folder,
+        tmp_path / "run",
+        False,
+        max_steps=4,
+        precision="fp16",
+        warmup_ratio=0.0,
+    )
     calls = []
 
     def overflowing(*arguments):
         calls.append(1)
-        return span_loss(*arguments) * (1e35 if len(calls) == 2 else 1)  # times the scale of 65536, beyond float32
+        return span_loss(*arguments) * (
+            1e35 if len(calls) == 2 else 1
+        )  # times the scale of 65536, beyond float32
 
-    monkeypatch.setattr("mrc.trainer.span_loss", overflowing)
+    monkeypatch.setattr("mrc.training.trainer.span_loss", overflowing)
     trainer.fit()
     lines = [line for line in log_of(tmp_path / "run") if "loss" in line]
     taken = [line["grad_norm"] is not None for line in lines]
     assert False in taken and True in taken and trainer.schedule.last_epoch == sum(taken)
-    assert [line["learning_rate"] for line in lines] == pytest.approx([1e-3 * (1 - sum(taken[: n + 1]) / 4) for n in range(4)])
+    assert [line["learning_rate"] for line in lines] == pytest.approx(
+        [1e-3 * (1 - sum(taken[: n + 1]) / 4) for n in range(4)]
+    )
 
 
-def test_scoring_every_few_steps_and_running_out_of_patience(examples, bert, encoder_folder, tmp_path, monkeypatch, capsys):
+def test_scoring_every_few_steps_and_running_out_of_patience(
+    examples, bert, encoder_folder, tmp_path, monkeypatch, capsys
+):
     f1 = iter([50.0, 80.0, 80.0, 60.0, 90.0])
-    monkeypatch.setattr("mrc.trainer.evaluate", lambda *arguments: {"exact_match": 1.0, "f1": next(f1), "total": 10})
-    results = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=9, eval_every=3, patience=2, keep=2).fit()
+    monkeypatch.setattr(
+        "mrc.training.trainer.evaluate",
+        lambda *arguments: {"exact_match": 1.0, "f1": next(f1), "total": 10},
+    )
+    results = make_trainer(
+        examples, bert, encoder_folder, tmp_path / "run", epochs=9, eval_every=3, patience=2, keep=2
+    ).fit()
     assert (results["step"], results["steps"], results["f1"]) == (6, 12, 80)
     assert "\nNo better f1 in 2 scorings: ended at step 12/" in capsys.readouterr().out
     assert [line["step"] for line in log_of(tmp_path / "run") if "f1" in line] == [3, 6, 9, 12]
     assert sorted(p.name for p in (tmp_path / "run").glob("step-*")) == ["step-6", "step-9"]
 
 
-def test_the_plan_says_what_is_trained_and_a_warm_up_leaves_steps(examples, bert, encoder_folder, tmp_path):
-    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", max_steps=5, warmup_steps=4, freeze_layers=1)
-    assert re.fullmatch(r"5 steps of 4 windows, fp32; 0\.\dM of 0\.\dM parameters are trained", trainer.plan())
+def test_the_plan_says_what_is_trained_and_a_warm_up_leaves_steps(
+    examples, bert, encoder_folder, tmp_path
+):
+    trainer = make_trainer(
+        examples,
+        bert,
+        encoder_folder,
+        tmp_path / "run",
+        max_steps=5,
+        warmup_steps=4,
+        freeze_layers=1,
+    )
+    assert re.fullmatch(
+        r"5 steps of 4 windows, fp32; 0\.\dM of 0\.\dM parameters are trained", trainer.plan()
+    )
     with pytest.raises(InputError, match="--warmup-steps 5: the run has 5 steps"):
-        make_trainer(examples, bert, encoder_folder, tmp_path / "other", max_steps=5, warmup_steps=5)
+        make_trainer(
+            examples, bert, encoder_folder, tmp_path / "other", max_steps=5, warmup_steps=5
+        )
 
 
 def test_saving_every_few_minutes(examples, bert, encoder_folder, tmp_path, monkeypatch):
     """Steps of 20 seconds each, by a clock of the test's own: 45 seconds have passed after every third."""
-    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, max_steps=8, eval_every=100, save_every_minutes=0.75,
-                           keep=9)
+    trainer = make_trainer(
+        examples,
+        bert,
+        encoder_folder,
+        tmp_path / "run",
+        False,
+        max_steps=8,
+        eval_every=100,
+        save_every_minutes=0.75,
+        keep=9,
+    )
     seconds = []
-    monkeypatch.setattr("mrc.trainer.time", SimpleNamespace(perf_counter=lambda: 20.0 * len(seconds)))
-    monkeypatch.setattr("mrc.trainer.span_loss", lambda *arguments: seconds.append(1) or span_loss(*arguments))
+    monkeypatch.setattr(
+        "mrc.training.trainer.time", SimpleNamespace(perf_counter=lambda: 20.0 * len(seconds))
+    )
+    monkeypatch.setattr(
+        "mrc.training.trainer.span_loss",
+        lambda *arguments: seconds.append(1) or span_loss(*arguments),
+    )
     trainer.fit()
     assert sorted(path.name for path in (tmp_path / "run").glob("step-*")) == ["step-3", "step-6"]
     assert load_state(tmp_path / "run" / "last")["progress"]["step"] == 8
     assert load_state(tmp_path / "run" / "step-6")["progress"]["seconds"] == 120
 
 
-@pytest.mark.parametrize("log_every, place", [(1, "log.jsonl: cannot be written"), (1000, "cannot be written")])
-def test_a_run_whose_folder_is_gone_ends_with_one_sentence(examples, bert, encoder_folder, tmp_path, monkeypatch, log_every, place):
+@pytest.mark.parametrize(
+    "log_every, place", [(1, "log.jsonl: cannot be written"), (1000, "cannot be written")]
+)
+def test_a_run_whose_folder_is_gone_ends_with_one_sentence(
+    examples, bert, encoder_folder, tmp_path, monkeypatch, log_every, place
+):
     """In its place is a file: nobody, root included, can write there. What was saved before, wherever it is now, stays whole."""
     run, moved = tmp_path / "run", tmp_path / "moved"
-    trainer = make_trainer(examples, bert, encoder_folder, run, False, max_steps=8, log_every=log_every, save_every=2)
+    trainer = make_trainer(
+        examples, bert, encoder_folder, run, False, max_steps=8, log_every=log_every, save_every=2
+    )
     steps = []
 
     def loss(*arguments):
@@ -245,7 +411,7 @@ def test_a_run_whose_folder_is_gone_ends_with_one_sentence(examples, bert, encod
             run.write_text("")
         return span_loss(*arguments)
 
-    monkeypatch.setattr("mrc.trainer.span_loss", loss)
+    monkeypatch.setattr("mrc.training.trainer.span_loss", loss)
     with pytest.raises(InputError, match=place) as raised:
         trainer.fit()
     assert str(run) in str(raised.value) and len(steps) == 6 and "\n" not in str(raised.value)
@@ -255,9 +421,19 @@ def test_a_run_whose_folder_is_gone_ends_with_one_sentence(examples, bert, encod
 
 def test_another_score_can_decide(examples, bert, encoder_folder, tmp_path, monkeypatch):
     scores = iter([(60.0, 70.0), (50.0, 80.0)])
-    monkeypatch.setattr("mrc.trainer.evaluate", lambda *arguments: dict(zip(("exact_match", "f1"), next(scores))))
-    assert make_trainer(examples, bert, encoder_folder, tmp_path / "run", metric_for_best="exact_match").fit()["epoch"] == 1
-    with pytest.raises(InputError, match="--metric-for-best bleu: the scorer squad has exact_match and f1"):
+    monkeypatch.setattr(
+        "mrc.training.trainer.evaluate",
+        lambda *arguments: dict(zip(("exact_match", "f1"), next(scores))),
+    )
+    assert (
+        make_trainer(
+            examples, bert, encoder_folder, tmp_path / "run", metric_for_best="exact_match"
+        ).fit()["epoch"]
+        == 1
+    )
+    with pytest.raises(
+        InputError, match="--metric-for-best bleu: the scorer squad has exact_match and f1"
+    ):
         make_trainer(examples, bert, encoder_folder, tmp_path / "other", metric_for_best="bleu")
 
 
@@ -271,18 +447,30 @@ def test_the_moving_average_is_what_is_scored_and_saved(examples, bert, encoder_
     assert not all(torch.equal(saved[name], p) for name, p in trainer.model.named_parameters())
 
 
-def test_label_smoothing_is_pytorchs_without_padding_and_blind_to_it(examples, bert, encoder_folder):
+def test_label_smoothing_is_pytorchs_without_padding_and_blind_to_it(
+    examples, bert, encoder_folder
+):
     model = BaselineModel.from_pretrained(encoder_folder).eval()
     dataset = FeatureDataset(examples, bert, 64, 16)
 
     def loss(multiple, smoothing=0.1):
         batch = {name: torch.from_numpy(a) for name, a in dataset.batch([0, 5], multiple).items()}
-        return span_loss(*model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]), batch, smoothing)
+        return span_loss(
+            *model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]),
+            batch,
+            smoothing,
+        )
 
     torch.testing.assert_close(loss(1), loss(64))
     start, end = torch.randn(2, 3, 7)
     places = torch.tensor([0, 3, 6])
-    expected = sum(torch.nn.functional.cross_entropy(logits, places, label_smoothing=0.1) for logits in (start, end)) / 2
+    expected = (
+        sum(
+            torch.nn.functional.cross_entropy(logits, places, label_smoothing=0.1)
+            for logits in (start, end)
+        )
+        / 2
+    )
     batch = {"attention_mask": None, "start_positions": places, "end_positions": places}
     torch.testing.assert_close(span_loss(start, end, batch, 0.1), expected)
 
@@ -298,11 +486,19 @@ def test_frozen_layers_stay_as_they_were(examples, bert, encoder_folder, tmp_pat
 
 def test_no_mask_without_padding(examples, bert, encoder_folder, tmp_path, monkeypatch):
     """The mask is handed on where something is padding, and only there."""
-    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", False, batch_size=2, epochs=1)
+    trainer = make_trainer(
+        examples, bert, encoder_folder, tmp_path / "run", False, batch_size=2, epochs=1
+    )
     seen, forward = [], trainer.model.forward
-    monkeypatch.setattr(trainer.model, "forward", lambda **inputs: seen.append(inputs) or forward(**inputs))
+    monkeypatch.setattr(
+        trainer.model, "forward", lambda **inputs: seen.append(inputs) or forward(**inputs)
+    )
     trainer.fit()
-    lengths = [trainer.loader.dataset.lengths[indices] for group in trainer.loader.batch_sampler for indices, _ in group.batches]
+    lengths = [
+        trainer.loader.dataset.lengths[indices]
+        for group in trainer.loader.batch_sampler
+        for indices, _ in group.batches
+    ]
     masks = [inputs["attention_mask"] for inputs in seen]
     assert any(mask is None for mask in masks) and any(mask is not None for mask in masks)
     assert [mask is None for mask in masks] == [len(set(batch.tolist())) == 1 for batch in lengths]
@@ -311,7 +507,9 @@ def test_no_mask_without_padding(examples, bert, encoder_folder, tmp_path, monke
 def test_gradient_checkpointing_changes_no_weight(examples, bert, encoder_folder, tmp_path):
     weights = []
     for name in ("plain", "checkpointed"):
-        trainer = make_trainer(examples, bert, encoder_folder, tmp_path / name, False, dropout=0.1, epochs=1)
+        trainer = make_trainer(
+            examples, bert, encoder_folder, tmp_path / name, False, dropout=0.1, epochs=1
+        )
         if name == "checkpointed":
             trainer.model.recompute_activations()
         trainer.fit()
@@ -323,17 +521,29 @@ def test_gradient_checkpointing_changes_no_weight(examples, bert, encoder_folder
 def test_compiled_once_for_all_lengths(examples, bert, encoder_folder, tmp_path, monkeypatch):
     torch._dynamo.reset()
     counter, compile_in_place = CompileCounterWithBackend("eager"), BaselineModel.compile
-    monkeypatch.setattr(BaselineModel, "compile", lambda self, **settings: compile_in_place(self, backend=counter, **settings))
-    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", batch_size=3, epochs=3, compile=True)
+    monkeypatch.setattr(
+        BaselineModel,
+        "compile",
+        lambda self, **settings: compile_in_place(self, backend=counter, **settings),
+    )
+    trainer = make_trainer(
+        examples, bert, encoder_folder, tmp_path / "run", batch_size=3, epochs=3, compile=True
+    )
     trainer.fit()
     lengths = {int(trainer.loader.dataset.lengths[i]) for i in range(len(trainer.loader.dataset))}
     graphs = counter.frame_count
     assert len(lengths) > 8 > graphs
-    assert BaselineModel.from_pretrained(tmp_path / "run" / "last")  # under the names that it has without
+    assert BaselineModel.from_pretrained(
+        tmp_path / "run" / "last"
+    )  # under the names that it has without
 
 
 def test_tensorboard_and_the_plot(examples, bert, encoder_folder, tmp_path):
     pytest.importorskip("tensorboard")
     pytest.importorskip("matplotlib")
-    make_trainer(examples, bert, encoder_folder, tmp_path / "run", tensorboard=True, plot=True).fit()
-    assert (tmp_path / "run" / "plot.png").read_bytes().startswith(b"\x89PNG") and list((tmp_path / "run").glob("events.out.tfevents.*"))
+    make_trainer(
+        examples, bert, encoder_folder, tmp_path / "run", tensorboard=True, plot=True
+    ).fit()
+    assert (tmp_path / "run" / "plot.png").read_bytes().startswith(b"\x89PNG") and list(
+        (tmp_path / "run").glob("events.out.tfevents.*")
+    )

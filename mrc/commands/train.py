@@ -1,0 +1,14 @@
+"""`mrc train`: train a reader."""
+
+from mrc.config.flags import parse_args
+from mrc.config.train import TrainConfig
+
+
+def main(argv=None):
+    config = parse_args(TrainConfig, argv)
+    # Imported once the flags are known to be right: torch and transformers take seconds to load.
+    from mrc.runtime.processes import processes
+    from mrc.training.run import run
+
+    with processes(config.device) as world:
+        run(config, world)

@@ -1,0 +1,18 @@
+"""The settings of every command: each field is declared once and becomes a flag."""
+
+from mrc.config.choices import HEADS, SCORERS
+from mrc.config.evaluate import EvalConfig
+from mrc.config.flags import Config, flag, parse_args
+from mrc.config.reader import ReaderConfig
+from mrc.config.train import TrainConfig
+
+__all__ = [
+    "Config",
+    "EvalConfig",
+    "HEADS",
+    "ReaderConfig",
+    "SCORERS",
+    "TrainConfig",
+    "flag",
+    "parse_args",
+]

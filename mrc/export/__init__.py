@@ -1,0 +1,1 @@
+"""A reader for other programs: ONNX files, the Hugging Face hub."""

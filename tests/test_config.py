@@ -122,8 +122,8 @@ def test_a_zero_is_given_too():
 @pytest.mark.parametrize(
     "argv, message",
     [
-        (["--head", "conditional", "--search", "exact"], "in a beam of its own"),
-        (["--head", "conditional", "--mask-question"], "leave out --mask-question"),
+        (["--head", "conditional", "--search", "exact"], "a beam of its own"),
+        (["--head", "conditional", "--mask-question"], "remove --mask-question"),
         (
             ["--max-tokens-per-batch", "4096", "--batch-size", "8"],
             "--max-tokens-per-batch and --batch-size: give one of them",

@@ -18,6 +18,7 @@ def flag(
     tiny=None,
     choices=None,
     nargs=None,
+    kind=None,
     positional=False,
     at_least=None,
     above=None,
@@ -25,7 +26,8 @@ def flag(
 ):
     """Declare a setting. `tiny` is its default with `--model tiny`; the bounds are checked when a config is made.
 
-    A positional setting is given without its name, and must be.
+    A positional setting is given without its name, and must be. kind: the type of what the command
+    line gives, where the field's own annotation does not say it.
     """
     metadata = {
         "default": default,
@@ -34,6 +36,7 @@ def flag(
         "tiny": tiny,
         "choices": choices,
         "nargs": nargs,
+        "kind": kind,
         "positional": positional,
         "bounds": (
             ("at least", at_least, operator.ge),
@@ -54,7 +57,7 @@ class Config:
         for setting in fields(self):
             meta = setting.metadata
             if getattr(self, setting.name) is None:
-                is_tiny = meta["tiny"] is not None and self.model == "tiny"
+                is_tiny = meta["tiny"] is not None and getattr(self, "model", None) == "tiny"
                 setattr(self, setting.name, meta["tiny"] if is_tiny else meta["default"])
             if getattr(self, setting.name) is not None:
                 _check(setting.name, getattr(self, setting.name), meta)
@@ -94,9 +97,9 @@ def parse_args(config_class, argv=None, program=None):
         meta = setting.metadata
         if meta["group"] not in groups:
             groups[meta["group"]] = parser.add_argument_group(meta["group"])
-        kind = (get_args(types[setting.name]) or [types[setting.name]])[
-            0
-        ]  # `int | None` is read as int
+        # `int | None` is read as int
+        declared = types[setting.name]
+        kind = meta["kind"] or (get_args(declared) or [declared])[0]
         option, help = "--" + setting.name.replace("_", "-"), _help(meta)
         if meta["positional"]:
             groups[meta["group"]].add_argument(

@@ -90,7 +90,7 @@ def _settings(config, checkpoint, world_size):
     ):  # a folder must not bring about that code is run
         if getattr(saved, name) and getattr(config, name) != getattr(saved, name):
             raise InputError(
-                f"--resume {checkpoint}: the run was begun with{saved.flags_of_trust()}, by which code or pickles are read; "
+                f"--resume {checkpoint}: the run was begun with{saved.trust_flags()}, by which code or pickles are read; "
                 "give that again to go on."
             )
     changed = replace(

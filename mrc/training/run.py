@@ -126,4 +126,4 @@ def summary(results, folder, config):
         ("checkpoint", folder / "best"),
     ]
     table = "\n".join(f"{name:<12} {value}" for name, value in rows)
-    return f"\n{table}\n\nNext: python evaluate.py --checkpoint {folder}{config.flags_of_trust()}"
+    return f"\n{table}\n\nNext: python evaluate.py --checkpoint {folder}{config.trust_flags()}"

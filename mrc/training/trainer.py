@@ -331,7 +331,7 @@ class Trainer:
                 signal,
                 f"stopped by {Signals(signal).name} after step {step} of {self.total_steps}; all is saved in "
                 f"{self.folder}. Go on with: {self.world.launcher} train.py --resume {self.folder}"
-                f"{self.config.flags_of_trust()}",
+                f"{self.config.trust_flags()}",
             )
 
     def save(self, scores=None, is_best=False):

@@ -113,7 +113,7 @@ def is_terminal():
 def prompt(reader, settings, context):
     """Read commands and questions until the end of input."""
     if sys.stdin.isatty():
-        import readline
+        import readline  # noqa: F401  (gives input() line editing and history)
     if context is None:
         print(
             "Paste the text to ask about and end it with an empty line, or :load FILE. :help lists what else there is."

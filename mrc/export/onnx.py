@@ -394,7 +394,7 @@ def onnx_packages():
     try:
         import onnx
         import onnxruntime
-        import onnxscript
+        import onnxscript  # noqa: F401  (PyTorch's exporter needs it)
     except ImportError as error:
         raise InputError(
             f'exporting needs onnx, onnxruntime and onnxscript: pip install -e ".[onnx]". ({error})'

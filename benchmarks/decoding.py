@@ -61,7 +61,7 @@ def make_batches(dataset, batch, width, device):
 
 
 def ours(dataset, batches):
-    metrics = Metrics(dataset, "squad", N_BEST, MAX_ANSWER_LENGTH)
+    metrics = Metrics(dataset, n_best=N_BEST, max_answer_length=MAX_ANSWER_LENGTH)
     for batch in batches:
         metrics.update(*batch)
     metrics.compute()

@@ -27,14 +27,14 @@ def test_intervals_widen_where_questions_of_a_context_agree():
     alone = {e.id: (float(rng.random() < 0.6), 0.5) for e in examples}
     by_context = {c: float(rng.random() < 0.6) for c in range(100)}
     together = {e.id: (by_context[int(e.id.split("-")[0])], 0.5) for e in examples}
-    (low, high), graded = confidence_intervals(alone, examples)
+    (low, high), soft = confidence_intervals(alone, examples)
     (low_together, high_together), _ = confidence_intervals(together, examples)
     mean = 100 * np.mean([pair[0] for pair in alone.values()])
     assert (
         low < mean < high and 6 < high - low < 10
     )  # about 4 standard errors of 600 independent answers: 8
     assert 16 < high_together - low_together < 24  # of 100: 20
-    assert graded == pytest.approx((50, 50))
+    assert soft == pytest.approx((50, 50))
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():

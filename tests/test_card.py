@@ -111,7 +111,7 @@ def test_what_people_read(model, bert):
         bert,
         {
             **settings(model="klue/bert-base", train_file="train.json"),
-            "takes_null": True,
+            "allows_no_answer": True,
             "null_threshold": -1.5,
         },
     )

@@ -82,10 +82,15 @@ def exhaustive_best(dataset, start_logits, end_logits, n, max_answer_length):
 
 def assert_equals_reference(metrics, dataset, start_logits, end_logits):
     expected, odds, spanless = reference_n_best(
-        dataset, start_logits, end_logits, metrics.n, metrics.max_answer_length, metrics.takes_null
+        dataset,
+        start_logits,
+        end_logits,
+        metrics.n,
+        metrics.max_answer_length,
+        metrics.allows_no_answer,
     )
     assert metrics.null_odds == (
-        {i: pytest.approx(o) for i, o in odds.items()} if metrics.takes_null else {}
+        {i: pytest.approx(o) for i, o in odds.items()} if metrics.allows_no_answer else {}
     )
     for identity, spans in expected.items():
         ours = metrics.n_best[identity]
@@ -96,7 +101,7 @@ def assert_equals_reference(metrics, dataset, start_logits, end_logits):
         assert np.allclose([o["probability"] for o in ours], [p for _, p in spans], atol=1e-6)
         text = next((text for text, _ in spans if text), "")
         assert metrics.predictions[identity] == (
-            "" if metrics.takes_null and odds[identity] > 0 else text
+            "" if metrics.allows_no_answer and odds[identity] > 0 else text
         )
     assert metrics.without_span == spanless
 
@@ -122,7 +127,7 @@ def make_logits(dataset, seed, kind="random"):
 def test_n_best_equals_the_reference(examples, tokenizer, kind, n, max_answer_length):
     dataset = FeatureDataset(examples, tokenizer, 96, 20)
     start_logits, end_logits = make_logits(dataset, 0, kind)
-    metrics = Metrics(dataset, "squad", n, max_answer_length)
+    metrics = Metrics(dataset, n_best=n, max_answer_length=max_answer_length)
     metrics.compute(start_logits, end_logits)
     assert_equals_reference(metrics, dataset, start_logits, end_logits)
 
@@ -139,7 +144,7 @@ def test_n_best_with_the_empty_answer_equals_the_reference(
         width, left = start_logits.shape[1], tokenizers[family].padding_side == "left"
         null = dataset.null_position + (width - dataset.lengths if left else 0)
         start_logits[np.arange(len(dataset)), null] += np.float32(null_bonus)
-        metrics = Metrics(dataset, "squad_v2", n, 30)
+        metrics = Metrics(dataset, scorer="squad_v2", n_best=n, max_answer_length=30)
         metrics.compute(start_logits, end_logits)
         assert_equals_reference(metrics, dataset, start_logits, end_logits)
 
@@ -156,7 +161,7 @@ def test_n_best_with_the_empty_answer_equals_the_reference(
 def test_n_best_equals_the_reference_on_any_logits(examples, bert, seed, kind, n, longest):
     dataset = FeatureDataset(examples, bert, 64, 20)
     start_logits, end_logits = make_logits(dataset, seed, kind)
-    metrics = Metrics(dataset, "squad", n, longest)
+    metrics = Metrics(dataset, n_best=n, max_answer_length=longest)
     metrics.compute(start_logits, end_logits)
     assert_equals_reference(metrics, dataset, start_logits, end_logits)
 
@@ -169,11 +174,11 @@ def test_exact_search_finds_the_best_of_all_spans(
 ):
     dataset = FeatureDataset(examples, tokenizers[family], 64, 10)
     logits = make_logits(dataset, 3, kind)
-    metrics = Metrics(dataset, "squad", n, max_answer_length, search="exact")
+    metrics = Metrics(dataset, n_best=n, max_answer_length=max_answer_length, search="exact")
     metrics.compute(*logits)
     expected = exhaustive_best(dataset, *logits, n, max_answer_length)
     assert {i: [span["text"] for span in spans] for i, spans in metrics.n_best.items()} == expected
-    pruned = Metrics(dataset, "squad", n, max_answer_length)
+    pruned = Metrics(dataset, n_best=n, max_answer_length=max_answer_length)
     pruned.compute(*logits)
     assert metrics.answers_changed == sum(
         pruned.predictions[i] != metrics.predictions[i] for i in expected
@@ -242,7 +247,7 @@ def test_no_answer_wins_by_the_smallest_null_score(bert):
     start_logits[first[0], 0] = end_logits[
         first[0], 0
     ] = -3  # ...but one of the first question's, and the minimum counts
-    metrics = Metrics(dataset, "squad_v2")
+    metrics = Metrics(dataset, scorer="squad_v2")
     scores = metrics.compute(start_logits, end_logits)
     assert metrics.null_odds["has"] == -6 and metrics.null_odds["none"] == 6
     assert metrics.predictions["none"] == "" and metrics.predictions["has"] != ""
@@ -274,7 +279,7 @@ def test_the_null_threshold_can_be_tuned(bert):
         range(3), dataset.end_positions[:3]
     ] = 1
     start_logits[:, 0] = [3, 4, 5, 6, 7, 8]  # the null score of each; the best spans score 2 and 0
-    metrics = Metrics(dataset, "squad_v2", tune_threshold=True)
+    metrics = Metrics(dataset, scorer="squad_v2", tune_threshold=True)
     scores = metrics.compute(start_logits, end_logits)
     assert metrics.null_odds == {
         "has0": 1,
@@ -289,15 +294,15 @@ def test_the_null_threshold_can_be_tuned(bert):
         and metrics.null_threshold == scores["best_f1_thresh"] == 3
     )
     assert metrics.predictions["has2"] == "1784" and metrics.predictions["none0"] == ""
-    fixed = Metrics(dataset, "squad_v2")
+    fixed = Metrics(dataset, scorer="squad_v2")
     assert fixed.compute(start_logits, end_logits)["f1"] == 50 and fixed.null_threshold == 0
-    again = Metrics(dataset, "squad_v2", null_threshold=metrics.null_threshold)
+    again = Metrics(dataset, scorer="squad_v2", null_threshold=metrics.null_threshold)
     assert again.compute(start_logits, end_logits) == scores
 
 
 def test_klue_takes_the_empty_answer_too(bert):
     examples = [Example("none", "Who?", "The mill was built in 1784.", (), True)]
-    metrics = Metrics(FeatureDataset(examples, bert, 40, 8), "klue")
+    metrics = Metrics(FeatureDataset(examples, bert, 40, 8), scorer="klue")
     start_logits = end_logits = np.eye(1, 12, dtype=np.float32)
     assert metrics.compute(start_logits, end_logits)["rouge_w"] == 100 and metrics.predictions == {
         "none": ""

@@ -234,15 +234,17 @@ def test_it_has_learned_its_questions(reader, taught):
 
 def test_n_best_gives_the_probabilities_of_metrics(reader, taught):
     dataset = FeatureDataset(taught, reader.tokenizer, 384, 128)
-    for takes_null in (False, True):
-        metrics = Metrics(dataset, "squad", 20, 30, takes_null=takes_null)
+    for allows_no_answer in (False, True):
+        metrics = Metrics(
+            dataset, n_best=20, max_answer_length=30, allows_no_answer=allows_no_answer
+        )
         evaluate(reader.model, metrics)
         ours = reader(
             taught,
             scoring="n_best",
             top_k=20,
             max_answer_len=30,
-            handle_impossible_answer=takes_null,
+            handle_impossible_answer=allows_no_answer,
         )
         for example, answers in zip(taught, ours):
             theirs = metrics.n_best[example.id][:20]
@@ -264,7 +266,7 @@ def test_the_threshold_of_a_checkpoint_decides_on_no_answer(reader):
         strict = Reader(
             reader.model,
             reader.tokenizer,
-            {"takes_null": True, "null_threshold": threshold},
+            {"allows_no_answer": True, "null_threshold": threshold},
             device="cpu",
         )
         answers = strict(**asked, top_k=30)

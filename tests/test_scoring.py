@@ -286,7 +286,7 @@ def test_equal_to_an_independent_scorer(name, scorer, tmp_path):
         ]
     else:
         expected = [average(exact.values()), average(similarity.values())]
-    assert [ours[SCORERS[scorer].exact], ours[SCORERS[scorer].graded], ours["total"]] == [
+    assert [ours[SCORERS[scorer].exact], ours[SCORERS[scorer].soft_score], ours["total"]] == [
         *expected,
         len(exact),
     ]

@@ -193,7 +193,7 @@ def test_the_best_is_kept_when_later_ones_are_worse(
     f1, weights = iter([50.0, 80.0, 80.0, 60.0]), []
     trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=4)
 
-    def scripted(*arguments):
+    def scripted(*arguments, **settings):
         weights.append(trainer.model.head.weight.detach().clone())
         return {"exact_match": 1.0, "f1": next(f1), "total": 10}
 
@@ -332,7 +332,7 @@ def test_scoring_every_few_steps_and_running_out_of_patience(
     f1 = iter([50.0, 80.0, 80.0, 60.0, 90.0])
     monkeypatch.setattr(
         "mrc.training.trainer.evaluate",
-        lambda *arguments: {"exact_match": 1.0, "f1": next(f1), "total": 10},
+        lambda *arguments, **settings: {"exact_match": 1.0, "f1": next(f1), "total": 10},
     )
     results = make_trainer(
         examples, bert, encoder_folder, tmp_path / "run", epochs=9, eval_every=3, patience=2, keep=2
@@ -423,7 +423,7 @@ def test_another_score_can_decide(examples, bert, encoder_folder, tmp_path, monk
     scores = iter([(60.0, 70.0), (50.0, 80.0)])
     monkeypatch.setattr(
         "mrc.training.trainer.evaluate",
-        lambda *arguments: dict(zip(("exact_match", "f1"), next(scores))),
+        lambda *arguments, **settings: dict(zip(("exact_match", "f1"), next(scores))),
     )
     assert (
         make_trainer(

@@ -73,21 +73,25 @@ def answer_and_score(config, world):
         print(dataset.report())
 
     # Logits, spans, answers, scores.
-    takes_null = (
-        settings.get("takes_null") or None
+    allows_no_answer = (
+        settings.get("allows_no_answer") or None
     )  # what has learned to give no answer may do so; else the scorer decides
     metrics = Metrics(
         dataset,
-        config.scorer,
-        config.n_best,
-        config.max_answer_length,
-        config.search,
-        takes_null,
-        config.null_threshold,
+        scorer=config.scorer,
+        n_best=config.n_best,
+        max_answer_length=config.max_answer_length,
+        search=config.search,
+        allows_no_answer=allows_no_answer,
+        null_threshold=config.null_threshold,
         clean=strip_answer if config.strip_answer else None,
     )
     scores = evaluate(
-        model, metrics, config.batch_size, choose_precision(config.precision, device), world
+        model,
+        metrics,
+        batch_size=config.batch_size,
+        precision=choose_precision(config.precision, device),
+        world=world,
     )
     if not world.is_main:  # which has it all
         return
@@ -108,7 +112,7 @@ def answer_and_score(config, world):
     folder = results_folder(config.output_dir, checkpoint, config.data)
     write_json(folder / "predictions.json", metrics.predictions, indent=2)
     write_json(folder / "nbest_predictions.json", metrics.n_best, indent=2)
-    if metrics.takes_null:
+    if metrics.allows_no_answer:
         write_json(folder / "null_odds.json", metrics.null_odds, indent=2)
     results = {
         **scores,

@@ -291,14 +291,14 @@ def make_app(reader, settings, config):
                 413,
                 f"the context has {len(asked.context)} characters; {config.max_context_chars} are allowed.",
             )
-        takes_null, longest = asked.handle_impossible_answer, asked.max_answer_len
+        allows_no_answer, longest = asked.handle_impossible_answer, asked.max_answer_len
         mine = replace(
             settings,
             top_k=asked.top_k,
             max_answer_len=longest or settings.max_answer_len,
             handle_impossible_answer=settings.handle_impossible_answer
-            if takes_null is None
-            else takes_null,
+            if allows_no_answer is None
+            else allows_no_answer,
         )
         future = batcher.submit(asked.question, asked.context, asked.explain, mine)
         if future is None:

@@ -384,7 +384,7 @@ def _comparison(config, model, tokenizer, settings, trained):
         "n_best": trained["n_best"],
         "max_answer_length": trained["max_answer_length"],
         "search": trained["search"],
-        "takes_null": settings.get("takes_null") or None,
+        "allows_no_answer": settings.get("allows_no_answer") or None,
         "null_threshold": settings.get("null_threshold", 0.0),
     }
 

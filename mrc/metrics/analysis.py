@@ -98,7 +98,7 @@ def compare(predictions_a, predictions_b, examples, scorer, seed=0):
         "only_a_exact": int((a[:, 0] > b[:, 0]).sum()),
         "only_b_exact": int((b[:, 0] > a[:, 0]).sum()),
     }
-    for column, name in enumerate((gold.scorer.exact, gold.scorer.graded)):
+    for column, name in enumerate((gold.scorer.exact, gold.scorer.soft_score)):
         result[name] = {
             "a": 100 * float(a[:, column].mean()),
             "b": 100 * float(b[:, column].mean()),
@@ -192,14 +192,14 @@ def details(gold, predictions, examples, windows=None):
     from mrc.metrics.analysis import breakdown, confidence_intervals
 
     each = gold.each(predictions)
-    if not gold.scorer.takes_null and not all(gold.has_answer.values()):
+    if not gold.scorer.allows_no_answer and not all(gold.has_answer.values()):
         print(
             "note: some questions have no answer, which this scorer does not know of; --scorer squad_v2 does."
         )
     intervals = ()
     if len({example.context for example in examples}) > 1:  # of one context nothing can be drawn
         intervals = zip(
-            (gold.scorer.exact, gold.scorer.graded), confidence_intervals(each, examples)
+            (gold.scorer.exact, gold.scorer.soft_score), confidence_intervals(each, examples)
         )
     return {
         **{f"{name}_interval": interval for name, interval in intervals},

@@ -12,7 +12,7 @@ from mrc.runtime.sharding import dummy_input, is_sharded
 
 
 @torch.no_grad()  # not inference_mode: what a sharded model gathers in it, it could not be trained with
-def evaluate(model, metrics, batch_size=64, precision="fp32", world=ALONE, signals=None):
+def evaluate(model, metrics, *, batch_size=64, precision="fp32", world=ALONE, signals=None):
     """Run a model over the dataset of `metrics`, on the device that holds the model, and return the scores.
 
     batch_size: windows per forward pass; precision: "fp32", "bf16" or "fp16". world: the processes that share the work; spans

@@ -40,8 +40,8 @@ class Metrics:
     features. It is the prediction where that score exceeds the best span's by more than `null_threshold`.
 
     dataset: FeatureDataset. scorer: a name in `mrc.scoring.SCORERS`, or "auto". search: "pruned" or "exact", see
-    `best_spans`. takes_null: whether questions may have no answer; None leaves that to the scorer. tune_threshold: let
-    `compute` set `null_threshold` to what is best for the scorer's graded score on this very data, as is done on
+    `best_spans`. allows_no_answer: whether questions may have no answer; None leaves that to the scorer. tune_threshold: let
+    `compute` set `null_threshold` to what is best for the scorer's soft score on this very data, as is done on
     validation data. clean: a function applied to each answer's text, such as `strip_answer`.
 
     After `compute`: `predictions`; `n_best`; `null_odds` (id -> null score less the best span's score; empty unless answers
@@ -52,11 +52,12 @@ class Metrics:
     def __init__(
         self,
         dataset,
+        *,
         scorer="squad",
         n_best=20,
         max_answer_length=30,
         search="pruned",
-        takes_null=None,
+        allows_no_answer=None,
         null_threshold=0.0,
         tune_threshold=False,
         clean=None,
@@ -64,8 +65,10 @@ class Metrics:
         self.dataset = dataset
         self.gold = Gold(dataset.examples, scorer)
         self.scorer = self.gold.name
-        self.takes_null = self.gold.scorer.takes_null if takes_null is None else takes_null
-        self.main_score = self.gold.scorer.graded
+        self.allows_no_answer = (
+            self.gold.scorer.allows_no_answer if allows_no_answer is None else allows_no_answer
+        )
+        self.main_score = self.gold.scorer.soft_score
         self.n, self.max_answer_length, self.search, self.clean = (
             n_best,
             max_answer_length,
@@ -78,14 +81,13 @@ class Metrics:
         if search == "exact":
             self.pruned = Metrics(
                 dataset,
-                self.scorer,
-                n_best,
-                max_answer_length,
-                "pruned",
-                takes_null,
-                null_threshold,
-                tune_threshold,
-                clean,
+                scorer=self.scorer,
+                n_best=n_best,
+                max_answer_length=max_answer_length,
+                allows_no_answer=allows_no_answer,
+                null_threshold=null_threshold,
+                tune_threshold=tune_threshold,
+                clean=clean,
             )
         self.reset()
 
@@ -161,7 +163,7 @@ class Metrics:
 
     def choose_score(self, name=None):
         """The score that decides which of two is better: `main_score`, or the one called `name`. Raises InputError if there is none."""
-        names = (self.gold.scorer.exact, self.gold.scorer.graded)
+        names = (self.gold.scorer.exact, self.gold.scorer.soft_score)
         if name and name not in names:
             raise InputError(
                 f"--metric-for-best {name}: the scorer {self.scorer} has {' and '.join(names)}."
@@ -202,17 +204,17 @@ class Metrics:
             )
         with _no_garbage_collection():
             self._answer()
-        if self.tune_threshold and self.takes_null and self.gold.answers:
-            graded = {
+        if self.tune_threshold and self.allows_no_answer and self.gold.answers:
+            soft_scores = {
                 identity: pair[1] for identity, pair in self.gold.each(self.best_texts).items()
             }
             below_all = min(self.null_odds.values()) - 1.0  # gives no answer at all
             _, self.null_threshold = self.gold.best_threshold(
-                graded, self.best_texts, self.null_odds, below_all
+                soft_scores, self.best_texts, self.null_odds, below_all
             )
         self.predictions = {
             identity: ""
-            if self.takes_null and self.null_odds[identity] > self.null_threshold
+            if self.allows_no_answer and self.null_odds[identity] > self.null_threshold
             else text
             for identity, text in self.best_texts.items()
         }
@@ -222,7 +224,7 @@ class Metrics:
                 text != self.pruned.predictions[identity]
                 for identity, text in self.predictions.items()
             )
-        if not self.gold.scorer.takes_null:  # such a scorer knows no odds, only answers
+        if not self.gold.scorer.allows_no_answer:  # such a scorer knows no odds, only answers
             return self.gold.score(self.predictions)
         return self.gold.score(self.best_texts, self.null_odds, self.null_threshold)
 
@@ -251,7 +253,7 @@ class Metrics:
         self.best_texts = {
             item.id: spans[0]["text"] if spans else "" for item, spans in zip(examples, n_best)
         }
-        if self.takes_null:
+        if self.allows_no_answer:
             self.null_odds = {item.id: odds for item, odds in zip(examples, null_odds.tolist())}
             for spans, p in zip(n_best, null_probability.tolist()):
                 bisect.insort(
@@ -279,7 +281,7 @@ class Metrics:
         )
 
         null_score, most = np.full(count, -np.inf, dtype=np.float32), np.full(count, self.n)
-        if self.takes_null:
+        if self.allows_no_answer:
             null_score[:] = np.inf
             np.minimum.at(null_score, self.dataset.example_index, self._null_score)
             ahead_of_null = np.bincount(example, score >= null_score[example], minlength=count)
@@ -300,7 +302,7 @@ class Metrics:
         total = np.bincount(example, weight, minlength=count) + null_weight
         total[total == 0] = 1.0
         null_odds = (
-            np.nan_to_num(null_score - best) if self.takes_null else None
+            np.nan_to_num(null_score - best) if self.allows_no_answer else None
         )  # finite where there is no span
         return (
             example,

@@ -137,8 +137,8 @@ def percent_in_pairs(values):
 class Scorer:
     """How one official script compares answers.
 
-    normalize: text -> text; similarity: two normalised texts -> 0 to 1; exact, graded: what metrics.json calls the share of
-    equal answers and the mean similarity; takes_null: questions may have no answer, which the empty text answers, and
+    normalize: text -> text; similarity: two normalised texts -> 0 to 1; exact, soft_score: what metrics.json calls the share of
+    equal answers and the mean similarity; allows_no_answer: questions may have no answer, which the empty text answers, and
     predictions that are missing are left out instead of counting as wrong; drops_empty: right answers that normalise to
     nothing do not count as answers; splits_by_answer: answerable and unanswerable questions are also reported apart;
     percent: the mean of a sequence of scores, which for bit equality has to be added in the script's order.
@@ -147,8 +147,8 @@ class Scorer:
     normalize: Callable[[str], str]
     similarity: Callable[[str, str], float]
     exact: str = "exact_match"
-    graded: str = "f1"
-    takes_null: bool = False
+    soft_score: str = "f1"
+    allows_no_answer: bool = False
     drops_empty: bool = False
     splits_by_answer: bool = False
     percent: Callable = percent_one_by_one
@@ -161,7 +161,7 @@ SCORERS = {
         normalize_squad,
         word_f1_or_nothing,
         exact="exact",
-        takes_null=True,
+        allows_no_answer=True,
         drops_empty=True,
         splits_by_answer=True,
     ),
@@ -170,8 +170,8 @@ SCORERS = {
     "klue": Scorer(
         normalize_klue,
         character_rouge_w,
-        graded="rouge_w",
-        takes_null=True,
+        soft_score="rouge_w",
+        allows_no_answer=True,
         percent=percent_in_pairs,
     ),
     "xquad": Scorer(
@@ -239,7 +239,7 @@ class Gold:
                     float(text in gold),
                     max(self.scorer.similarity(text, answer) for answer in gold),
                 )
-            elif not self.scorer.takes_null:
+            elif not self.scorer.allows_no_answer:
                 scores[identity] = (0.0, 0.0)
         return scores
 
@@ -259,8 +259,8 @@ class Gold:
                     {i: pair for i, pair in each.items() if self.has_answer[i] == has_answer}
                 )
                 scores.update({prefix + name: value for name, value in part.items()})
-        if self.scorer.takes_null and null_odds and scores:
-            for column, name in enumerate((self.scorer.exact, self.scorer.graded)):
+        if self.scorer.allows_no_answer and null_odds and scores:
+            for column, name in enumerate((self.scorer.exact, self.scorer.soft_score)):
                 best, threshold = self.best_threshold(
                     {i: pair[column] for i, pair in raw.items()}, predictions, null_odds
                 )
@@ -292,7 +292,7 @@ class Gold:
     def _average(self, each):
         if not each:
             return {}
-        names = (self.scorer.exact, self.scorer.graded)
+        names = (self.scorer.exact, self.scorer.soft_score)
         means = {
             name: self.scorer.percent(column) for name, column in zip(names, zip(*each.values()))
         }

@@ -90,15 +90,15 @@ class Reader:
     context and the CLS token of a window; "" scores the smallest product of a window's CLS. With scoring="n_best" scores are
     the probabilities that Metrics reports: a softmax over the 20 best spans of all windows.
 
-    Calls may come from several threads at once. Attribute `takes_null`: whether the reader was trained to give no answer.
+    Calls may come from several threads at once. Attribute `allows_no_answer`: whether the reader was trained to give no answer.
     """
 
     def __init__(self, model, tokenizer, settings=None, device="auto", dtype=None):
         self.device, self.settings = _device(device), settings or {}
         self.model, self.tokenizer = model.to(self.device, _dtype(dtype)).eval(), tokenizer
         trained = as_trained(self.settings, model, tokenizer)
-        self.takes_null, self.null_threshold = (
-            bool(self.settings.get("takes_null")),
+        self.allows_no_answer, self.null_threshold = (
+            bool(self.settings.get("allows_no_answer")),
             self.settings.get("null_threshold", 0.0),
         )
         self.max_seq_len, self.max_question_len, self.doc_stride = (
@@ -143,8 +143,8 @@ class Reader:
             config.trust_remote_code,
             config.allow_pickle,
         )
-        takes_null = (
-            reader.takes_null
+        allows_no_answer = (
+            reader.allows_no_answer
             if config.handle_impossible_answer == "auto"
             else config.handle_impossible_answer == "yes"
         )
@@ -154,7 +154,7 @@ class Reader:
             config.max_answer_len,
             config.max_seq_len,
             config.max_question_len,
-            takes_null,
+            allows_no_answer,
             not config.within_words,
             config.batch_size,
             config.scoring,
@@ -425,19 +425,18 @@ class Reader:
 
         Where no answer is allowed for, it comes first just if its odds exceed the checkpoint's threshold.
         """
-        takes_null = settings.handle_impossible_answer
+        allows_no_answer = settings.handle_impossible_answer
         metrics = Metrics(
             dataset,
-            "squad",
-            max(N_BEST, settings.top_k),
-            settings.max_answer_len,
-            takes_null=takes_null,
+            n_best=max(N_BEST, settings.top_k),
+            max_answer_length=settings.max_answer_len,
+            allows_no_answer=allows_no_answer,
         )
         for batch in self._logits(dataset, settings.batch_size):
             metrics.update(*batch)
         example, begin, end, _, _, score, null_score, null_odds = metrics.merge()
         first = ranges_within(example) == 0
-        if takes_null:
+        if allows_no_answer:
             example, begin, end, score = append_null(example, begin, end, score, null_score)
             is_null = null_odds > self.null_threshold
             first = np.append(first & ~is_null[example[: len(first)]], is_null)

@@ -156,7 +156,7 @@ def _about(model, tokenizer, base, data, settings):
     )  # those are merged
     null = (
         f" It may also give no answer: where the null score exceeds the best span's by more than {threshold:.4g}."
-        if settings.get("takes_null")
+        if settings.get("allows_no_answer")
         else ""
     )
     return (

@@ -61,17 +61,17 @@ class Trainer:
         )
         self.inputs = (*INPUTS, "start_positions") if model.takes_start_positions else INPUTS
         self.metrics = None
-        self.takes_null = any(
+        self.allows_no_answer = any(
             example.is_impossible for example in train_set.examples
         )  # it learns to give no answer
         if eval_set is not None:
             self.metrics = Metrics(
                 eval_set,
-                config.scorer,
-                config.n_best,
-                config.max_answer_length,
-                config.search,
-                self.takes_null or None,
+                scorer=config.scorer,
+                n_best=config.n_best,
+                max_answer_length=config.max_answer_length,
+                search=config.search,
+                allows_no_answer=self.allows_no_answer or None,
                 tune_threshold=True,
             )
             self.score_for_best = self.metrics.choose_score(config.metric_for_best)
@@ -278,10 +278,10 @@ class Trainer:
                 scores = evaluate(
                     self.model,
                     self.metrics,
-                    self.config.eval_batch_size,
-                    self.precision,
-                    self.world,
-                    self.signals,
+                    batch_size=self.config.eval_batch_size,
+                    precision=self.precision,
+                    world=self.world,
+                    signals=self.signals,
                 )
             self.model.train()
             if scores is None:  # asked to stop; a resumed run begins with the scoring
@@ -346,7 +346,7 @@ class Trainer:
                 "epoch": progress.epoch + 1,
                 "step": progress.step,
                 "scores": scores or {},
-                "takes_null": self.takes_null,
+                "allows_no_answer": self.allows_no_answer,
                 "null_threshold": self.metrics.null_threshold if self.metrics else 0.0,
                 "scorer": self.metrics and self.metrics.scorer,
                 "processes": self.world.size,

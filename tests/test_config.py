@@ -34,7 +34,7 @@ def test_every_setting_is_a_flag_with_help(capsys):
         for setting in fields(config_class):
             assert (
                 re.search(rf"--{setting.name.replace('_', '-')}\s", text)
-                and len(setting.metadata["help"]) > 10
+                and len(setting.metadata["flag"].help) > 10
             )
 
 
@@ -117,6 +117,26 @@ def test_a_zero_is_given_too():
         "seed": 0,
         "dropout": 0.0,
     }
+
+
+def test_python_and_the_command_line_give_alike():
+    from_python = TrainConfig(resume="x", batch_size=8, epochs=None)
+    from_flags = parse_args(TrainConfig, ["--resume", "x", "--batch-size", "8"])
+    assert from_python.given == from_flags.given == {"resume": "x", "batch_size": 8}
+    assert from_python == from_flags
+
+
+def test_what_excludes_each_other_is_refused_from_python_too():
+    with pytest.raises(InputError, match="--warmup-steps and --warmup-ratio: give one of them"):
+        TrainConfig(warmup_steps=5, warmup_ratio=0.2)
+
+
+def test_a_config_survives_its_dict():
+    config = TrainConfig(max_tokens_per_batch=4096, train_file="a.json", seed=3)
+    again = TrainConfig.from_dict({**config.to_dict(), "of_another_version": 1})
+    assert again == config
+    assert again.given == {}
+    assert config.changed(seed=4).to_dict() == {**config.to_dict(), "seed": 4}
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ Anything else is a question."""
 
 
 def main(argv=None):
-    config = parse_args(AskConfig, argv, "mrc ask")
+    config = parse_args(AskConfig, argv, "ask")
     context = None if config.context is None else read_context(config.context)
     from mrc.reader.reader import Reader  # torch takes seconds to load
 

@@ -14,7 +14,7 @@ from mrc.model.pretrained import WEIGHTS
 
 
 def main(argv=None):
-    config = parse_args(EvalConfig, argv)
+    config = parse_args(EvalConfig, argv, "evaluate")
     if config.compare:
         compare_predictions(config)
     elif config.predictions:

@@ -67,7 +67,7 @@ class ExportConfig(Config):
 
 
 def main(argv=None):
-    config = parse_args(ExportConfig, argv, "mrc export")
+    config = parse_args(ExportConfig, argv, "export")
     print(as_text(export_onnx(config), config.out))
 
 

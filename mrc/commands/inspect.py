@@ -85,7 +85,7 @@ class InspectConfig(Config):
 
 
 def main(argv=None):
-    config = parse_args(InspectConfig, argv, "mrc inspect")
+    config = parse_args(InspectConfig, argv, "inspect")
     report = inspect(config)
     print(json.dumps(report, ensure_ascii=False, indent=2) if config.json else as_text(report))
 

@@ -70,7 +70,7 @@ COLUMNS = ("id", "question", "rank", "answer", "score", "start", "end")
 
 
 def main(argv=None):
-    config = parse_args(PredictConfig, argv, "mrc predict")
+    config = parse_args(PredictConfig, argv, "predict")
     output = Path(config.output)
     try:
         predict(config, output)

@@ -32,5 +32,5 @@ class PushConfig(Config):
 
 
 def main(argv=None):
-    config = parse_args(PushConfig, argv, "mrc push")
+    config = parse_args(PushConfig, argv, "push")
     print(push(find_checkpoint(config.checkpoint), config.repo, config.public))

@@ -63,7 +63,7 @@ class ServeConfig(ReaderConfig):
 
 
 def main(argv=None):
-    config = parse_args(ServeConfig, argv, "mrc serve")
+    config = parse_args(ServeConfig, argv, "serve")
     try:
         from mrc.commands.server import make_app, make_server
     except ImportError as error:

@@ -5,7 +5,7 @@ from mrc.config.train import TrainConfig
 
 
 def main(argv=None):
-    config = parse_args(TrainConfig, argv)
+    config = parse_args(TrainConfig, argv, "train")
     # Imported once the flags are known to be right: torch and transformers take seconds to load.
     from mrc.runtime.processes import processes
     from mrc.training.run import run

@@ -3,132 +3,236 @@
 import argparse
 import math
 import operator
-from dataclasses import asdict, field, fields
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import Field, dataclass, field, fields
 from inspect import cleandoc
-from typing import get_args, get_type_hints
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from mrc.errors import InputError
 
+# Scripts at the root of the repository, for those who read before they install.
+SCRIPTS = ("train", "evaluate")
+
+METAVARS = {int: "N", float: "X", str: "NAME"}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How a setting looks on the command line, and which values it takes."""
+
+    default: Any
+    help: str
+    group: str
+    tiny: Any
+    choices: Sequence[str] | None
+    nargs: int | None
+    kind: type | None
+    positional: bool
+    bounds: tuple[tuple[str, float | None, Callable[[Any, Any], bool]], ...]
+
 
 def flag(
-    default,
-    help,
+    default: Any,
+    help: str,
     *,
-    group,
-    tiny=None,
-    choices=None,
-    nargs=None,
-    kind=None,
-    positional=False,
-    at_least=None,
-    above=None,
-    below=None,
-):
-    """Declare a setting. `tiny` is its default with `--model tiny`; the bounds are checked when a config is made.
+    group: str,
+    tiny: Any = None,
+    choices: Sequence[str] | None = None,
+    nargs: int | None = None,
+    kind: type | None = None,
+    positional: bool = False,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """Declare a setting: a dataclass field that `parse_args` turns into a flag.
 
-    A positional setting is given without its name, and must be. kind: the type of what the command
-    line gives, where the field's own annotation does not say it.
+    Args:
+        default: value of a setting that is not given; None leaves it open.
+        help: what --help says, in a few words; the default is added.
+        group: the heading under which --help lists the flag.
+        tiny: the default with `--model tiny`, where that is another one.
+        choices: the only values allowed.
+        nargs: number of values, if not one.
+        kind: type of what the command line gives, where the annotation does not say it.
+        positional: given without a name, and required.
+        at_least, above, below: bounds of a number, checked when a config is made.
     """
-    metadata = {
-        "default": default,
-        "help": help,
-        "group": group,
-        "tiny": tiny,
-        "choices": choices,
-        "nargs": nargs,
-        "kind": kind,
-        "positional": positional,
-        "bounds": (
-            ("at least", at_least, operator.ge),
-            ("above", above, operator.gt),
-            ("below", below, operator.lt),
-        ),
-    }
+    bounds = (
+        ("at least", at_least, operator.ge),
+        ("above", above, operator.gt),
+        ("below", below, operator.lt),
+    )
+    declared = Flag(default, help, group, tiny, choices, nargs, kind, positional, bounds)
     # With two defaults, a setting is None until `__post_init__` knows the model.
-    return field(default=default if tiny is None else None, metadata=metadata)
+    return field(default=default if tiny is None else None, metadata={"flag": declared})
+
+
+AnyConfig = TypeVar("AnyConfig", bound="Config")
 
 
 class Config:
-    """What the two configs share: defaults that depend on the model, and bounds."""
+    """Settings: each field is declared by `flag`, and checked when the config is made.
 
-    given = {}  # what the command line gave, where there was one
+    Attributes:
+        given: the settings that the caller gave, by keyword, by position or as flags. None gives
+            nothing: it stands for the default. `dataclasses.replace` gives every setting; use
+            `changed` instead.
+    """
 
-    def __post_init__(self):
-        for setting in fields(self):
-            meta = setting.metadata
+    given: dict[str, Any]
+
+    def __new__(cls: type[AnyConfig], *args: Any, **kwargs: Any) -> AnyConfig:
+        """Remember what the caller gave: afterwards a default looks like any other value."""
+        config = super().__new__(cls)
+        names = [setting.name for setting in fields(cls)]  # type: ignore[arg-type]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        config.given = {name: value for name, value in given.items() if value is not None}
+        return config
+
+    def __post_init__(self) -> None:
+        """Fill in the defaults. Raises InputError for a value that its flag does not allow."""
+        for setting, declared in _declared(type(self)):
             if getattr(self, setting.name) is None:
-                is_tiny = meta["tiny"] is not None and getattr(self, "model", None) == "tiny"
-                setattr(self, setting.name, meta["tiny"] if is_tiny else meta["default"])
-            if getattr(self, setting.name) is not None:
-                _check(setting.name, getattr(self, setting.name), meta)
+                is_tiny = declared.tiny is not None and getattr(self, "model", None) == "tiny"
+                setattr(self, setting.name, declared.tiny if is_tiny else declared.default)
+            value = getattr(self, setting.name)
+            if isinstance(value, os.PathLike):
+                setattr(self, setting.name, str(value))
+            if value is not None:
+                _check(setting.name, value, declared)
+        self.check_given()
 
-    def check_given(self):
-        """Raise InputError for flags that the command line gave and that do not go together; for subclasses."""
+    def check_given(self) -> None:
+        """Raise InputError if two of the settings in `given` exclude each other; for subclasses."""
 
-    def to_dict(self):
-        return asdict(self)
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting with its value."""
+        return {setting.name: getattr(self, setting.name) for setting, _ in _declared(type(self))}
+
+    @classmethod
+    def from_dict(cls: type[AnyConfig], settings: dict[str, Any]) -> AnyConfig:
+        """Make a config from what `to_dict` returned, perhaps of another version of mrc.
+
+        None of it counts as given. Names that are no settings of this class are passed over.
+        """
+        names = {setting.name for setting, _ in _declared(cls)}
+        config = cls.__new__(cls)
+        config.__init__(**{n: v for n, v in settings.items() if n in names})  # type: ignore[misc]
+        return config
+
+    def changed(self: AnyConfig, **settings: Any) -> AnyConfig:
+        """A copy with other values for some settings; none of them counts as given."""
+        return self.from_dict({**self.to_dict(), **settings})
 
 
-def _check(name, value, meta):
-    option = name.upper() if meta["positional"] else "--" + name.replace("_", "-")
-    if meta["choices"] and value not in meta["choices"]:
-        raise InputError(f"{option} {value}: choose one of {', '.join(meta['choices'])}.")
+def parse_args(
+    config_class: type[AnyConfig], argv: Sequence[str] | None = None, command: str = "COMMAND"
+) -> AnyConfig:
+    """Make a config from a command line.
+
+    Args:
+        config_class: the class, whose docstring describes the command.
+        argv: the command line without the command; None reads `sys.argv`.
+        command: name of the command in the usage line.
+
+    Raises:
+        InputError: a value is out of bounds, or two flags exclude each other.
+    """
+    parser = argparse.ArgumentParser(
+        prog=program(command),
+        usage=_usage(config_class, command),
+        description=cleandoc(config_class.__doc__ or ""),
+        formatter_class=_HelpFormatter,
+        allow_abbrev=False,
+        # What is not given is not in the result, so that Config.given tells it from a default.
+        argument_default=argparse.SUPPRESS,
+    )
+    groups: dict[str, Any] = {}
+    types = get_type_hints(config_class)
+    for setting, declared in _declared(config_class):
+        if declared.group not in groups:
+            groups[declared.group] = parser.add_argument_group(declared.group)
+        kind = declared.kind or _kind(types[setting.name])
+        _add_flag(groups[declared.group], setting.name, declared, kind)
+    return config_class(**vars(parser.parse_args(argv)))
+
+
+def program(command: str) -> str:
+    """How to call a command: `python train.py` for who did so, `mrc train` for everyone else."""
+    started = Path(sys.argv[0]).name
+    scripts = [f"{script}.py" for script in SCRIPTS]
+    if started in scripts and command in SCRIPTS:
+        return f"python {command}.py"
+    return f"mrc {command}"
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wraps each paragraph of a description by itself."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        return "\n\n".join(fill(part, width, indent) for part in text.split("\n\n"))
+
+
+def _declared(config_class: type) -> list[tuple[Field, Flag]]:
+    """The fields of a config, each with its flag."""
+    return [(setting, setting.metadata["flag"]) for setting in fields(config_class)]
+
+
+def _kind(annotation: Any) -> type:
+    """The type of one value: int for `int | None`."""
+    return (get_args(annotation) or (annotation,))[0]
+
+
+def _usage(config_class: type, command: str) -> str:
+    """The usage line: argparse's own would list every flag."""
+    positionals = [s.name.upper() for s, declared in _declared(config_class) if declared.positional]
+    return " ".join([program(command), *positionals, "[--FLAG ...]"])
+
+
+def _add_flag(group: Any, name: str, declared: Flag, kind: type) -> None:
+    option = _option(name)
+    help = _help(declared)
+    if declared.positional:
+        group.add_argument(name, type=kind, metavar=name.upper(), help=help)
+    elif kind is bool:
+        action = argparse.BooleanOptionalAction if declared.default else "store_true"
+        group.add_argument(option, action=action, help=help)
+    else:
+        group.add_argument(
+            option,
+            type=kind,
+            nargs=declared.nargs,
+            metavar=None if declared.choices else METAVARS[kind],
+            choices=declared.choices,
+            help=help,
+        )
+
+
+def _help(declared: Flag) -> str:
+    text = declared.help.replace("%", "%%")
+    if declared.positional or declared.default in (None, False):
+        return text
+    default = "yes" if declared.default is True else declared.default
+    tiny = "" if declared.tiny is None else f"; {declared.tiny} with --model tiny"
+    return f"{text} (default: {default}{tiny})"
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _check(name: str, value: Any, declared: Flag) -> None:
+    """Raise InputError for a value that is no choice, not finite or out of bounds."""
+    option = name.upper() if declared.positional else _option(name)
+    if declared.choices and value not in declared.choices:
+        raise InputError(f"{option} {value}: choose one of {', '.join(declared.choices)}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{option} {value}: must be a finite number.")
-    for words, bound, holds in meta["bounds"]:
+    for words, bound, holds in declared.bounds:
         if bound is not None and not holds(value, bound):
             raise InputError(f"{option} {value}: must be {words} {bound}.")
-
-
-def parse_args(config_class, argv=None, program=None):
-    """Make a config from a command line (`sys.argv` by default); `program` is how --help calls it.
-
-    Raises InputError for a value out of bounds.
-    """
-    # transformers.HfArgumentParser makes a parser too, but prints each flag twice and knows no groups and no bounds.
-    parser = argparse.ArgumentParser(
-        program,
-        description=cleandoc(config_class.__doc__),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    groups, types = {}, get_type_hints(config_class)
-    for setting in fields(config_class):
-        meta = setting.metadata
-        if meta["group"] not in groups:
-            groups[meta["group"]] = parser.add_argument_group(meta["group"])
-        # `int | None` is read as int
-        declared = types[setting.name]
-        kind = meta["kind"] or (get_args(declared) or [declared])[0]
-        option, help = "--" + setting.name.replace("_", "-"), _help(meta)
-        if meta["positional"]:
-            groups[meta["group"]].add_argument(
-                setting.name, type=kind, metavar=setting.name.upper(), help=help
-            )
-        elif kind is bool:
-            groups[meta["group"]].add_argument(option, action="store_true", help=help)
-        else:
-            metavar = None if meta["choices"] else {int: "N", float: "X", str: "NAME"}[kind]
-            groups[meta["group"]].add_argument(
-                option,
-                type=kind,
-                nargs=meta["nargs"],
-                metavar=metavar,
-                choices=meta["choices"],
-                help=help,
-            )
-    settings = vars(parser.parse_args(argv))
-    config = config_class(**settings)
-    config.given = {
-        name: value for name, value in settings.items() if value is not None and value is not False
-    }
-    config.check_given()
-    return config
-
-
-def _help(meta):
-    text = meta["help"].replace("%", "%%")
-    if meta["default"] in (None, False):
-        return text
-    tiny = f"; {meta['tiny']} with --model tiny" if meta["tiny"] is not None else ""
-    return f"{text} (default: {meta['default']}{tiny})"

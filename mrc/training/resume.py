@@ -1,6 +1,5 @@
 """Resuming a run: the checkpoint that it goes on from, and with which settings."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from mrc.checkpoint.store import find_resumable, load_settings, resumable
@@ -70,10 +69,7 @@ def resumed(config, latest, world_size=1):
 
 def _settings(config, checkpoint, world_size):
     saved_with = load_settings(checkpoint)
-    known = set(TrainConfig().to_dict())
-    saved = TrainConfig(
-        **{name: value for name, value in saved_with["config"].items() if name in known}
-    )
+    saved = TrainConfig.from_dict(saved_with["config"])
     given = {
         name: value for name, value in config.given.items() if name not in ("resume", "output_dir")
     }
@@ -93,8 +89,7 @@ def _settings(config, checkpoint, world_size):
                 f"--resume {checkpoint}: the run was begun with{saved.trust_flags()}, by which code or pickles are read; "
                 "give that again to go on."
             )
-    changed = replace(
-        saved,
+    changed = saved.changed(
         **{name: value for name, value in given.items() if name in MAY_CHANGE},
         output_dir=str(checkpoint.parent),
     )

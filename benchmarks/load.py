@@ -1,6 +1,6 @@
 """Many clients at once against `python -m mrc serve`, on this machine alone: latencies, errors, and the server's memory.
 
-    python benchmarks/load.py CHECKPOINT --data xquad.en.json [--clients 64] [--seconds 60] [--dtype float32]
+    python benchmarks/load.py CHECKPOINT --data xquad.en.json [--clients 64] [--seconds 60] [--precision fp32]
 
 Starts a server on a free port of 127.0.0.1, lets every client send one question after the other, then sends oversized,
 malformed and slow requests while the others go on, and ends the server.
@@ -126,7 +126,7 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--precision", default="fp32")
     args = parser.parse_args()
     examples = load_examples(args.data)
     command = [
@@ -137,8 +137,8 @@ def main():
         args.checkpoint,
         "--port",
         "0",
-        "--dtype",
-        args.dtype,
+        "--precision",
+        args.precision,
         "--body-timeout",
         "3",
     ]

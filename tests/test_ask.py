@@ -27,7 +27,7 @@ def loaded(monkeypatch, reader, reader_folder):
     """The reader of all tests, in place of loading it each time; what a folder holds is tested with the Reader."""
 
     def from_pretrained(cls, checkpoint, device, dtype, *trust):
-        assert Path(checkpoint) == reader_folder and device == "auto" and dtype == "float32"
+        assert Path(checkpoint) == reader_folder and device == "auto" and dtype == "fp32"
         return reader
 
     monkeypatch.setattr(Reader, "from_pretrained", classmethod(from_pretrained))
@@ -145,8 +145,8 @@ def test_long_sentences_and_no_answer():
         (["--json"], "--json works with --question alone"),
         (["--question", "x", "--context", "@absent"], "absent: no such file"),
         (["--question", " ", "--context", "x"], "the question is empty"),
-        (["--max-seq-len", "4096"], "max_seq_len=4096: the model has 512 positions"),
-        (["--max-seq-len", "64", "--doc-stride", "60"], "doc_stride=60: too large"),
+        (["--max-length", "4096"], "--max-length 4096: the model has 512 positions"),
+        (["--max-length", "64", "--stride", "60"], "--stride 60: too large"),
         (["--top-k", "0"], "--top-k 0: must be at least 1"),
     ],
 )
@@ -210,7 +210,7 @@ def test_n_best_predictions_are_those_of_evaluate(reader_folder, tmp_path, monke
             str(tmp_path / "out.json"),
             "--scoring",
             "n_best",
-            "--max-answer-len",
+            "--max-answer-length",
             "30",
         ]
     )
@@ -256,7 +256,7 @@ def test_an_interrupted_prediction_goes_on(reader, reader_folder, tmp_path, monk
         not output.exists() and len(list((tmp_path / "out.json.parts").glob("part-*.jsonl"))) == 2
     )
     assert "with other questions, settings or weights" in fails(
-        [*argv, "--max-answer-len", "9"], capsys
+        [*argv, "--max-answer-length", "9"], capsys
     )
     main(argv)
     assert "2 of them done before" in capsys.readouterr().out
@@ -308,7 +308,7 @@ def test_processes_share_the_questions(reader, reader_folder, tmp_path):
         str(reader_folder),
         "--data",
         "sample:en",
-        "--max-examples",
+        "--max-eval-examples",
         "50",
         "--output",
         str(tmp_path / "out.jsonl"),

@@ -42,6 +42,7 @@ OF_OTHERS = {
     "--rdzv_id",
     "--local-dir",
     "--tokenizer",
+    "--dtype",
     "--questions",
     "--loop-questions",
     "--rounds",

@@ -343,10 +343,10 @@ def test_probabilities_of_no_answer(tmp_path, capsys):
         DATA / "squad_v2.json",
     ]
     assert "p.json: answers none of the questions" in fails(evaluate.main, capsys, *compared)
-    assert "--na-probs works with --predictions alone" in fails(
+    assert "--na-probs needs --predictions" in fails(
         evaluate.main, capsys, *compared, "--na-probs", "x"
     )
-    assert "--stride works with --checkpoint alone" in fails(
+    assert "--stride needs --checkpoint" in fails(
         evaluate.main, capsys, *compared, "--stride", "3"
     )
 

@@ -113,8 +113,6 @@ AS_TRAINED = {  # settings that default to the training run's: name here -> name
 
 def fill_in(config, settings, model, tokenizer):
     """Set what the command line left open to what the run was trained with, or to the defaults for any model; return these."""
-    from mrc.checkpoint.loading import as_trained
-
     if config.data is None:
         if not settings.get("config"):
             raise InputError(

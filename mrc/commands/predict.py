@@ -39,7 +39,7 @@ class PredictConfig(ReaderConfig):
         ".csv (one line an answer)",
         group="files",
     )
-    max_examples: int | None = flag(
+    max_eval_examples: int | None = flag(
         None, "take the first N questions only", group="files", at_least=1
     )
     part_size: int = flag(1000, "questions per part", group="files", at_least=1)
@@ -92,7 +92,7 @@ def predict(config, output):
 
     started = time.perf_counter()
     config.device = local_device(config.device)
-    examples = load_questions(config.data, config.split, config.max_examples)
+    examples = load_questions(config.data, config.split, config.max_eval_examples)
     reader, settings = Reader.of(config)
     parts = [
         examples[at : at + config.part_size] for at in range(0, len(examples), config.part_size)
@@ -135,7 +135,7 @@ def fingerprint(config, settings, examples):
         "weights_changed": changed,
         "questions": questions.hexdigest(),
         "part_size": config.part_size,
-        "dtype": config.dtype,
+        "precision": config.precision,
         "settings": {
             name: value for name, value in asdict(settings).items() if name != "batch_size"
         },

@@ -1,177 +1,147 @@
 """The settings of an evaluation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mrc.config import shared
 from mrc.config.choices import SCORERS
-from mrc.config.flags import Config, flag
+from mrc.config.flags import Config, flag, option
 from mrc.errors import InputError
+
+# Settings that have no effect without a reader.
+READER_ONLY = (
+    "max_length",
+    "stride",
+    "max_question_length",
+    "feature_cache",
+    "precision",
+    "batch_size",
+    "search",
+    "n_best",
+    "max_answer_length",
+    "model_class",
+    "trust_remote_code",
+    "allow_pickle",
+)
 
 
 @dataclass
 class EvalConfig(Config):
-    """Score a trained reader, or let it answer a file of questions that has no answers yet.
+    """Score a trained reader, or let it answer questions whose answers are not known.
 
-    With --predictions in place of --checkpoint, score answers that any program has written; with --compare, test
-    whether the second of two such files is better than the first. Settings left out are those of the training run.
+    With --predictions instead of --checkpoint, score answers that any program has written; with
+    --compare, test whether the second of two such files is better than the first. Settings that
+    are not given are those of the training run.
     """
 
-    checkpoint: str | None = flag(
-        None,
-        "a run's folder (its best checkpoint is meant), a checkpoint's folder, or a Hugging Face "
-        "question-answering model",
-        group="what is scored",
+    checkpoint: str | None = flag(None, shared.CHECKPOINT, group="what to score")
+    predictions: str | None = flag(
+        None, "JSON file with the answer to each question id", group="what to score"
     )
-    predictions: str | None = flag(None, "JSON file: question id -> answer", group="what is scored")
-    compare: str | None = flag(None, "two such files", group="what is scored", nargs=2)
+    compare: list[str] | None = flag(
+        None, "two such files", group="what to score", nargs=2, kind=str
+    )
 
     data: str | None = flag(
         None,
-        "questions, in any form that train.py reads (files, folders, globs, -, hub data sets), or sample; "
-        "default: what the run was validated on",
+        f"{shared.QUESTIONS} (default: what the run was validated on)",
         group="data",
     )
-    split: str | None = flag(
-        None,
-        "split of a hub data set or save_to_disk folder, or a slice of it such as validation[:20%]; "
-        "default: validation",
-        group="data",
-    )
-    max_eval_examples: int | None = flag(
-        None, "take the first N questions only", group="data", at_least=1
-    )
+    split: str | None = shared.split_flag("data")
+    max_eval_examples: int | None = shared.max_eval_examples_flag("data")
 
-    max_length: int | None = flag(
-        None, "longest window, in tokens; default: as trained, else 384", group="model", at_least=8
-    )
-    stride: int | None = flag(
-        None,
-        "overlap of a context's windows, in tokens; default: as trained, else 128",
-        group="model",
-        at_least=0,
-    )
-    max_question_length: int | None = flag(
-        None,
-        "longer questions are cut to this many tokens; default: as trained, else 64",
-        group="model",
-        at_least=1,
-    )
+    max_length: int | None = shared.max_length_flag("model")
+    stride: int | None = shared.stride_flag("model")
+    max_question_length: int | None = shared.max_question_length_flag("model")
     feature_cache: str | None = flag(
-        None, "folder that keeps the tokenised texts from one start to the next", group="model"
+        None, "folder in which to keep the tokenized texts for the next run", group="model"
     )
-    precision: str | None = flag(
-        None,
-        "arithmetic of the forward pass; default: as trained, else auto",
-        group="model",
-        choices=("auto", "fp32", "bf16", "fp16"),
+    precision: str | None = shared.precision_flag(
+        "model", None, "precision of the forward pass (default: as trained, else auto)"
     )
     batch_size: int | None = flag(
-        None, "windows per forward pass; default: as trained, else 64", group="model", at_least=1
+        None, "windows per forward pass (default: as trained, else 64)", group="model", at_least=1
     )
-    model_class: str | None = flag(
-        None,
-        "package.module:Class, where the checkpoint is of an nn.Module of your own",
-        group="model",
-    )
-    trust_remote_code: bool = flag(
-        False,
-        "run the code that the model's repository brings; only for those that you trust",
-        group="model",
-    )
-    allow_pickle: bool = flag(
-        False, "read weights that are not safetensors; pickled files can run code", group="model"
-    )
-    device: str = flag(
-        "auto", "cpu, cuda, cuda:1, mps; auto takes a GPU where there is one", group="model"
-    )
+    model_class: str | None = shared.model_class_flag("model")
+    trust_remote_code: bool = shared.trust_remote_code_flag("model")
+    allow_pickle: bool = shared.allow_pickle_flag("model")
+    device: str = shared.device_flag("model")
 
     search: str | None = flag(
         None,
-        "where answers are looked for: pruned pairs the --n-best starts with the --n-best ends, exact takes "
-        "every span and says how many answers that changed; default: as trained, else pruned",
+        "spans to consider: pruned pairs the --n-best starts with the --n-best ends; exact "
+        "considers every span, and counts the answers that this changes (default: as trained, "
+        "else pruned)",
         group="answers",
         choices=("pruned", "exact"),
     )
     n_best: int | None = flag(
-        None, "answers kept per question; default: as trained, else 20", group="answers", at_least=1
+        None,
+        "answers to keep per question (default: as trained, else 20)",
+        group="answers",
+        at_least=1,
     )
     max_answer_length: int | None = flag(
-        None, "longest answer, in tokens; default: as trained, else 30", group="answers", at_least=1
+        None, "longest answer in tokens (default: as trained, else 30)", group="answers", at_least=1
     )
     strip_answer: bool = flag(
         False,
-        "drop white space and unpaired quotation marks from both ends of an answer",
+        "remove white space and unpaired quotation marks from both ends of an answer",
         group="answers",
     )
     strip_particles: bool = flag(
         False,
-        "also drop a Korean particle from an answer's end; the scores without that are shown beside",
+        "also remove a Korean particle from the end of an answer, and show the scores both ways",
         group="answers",
     )
 
     scorer: str | None = flag(
         None,
-        "official score to report; default: as trained, else auto",
+        "official score to report (default: as trained, else auto)",
         group="scores",
         choices=SCORERS,
     )
     null_threshold: float | None = flag(
         None,
-        "answer nothing where the null score exceeds the best span's by more than this, for data "
-        "with unanswerable questions; default: the best on the validation data, else 0",
+        "for data with unanswerable questions: give no answer if the null score exceeds the best "
+        "span's by more than this (default: the best on the validation data, else 0)",
         group="scores",
     )
     na_probs: str | None = flag(
         None,
-        "with --predictions: JSON file, question id -> probability that it has no answer",
+        "with --predictions: JSON file with the probability, for each question id, that the "
+        "question has no answer",
         group="scores",
     )
 
     output_dir: str | None = flag(
         None,
         "folder for predictions.json, nbest_predictions.json, null_odds.json and metrics.json "
-        "(default: one beside the checkpoint; with --predictions and --compare, none)",
+        "(default: a new one beside the checkpoint; with --predictions or --compare, none)",
         group="output",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        """Check the values. Raises InputError for settings that do not go together."""
         super().__post_init__()
-        if (
-            sum(given is not None for given in (self.checkpoint, self.predictions, self.compare))
-            != 1
-        ):
+        kinds = (self.checkpoint, self.predictions, self.compare)
+        if sum(kind is not None for kind in kinds) != 1:
             raise InputError("give one of --checkpoint, --predictions and --compare; see --help.")
         if self.split and self.data is None:
             raise InputError(f"--split {self.split} needs --data.")
         if self.checkpoint is None and self.data is None:
-            raise InputError("--data is needed: the file that holds the right answers.")
-        self._refuse(
-            "--checkpoint",
-            self.checkpoint,
-            (
-                "max_length",
-                "stride",
-                "max_question_length",
-                "feature_cache",
-                "precision",
-                "batch_size",
-                "search",
-                "n_best",
-                "max_answer_length",
-                "model_class",
-                "trust_remote_code",
-                "allow_pickle",
-            ),
-        )
-        self._refuse("--predictions", self.predictions, ("na_probs",))
-        self._refuse(
-            "--checkpoint or --predictions",
-            self.checkpoint or self.predictions,
-            ("null_threshold", "strip_answer", "strip_particles"),
-        )
+            raise InputError("--data is needed: the file with the right answers.")
+        if self.checkpoint is None:
+            self._refuse(READER_ONLY, "--checkpoint")
+        if self.predictions is None:
+            self._refuse(("na_probs",), "--predictions")
+        if self.compare:
+            needed = "--checkpoint or --predictions"
+            self._refuse(("null_threshold", "strip_answer", "strip_particles"), needed)
 
-    def _refuse(self, needed, given, names):
-        """Raise InputError for settings that would be passed over without what they need."""
+    def _refuse(self, names: Sequence[str], needed: str) -> None:
+        """Raise InputError for settings that have no effect without what they need."""
         for name in names:
             value = getattr(self, name)
-            if given is None and value is not None and value is not False:
-                raise InputError(f"--{name.replace('_', '-')} works with {needed} alone.")
+            if value is not None and value is not False:
+                raise InputError(f"{option(name)} needs {needed}.")

@@ -161,6 +161,11 @@ def parse_args(
     return config_class(**vars(parser.parse_args(argv)))
 
 
+def option(name: str) -> str:
+    """The flag of a setting: --batch-size for batch_size."""
+    return "--" + name.replace("_", "-")
+
+
 def program(command: str) -> str:
     """How to call a command: `python train.py` for who did so, `mrc train` for everyone else."""
     started = Path(sys.argv[0]).name
@@ -195,16 +200,15 @@ def _usage(config_class: type, command: str) -> str:
 
 
 def _add_flag(group: Any, name: str, declared: Flag, kind: type) -> None:
-    option = _option(name)
     help = _help(declared)
     if declared.positional:
         group.add_argument(name, type=kind, metavar=name.upper(), help=help)
     elif kind is bool:
         action = argparse.BooleanOptionalAction if declared.default else "store_true"
-        group.add_argument(option, action=action, help=help)
+        group.add_argument(option(name), action=action, help=help)
     else:
         group.add_argument(
-            option,
+            option(name),
             type=kind,
             nargs=declared.nargs,
             metavar=None if declared.choices else METAVARS[kind],
@@ -222,17 +226,13 @@ def _help(declared: Flag) -> str:
     return f"{text} (default: {default}{tiny})"
 
 
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
 def _check(name: str, value: Any, declared: Flag) -> None:
     """Raise InputError for a value that is no choice, not finite or out of bounds."""
-    option = name.upper() if declared.positional else _option(name)
+    shown = name.upper() if declared.positional else option(name)
     if declared.choices and value not in declared.choices:
-        raise InputError(f"{option} {value}: choose one of {', '.join(declared.choices)}.")
+        raise InputError(f"{shown} {value}: choose one of {', '.join(declared.choices)}.")
     if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"{option} {value}: must be a finite number.")
+        raise InputError(f"{shown} {value}: must be a finite number.")
     for words, bound, holds in declared.bounds:
         if bound is not None and not holds(value, bound):
-            raise InputError(f"{option} {value}: must be {words} {bound}.")
+            raise InputError(f"{shown} {value}: must be {words} {bound}.")

@@ -22,7 +22,7 @@ from mrc.metrics.metrics import Metrics, borders, characters
 from mrc.model.heads import marginal_logits
 from mrc.reader.inputs import pairs_of, problem_of
 from mrc.reader.ranking import answer_dicts, append_null, words_of
-from mrc.runtime.device import DTYPES, choose_device
+from mrc.runtime.device import DTYPES, choose_device, choose_precision
 
 # Tokens of one forward pass. On a CPU more would leave its caches: 64 windows of 312 tokens take three times as long as 4 by 4.
 CPU_TOKENS, GPU_TOKENS = 2048, 32768
@@ -138,7 +138,7 @@ class Reader:
         reader = cls.from_pretrained(
             config.checkpoint,
             config.device,
-            config.dtype,
+            choose_precision(config.precision, _device(config.device)),
             config.model_class,
             config.trust_remote_code,
             config.allow_pickle,
@@ -149,20 +149,22 @@ class Reader:
             else config.handle_impossible_answer == "yes"
         )
         settings = AskSettings(
-            getattr(config, "top_k", 1),
-            config.doc_stride,
-            config.max_answer_len,
-            config.max_seq_len,
-            config.max_question_len,
-            allows_no_answer,
-            not config.within_words,
-            config.batch_size,
-            config.scoring,
+            top_k=getattr(config, "top_k", 1),
+            doc_stride=config.stride,
+            max_answer_len=config.max_answer_length,
+            max_seq_len=config.max_length,
+            max_question_len=config.max_question_length,
+            handle_impossible_answer=allows_no_answer,
+            align_to_words=config.align_to_words,
+            batch_size=config.batch_size,
+            scoring=config.scoring,
         )
         longest = "? " * (settings.max_question_len or reader.max_question_len)
-        reader._windows(
-            [Example("", longest, ".")], settings
-        )  # so that what does not fit fails at once
+        try:
+            # So that settings that do not fit together fail at once.
+            reader._windows([Example("", longest, ".")], settings)
+        except InputError as error:
+            raise InputError(_with_flags(str(error))) from None
         return reader, settings
 
     def __call__(self, inputs=None, *, question=None, context=None, on_error="raise", **settings):
@@ -487,6 +489,18 @@ class Reader:
                 }
             )
         return explained
+
+
+def _with_flags(message: str) -> str:
+    """A message about arguments of the pipeline, with the flags that stand for them."""
+    flags = {
+        "max_seq_len=": "--max-length ",
+        "doc_stride=": "--stride ",
+        "max_question_len=": "--max-question-length ",
+    }
+    for argument, flag in flags.items():
+        message = message.replace(argument, flag)
+    return message
 
 
 def _device(device):

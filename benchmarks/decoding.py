@@ -21,7 +21,7 @@ import torch
 
 from mrc.data.examples import Example
 from mrc.data.sample import sample_examples
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics.metrics import Metrics
 from mrc.model.tokenizer import train_tokenizer
 
@@ -42,9 +42,17 @@ def make_dataset(features, length):
         Example(str(n), sample[n % len(sample)].question, long[n % len(long)])
         for n in range(features)
     ]
-    dataset = FeatureDataset(examples, tokenizer, length, length // 3)
+    dataset = FeatureDataset(
+        examples,
+        tokenizer,
+        WindowSettings(max_length=WindowSettings(max_length=length, stride=length // 3)),
+    )
     kept = int(dataset.example_index[features - 1]) + 1
-    return FeatureDataset(examples[:kept], tokenizer, length, length // 3)
+    return FeatureDataset(
+        examples[:kept],
+        tokenizer,
+        WindowSettings(max_length=WindowSettings(max_length=length, stride=length // 3)),
+    )
 
 
 def make_batches(dataset, batch, width, device):

@@ -30,7 +30,7 @@ from mrc.config.train import TrainConfig
 from mrc.data.examples import Answer, load_examples
 from mrc.errors import InputError, command_line
 from mrc.features.batching import make_training_loader
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.tokenizer import load_tokenizer
 
 MAX_LENGTH, STRIDE, BATCH = 384, 128, 16
@@ -164,7 +164,11 @@ def multiply(examples, copies):
 
 
 def ours(examples, tokenizer):
-    return FeatureDataset(examples, tokenizer, MAX_LENGTH, STRIDE)
+    return FeatureDataset(
+        examples,
+        tokenizer,
+        WindowSettings(max_length=WindowSettings(max_length=MAX_LENGTH, stride=STRIDE)),
+    )
 
 
 def recipe(examples, tokenizer):

@@ -78,7 +78,7 @@ def ours(args):
         "seconds": seconds,
         "cpu": cpu,
         "mb": peak_memory_mb(trainer.device),
-        "padding": 1 - done.tokens / done.cells,
+        "padding": 1 - done.tokens / done.padded_tokens,
         "flops": done.flops,
         "overhead": 1 - inside / seconds,
     }

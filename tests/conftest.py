@@ -27,7 +27,7 @@ from transformers import BertConfig, BertForQuestionAnswering, BertModel, PreTra
 from mrc.commands.serve import ServeConfig
 from mrc.data.examples import load_examples
 from mrc.data.sample import sample_examples
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.tokenizer import train_tokenizer
 from mrc.reader.reader import AskSettings, Reader
 
@@ -331,7 +331,9 @@ def reader_folder(taught, texts, tmp_path_factory):
             attention_probs_dropout_prob=0,
         )
     )
-    dataset = FeatureDataset(taught, tokenizer, 384, 64)
+    dataset = FeatureDataset(
+        taught, tokenizer, WindowSettings(max_length=WindowSettings(max_length=384, stride=64))
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for step in range(150):
         indices = np.random.default_rng(step).permutation(len(dataset))[:16]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mrc.config.train import TrainConfig
 from mrc.features.batching import LengthBucketSampler, make_loader, make_training_loader
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 
 LENGTHS = st.lists(st.integers(1, 384), max_size=300)
 
@@ -64,7 +64,7 @@ def test_each_feature_comes_once(lengths, batch_size, accumulation, world_size, 
             sum(lengths[i] for part in parts for i in part),
             sum(len(part) * max(lengths[i] for i in part) for part in parts),
         )
-        assert {(group.features, group.tokens, group.cells) for group in step} == {
+        assert {(group.features, group.tokens, group.padded_tokens) for group in step} == {
             (sum(map(len, parts)), tokens, cells)
         }
 
@@ -101,7 +101,9 @@ def test_little_is_padding_and_processes_work_alike():
     lengths = np.random.default_rng(0).integers(50, 384, 5000)
 
     def padding(groups):
-        return 1 - sum(group.tokens for group in groups) / sum(group.cells for group in groups)
+        return 1 - sum(group.tokens for group in groups) / sum(
+            group.padded_tokens for group in groups
+        )
 
     assert padding(deal(lengths, 16)[0]) < 0.02
     assert padding(deal(lengths, 16, max_tokens=4096)[0]) < 0.03
@@ -121,12 +123,14 @@ def test_little_is_padding_and_processes_work_alike():
 
 def test_batches_by_tokens_are_of_equal_work():
     lengths = np.random.default_rng(0).integers(50, 384, 5000)
-    cells = np.array([group.cells for group in deal(lengths, 1, max_tokens=4096)[0]])
+    cells = np.array([group.padded_tokens for group in deal(lengths, 1, max_tokens=4096)[0]])
     assert cells.max() <= 4096 and np.quantile(cells, 0.1) > 0.85 * 4096
 
 
 def test_scoring_takes_the_longest_first(examples, bert):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(
+        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=20))
+    )
     batches = [
         [
             batch["feature_index"].tolist()
@@ -143,7 +147,9 @@ def test_scoring_takes_the_longest_first(examples, bert):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_batches_in_half_precision_have_few_shapes(examples, bert, precision):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(
+        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=20))
+    )
     config = TrainConfig(batch_size=2, precision=precision)
     trained = [
         batch
@@ -157,7 +163,9 @@ def test_batches_in_half_precision_have_few_shapes(examples, bert, precision):
 
 
 def test_a_loader_gives_tensors_and_the_features_they_are_of(examples, bert):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(
+        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=20))
+    )
     loader = make_loader(dataset, 4)
     seen = []
     for batch in loader:

@@ -11,7 +11,7 @@ from mrc.checkpoint.loading import find_checkpoint, load_checkpoint
 from mrc.checkpoint.store import save_checkpoint
 from mrc.commands.evaluate import results_folder
 from mrc.errors import InputError
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.baseline import BaselineModel
 from mrc.model.tokenizer import train_tokenizer
 from mrc.training.runs import check_not_a_run, new_run_folder
@@ -25,8 +25,12 @@ def test_saved_and_loaded(encoder_folder, bert, examples, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
     ours, theirs = (
-        FeatureDataset(examples, bert, 64, 16),
-        FeatureDataset(examples, tokenizer, 64, 16),
+        FeatureDataset(
+            examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=16))
+        ),
+        FeatureDataset(
+            examples, tokenizer, WindowSettings(max_length=WindowSettings(max_length=64, stride=16))
+        ),
     )
     assert all((ours[i]["input_ids"] == theirs[i]["input_ids"]).all() for i in range(len(ours)))
 
@@ -42,7 +46,13 @@ def test_the_tiny_tokenizer_survives_as_hugging_face_reads_it(texts, examples, t
         )
     batch = {
         n: torch.from_numpy(a)
-        for n, a in FeatureDataset(examples, tokenizer, 64, 16, mark_exact_match=True)
+        for n, a in FeatureDataset(
+            examples,
+            tokenizer,
+            WindowSettings(
+                max_length=WindowSettings(max_length=64, stride=16, mark_exact_match=True)
+            ),
+        )
         .batch(range(5))
         .items()
     }

@@ -16,7 +16,7 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer, PreTraine
 from mrc.commands import evaluate, train
 from mrc.data.examples import load_examples, write_squad
 from mrc.errors import command_line
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.baseline import BaselineModel
 from mrc.training.trainer import Trainer
 
@@ -346,9 +346,7 @@ def test_probabilities_of_no_answer(tmp_path, capsys):
     assert "--na-probs needs --predictions" in fails(
         evaluate.main, capsys, *compared, "--na-probs", "x"
     )
-    assert "--stride needs --checkpoint" in fails(
-        evaluate.main, capsys, *compared, "--stride", "3"
-    )
+    assert "--stride needs --checkpoint" in fails(evaluate.main, capsys, *compared, "--stride", "3")
 
 
 def test_predictions_can_be_stripped(tmp_path, capsys):
@@ -778,7 +776,9 @@ def test_real_korean_questions(tmp_path, capsys):
 @pytest.mark.slow
 def test_real_windows_of_a_whole_file(bert):
     examples = load_examples(real_data("KorQuAD_v1.0_dev.json"))
-    dataset = FeatureDataset(examples, bert, 384, 128)
+    dataset = FeatureDataset(
+        examples, bert, WindowSettings(max_length=WindowSettings(max_length=384, stride=128))
+    )
     assert (
         len(dataset) > len(examples)
         and (dataset.start_positions != dataset.null_position).mean() > 0.5

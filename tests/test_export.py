@@ -48,7 +48,7 @@ from mrc.export.onnx import (
     quantize,
     to_onnx,
 )
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics.evaluation import evaluate as score
 from mrc.metrics.metrics import Metrics
 from mrc.model.baseline import BaselineModel
@@ -152,7 +152,9 @@ def test_families(family, tokenizers, examples, tmp_path):
         "length",
     ]
     # Real windows, of lengths and in batches that no probe had, through the project's own scoring.
-    dataset = FeatureDataset(examples, tokenizer, 100, 20)
+    dataset = FeatureDataset(
+        examples, tokenizer, WindowSettings(max_length=WindowSettings(max_length=100, stride=20))
+    )
     ours, theirs = Metrics(dataset), Metrics(dataset)
     assert score(model, ours, batch_size=7) == score(reader, theirs, batch_size=5)
     assert ours.predictions == theirs.predictions
@@ -348,7 +350,11 @@ def test_the_folder_and_its_table(exported, checkpoint, tmp_path, capsys):
     )
 
     metrics = Metrics(
-        FeatureDataset(load_examples(DATA / "squad.json"), load_checkpoint(checkpoint)[1], 96, 32)
+        FeatureDataset(
+            load_examples(DATA / "squad.json"),
+            load_checkpoint(checkpoint)[1],
+            WindowSettings(max_length=WindowSettings(max_length=96, stride=32)),
+        )
     )
     assert score(OnnxReader(exported / "model_int8.onnx"), metrics) == {
         name: int8[name] for name in ("exact_match", "f1", "total")
@@ -372,7 +378,11 @@ def test_the_comparison_reads_windows_as_trained(checkpoint, tmp_path, monkeypat
         )
     )
     assert read[0].mask_question and len(read[0]) == len(
-        FeatureDataset(read[0].examples, tokenizer, 96, 7)
+        FeatureDataset(
+            read[0].examples,
+            tokenizer,
+            WindowSettings(max_length=WindowSettings(max_length=96, stride=7)),
+        )
     )
 
 

@@ -20,7 +20,7 @@ from mrc.commands.export import ExportConfig
 from mrc.data.examples import load_examples, write_squad
 from mrc.errors import InputError
 from mrc.export.onnx import export_onnx
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.baseline import BaselineModel
 from mrc.model.custom import QuestionAnsweringModel
 from mrc.model.loading import load_model
@@ -200,7 +200,11 @@ def test_a_family(family, tokenizers, tmp_path, monkeypatch, capsys):
     )
     metrics = json.loads(Path("run/metrics.json").read_text())
     _, tokenizer, _ = load_checkpoint("run/best")
-    dataset = FeatureDataset(load_examples("eight.json"), tokenizer, 128, 32)
+    dataset = FeatureDataset(
+        load_examples("eight.json"),
+        tokenizer,
+        WindowSettings(max_length=WindowSettings(max_length=128, stride=32)),
+    )
     row = {"trains": "yes" if metrics["f1"] >= BY_HEART else f"to F1 {metrics['f1']:.0f}"}
 
     weights = Path("run/last/model.safetensors").read_bytes()
@@ -270,7 +274,11 @@ def test_a_question_answering_model_keeps_its_own_head(family, tokenizers, tmp_p
     tokenizer.save_pretrained(tmp_path / "qa")
     model, _, settings = load_checkpoint(tmp_path / "qa")
     assert type(model) is QuestionAnsweringModel and not model.head_is_new and settings == {}
-    dataset = FeatureDataset(load_examples(DATA / "squad.json"), tokenizer, 128, 32)
+    dataset = FeatureDataset(
+        load_examples(DATA / "squad.json"),
+        tokenizer,
+        WindowSettings(max_length=WindowSettings(max_length=128, stride=32)),
+    )
     batch = {
         name: torch.from_numpy(value)
         for name, value in dataset.batch([0, 3]).items()

@@ -10,7 +10,7 @@ from mrc.data.examples import Answer, Example, load_examples
 from mrc.data.sample import sample_examples
 from mrc.errors import InputError
 from mrc.features.arrays import ranges
-from mrc.features.dataset import EXACT_MATCH_TYPE, FeatureDataset
+from mrc.features.dataset import EXACT_MATCH_TYPE, FeatureDataset, WindowSettings
 
 TEXT = st.text(
     st.one_of(
@@ -95,7 +95,15 @@ def assert_same_windows(dataset, tokenizer, max_length, stride):
 @pytest.mark.parametrize("max_length, stride", [(40, 0), (40, 5), (48, 16), (64, 20), (384, 128)])
 def test_windows_equal_the_tokenizers_own(examples, tokenizer, max_length, stride):
     dataset = (
-        FeatureDataset(examples, tokenizer, max_length, stride, max_question_length=1000)
+        FeatureDataset(
+            examples,
+            tokenizer,
+            WindowSettings(
+                max_length=WindowSettings(
+                    max_length=max_length, stride=stride, max_question_length=1000
+                )
+            ),
+        )
         if max_length > 64
         else None
     )
@@ -103,7 +111,11 @@ def test_windows_equal_the_tokenizers_own(examples, tokenizer, max_length, strid
         short = [
             e for e in examples if len(tokenizer(e.question)["input_ids"]) + 6 < max_length - stride
         ]
-        dataset = FeatureDataset(short, tokenizer, max_length, stride)
+        dataset = FeatureDataset(
+            short,
+            tokenizer,
+            WindowSettings(max_length=WindowSettings(max_length=max_length, stride=stride)),
+        )
     assert_same_windows(dataset, tokenizer, max_length, stride)
 
 
@@ -122,7 +134,13 @@ def test_windows_of_any_text(tokenizer, pairs, room, data):
     stride = data.draw(st.integers(0, room - 1))
     max_length = longest + specials + room
     dataset = FeatureDataset(
-        examples, tokenizer, max_length, stride, max_question_length=longest + 1
+        examples,
+        tokenizer,
+        WindowSettings(
+            max_length=WindowSettings(
+                max_length=max_length, stride=stride, max_question_length=longest + 1
+            )
+        ),
     )
     assert_same_windows(dataset, tokenizer, max_length, stride)
 
@@ -137,9 +155,9 @@ def test_a_label_covers_its_answer_up_to_token_borders(tokenizer, context, strid
     dataset = FeatureDataset(
         [Example("1", "?", context, (Answer(context[begin:end], begin),))],
         tokenizer,
-        40,
-        stride,
-        10,
+        WindowSettings(
+            max_length=WindowSettings(max_length=40, stride=stride, max_question_length=10)
+        ),
     )
     tokens = dataset.contexts.offsets
     of_answer = [
@@ -179,7 +197,9 @@ def incumbent_label(window, answer):
 
 
 def test_labels_equal_the_incumbents(examples, tokenizer):
-    dataset = FeatureDataset(examples, tokenizer, 96, 20)
+    dataset = FeatureDataset(
+        examples, tokenizer, WindowSettings(max_length=WindowSettings(max_length=96, stride=20))
+    )
     feature = 0
     for example in examples:
         for window in tokenizer_windows(tokenizer, example, 96, 20):
@@ -199,7 +219,13 @@ def test_windows_and_labels_of_whole_data_sets(tokenizers, name):
         sample_examples("validation") if name == "sample" else load_examples(real_data(name))
     ).head(300)
     for family in ("bert-cased", "xlm-r"):
-        dataset = FeatureDataset(examples, tokenizers[family], 512, 128, max_question_length=300)
+        dataset = FeatureDataset(
+            examples,
+            tokenizers[family],
+            WindowSettings(
+                max_length=WindowSettings(max_length=512, stride=128, max_question_length=300)
+            ),
+        )
         assert_same_windows(dataset, tokenizers[family], 512, 128)
         feature = 0
         for example in examples:
@@ -212,7 +238,9 @@ def test_windows_and_labels_of_whole_data_sets(tokenizers, name):
 
 
 def test_a_batch_is_its_features_padded(examples, tokenizer):
-    dataset = FeatureDataset(examples, tokenizer, 96, 20)
+    dataset = FeatureDataset(
+        examples, tokenizer, WindowSettings(max_length=WindowSettings(max_length=96, stride=20))
+    )
     indices = [5, 0, len(dataset) - 1, 3]
     batch, items = dataset.batch(indices, pad_to_multiple_of=8), [dataset[i] for i in indices]
     width = batch["input_ids"].shape[1]
@@ -236,7 +264,9 @@ def test_a_batch_is_its_features_padded(examples, tokenizer):
 
 
 def test_rounding_up_does_not_pass_the_longest_window(examples, bert):
-    dataset = FeatureDataset(examples, bert, 60, 20)
+    dataset = FeatureDataset(
+        examples, bert, WindowSettings(max_length=WindowSettings(max_length=60, stride=20))
+    )
     assert (
         dataset.batch(range(len(dataset)), pad_to_multiple_of=8)["input_ids"].shape[1]
         == dataset.lengths.max()
@@ -245,8 +275,14 @@ def test_rounding_up_does_not_pass_the_longest_window(examples, bert):
 
 
 def test_exact_matches_are_the_context_tokens_of_the_question(examples, bert):
-    dataset = FeatureDataset(examples, bert, 64, 20, mark_exact_match=True)
-    plain = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(
+        examples,
+        bert,
+        WindowSettings(max_length=WindowSettings(max_length=64, stride=20, mark_exact_match=True)),
+    )
+    plain = FeatureDataset(
+        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=20))
+    )
     marked = 0
     for i in range(len(dataset)):
         ids, types, before = (
@@ -276,7 +312,11 @@ def test_exact_matches_are_the_context_tokens_of_the_question(examples, bert):
 
 
 def test_a_template_that_uses_the_third_type_is_left_alone(examples, tokenizers):
-    dataset = FeatureDataset(examples, tokenizers["xlnet"], 64, 10, mark_exact_match=True)
+    dataset = FeatureDataset(
+        examples,
+        tokenizers["xlnet"],
+        WindowSettings(max_length=WindowSettings(max_length=64, stride=10, mark_exact_match=True)),
+    )
     assert not dataset.mark_exact_match
 
 
@@ -287,9 +327,7 @@ def test_a_long_question_is_cut_and_counted(bert):
     dataset = FeatureDataset(
         [long, Example("2", "When?", long.context, long.answers)],
         bert,
-        64,
-        16,
-        max_question_length=20,
+        WindowSettings(max_length=WindowSettings(max_length=64, stride=16, max_question_length=20)),
     )
     assert dataset.questions_cut == 1 and "1 questions cut" in dataset.report()
     assert dataset.lengths[0] == 3 + 20 + dataset.contexts.lengths[0]
@@ -315,12 +353,18 @@ def test_lone_surrogates_are_read_at_their_place(bert):
 
 def test_a_stride_without_room_is_refused(examples, bert):
     with pytest.raises(InputError, match="--stride 60 must be below the room"):
-        FeatureDataset(examples, bert, max_length=64, stride=60)
+        FeatureDataset(
+            examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=60))
+        )
 
 
 def test_texts_are_held_once(bert):
     context = "The mill was built in 1784. " * 100
-    dataset = FeatureDataset([Example(str(n), "When?", context) for n in range(50)], bert, 64, 16)
+    dataset = FeatureDataset(
+        [Example(str(n), "When?", context) for n in range(50)],
+        bert,
+        WindowSettings(max_length=WindowSettings(max_length=64, stride=16)),
+    )
     assert len(dataset.contexts.lengths) == 1 and len(dataset) > 50 * 10
     assert len(dataset.contexts.ids) == dataset.contexts.lengths[0]
 
@@ -337,7 +381,11 @@ def test_ranges(pairs):
 
 
 def test_the_span_mask_is_the_context_and_the_null_position(examples, tokenizer):
-    dataset = FeatureDataset(examples, tokenizer, 96, 20, mask_question=True)
+    dataset = FeatureDataset(
+        examples,
+        tokenizer,
+        WindowSettings(max_length=WindowSettings(max_length=96, stride=20, mask_question=True)),
+    )
     batch = dataset.batch(range(len(dataset)))
     for i, mask in enumerate(batch["span_mask"]):
         mask = mask[batch["attention_mask"][i] == 1]  # without padding

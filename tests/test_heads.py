@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from mrc import config
 from mrc.errors import InputError
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics.decoding import best_spans
 from mrc.metrics.evaluation import evaluate
 from mrc.metrics.metrics import Metrics
@@ -146,7 +146,10 @@ def test_beams_are_searched_as_a_loop_would():
 
 
 def test_a_beam_is_no_exact_search(examples, bert):
-    metrics = Metrics(FeatureDataset(examples[:1], bert, 128, 32), search="exact")
+    metrics = Metrics(
+        FeatureDataset(examples[:1], bert, WindowSettings(max_length=128, stride=32)),
+        search="exact",
+    )
     with pytest.raises(
         InputError, match="a conditional head looks for answers in a beam of its own"
     ):
@@ -158,7 +161,9 @@ def test_a_beam_is_no_exact_search(examples, bert):
 def test_where_the_question_is_masked_it_takes_no_place_in_the_search(examples, bert):
     """Logits that are highest in the question leave no span where they count, and all spans where they do not."""
     for masked in (False, True):
-        dataset = FeatureDataset(examples[:4], bert, 128, 32, mask_question=masked)
+        dataset = FeatureDataset(
+            examples[:4], bert, WindowSettings(max_length=128, stride=32, mask_question=masked)
+        )
         metrics, lengths = Metrics(dataset, n_best=3), dataset.lengths
         logits = torch.zeros(len(dataset), int(lengths.max()))
         for row, begin in zip(logits, dataset.context_begin):
@@ -186,7 +191,11 @@ def test_every_head_learns_some_questions_by_heart_and_is_loaded_again(
 ):
     torch.manual_seed(0)
     model = BaselineModel.from_pretrained(encoder_folder, dropout=0.0, head=name)
-    dataset = FeatureDataset(examples[:8], bert, 128, 32, mask_question=name != "conditional")
+    dataset = FeatureDataset(
+        examples[:8],
+        bert,
+        WindowSettings(max_length=128, stride=32, mask_question=name != "conditional"),
+    )
     metrics = Metrics(dataset)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     batch = {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import mrc.__main__
 from mrc.commands.inspect import BINS, InspectConfig, histogram, inspect, percentiles, suggest
 from mrc.errors import InputError
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 
 
 def report_of(path, folder, **settings):
@@ -41,7 +41,11 @@ def test_windows_are_those_of_the_dataset(encoder_folder, bert, examples):
     report = report_of(
         DATA / "squad.json", encoder_folder, max_length=40, stride=8, max_question_length=12
     )
-    dataset = FeatureDataset(examples[:7], bert, 40, 8, 12)
+    dataset = FeatureDataset(
+        examples[:7],
+        bert,
+        WindowSettings(max_length=WindowSettings(max_length=40, stride=8, max_question_length=12)),
+    )
     windows = report["windows"]
     assert (
         windows["count"] == len(dataset) and windows["questions_cut"] == dataset.questions_cut > 0

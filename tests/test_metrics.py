@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mrc.data.examples import Answer, Example
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics.answers import strip_answer, strip_particle
 from mrc.metrics.metrics import Metrics
 
@@ -125,7 +125,7 @@ def make_logits(dataset, seed, kind="random"):
 @pytest.mark.parametrize("kind", ["random", "ties", "equal", "question", "no span"])
 @pytest.mark.parametrize("n, max_answer_length", [(20, 30), (3, 4), (1, 1)])
 def test_n_best_equals_the_reference(examples, tokenizer, kind, n, max_answer_length):
-    dataset = FeatureDataset(examples, tokenizer, 96, 20)
+    dataset = FeatureDataset(examples, tokenizer, WindowSettings(max_length=96, stride=20))
     start_logits, end_logits = make_logits(dataset, 0, kind)
     metrics = Metrics(dataset, n_best=n, max_answer_length=max_answer_length)
     metrics.compute(start_logits, end_logits)
@@ -139,7 +139,9 @@ def test_n_best_with_the_empty_answer_equals_the_reference(
     examples, tokenizers, kind, n, null_bonus
 ):
     for family in ("bert-cased", "t5", "xlnet"):
-        dataset = FeatureDataset(examples, tokenizers[family], 96, 20)
+        dataset = FeatureDataset(
+            examples, tokenizers[family], WindowSettings(max_length=96, stride=20)
+        )
         start_logits, end_logits = make_logits(dataset, 5, kind)
         width, left = start_logits.shape[1], tokenizers[family].padding_side == "left"
         null = dataset.null_position + (width - dataset.lengths if left else 0)
@@ -159,7 +161,7 @@ def test_n_best_with_the_empty_answer_equals_the_reference(
     longest=st.integers(1, 40),
 )
 def test_n_best_equals_the_reference_on_any_logits(examples, bert, seed, kind, n, longest):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     start_logits, end_logits = make_logits(dataset, seed, kind)
     metrics = Metrics(dataset, n_best=n, max_answer_length=longest)
     metrics.compute(start_logits, end_logits)
@@ -172,7 +174,7 @@ def test_n_best_equals_the_reference_on_any_logits(examples, bert, seed, kind, n
 def test_exact_search_finds_the_best_of_all_spans(
     examples, tokenizers, kind, family, n, max_answer_length
 ):
-    dataset = FeatureDataset(examples, tokenizers[family], 64, 10)
+    dataset = FeatureDataset(examples, tokenizers[family], WindowSettings(max_length=64, stride=10))
     logits = make_logits(dataset, 3, kind)
     metrics = Metrics(dataset, n_best=n, max_answer_length=max_answer_length, search="exact")
     metrics.compute(*logits)
@@ -191,7 +193,7 @@ def test_exact_search_finds_the_best_of_all_spans(
 
 @pytest.mark.parametrize("family", ["bert-cased", "xlnet"])
 def test_updates_in_any_order_and_padding_give_the_same(examples, tokenizers, family):
-    dataset = FeatureDataset(examples, tokenizers[family], 96, 20)
+    dataset = FeatureDataset(examples, tokenizers[family], WindowSettings(max_length=96, stride=20))
     start_logits, end_logits = make_logits(dataset, 1)
     whole = Metrics(dataset)
     scores = whole.compute(start_logits, end_logits)
@@ -211,7 +213,7 @@ def test_updates_in_any_order_and_padding_give_the_same(examples, tokenizers, fa
 
 
 def test_right_logits_score_100(examples, bert):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     start_logits, end_logits = np.zeros((2, len(dataset), 64), np.float32)
     rows = np.arange(len(dataset))
     start_logits[rows, dataset.start_positions] = end_logits[rows, dataset.end_positions] = 10
@@ -225,7 +227,7 @@ def test_right_logits_score_100(examples, bert):
 
 
 def test_half_precision_logits_are_decoded_in_float32(examples, bert):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     start_logits, end_logits = torch.tensor(make_logits(dataset, 2)).bfloat16()
     metrics = Metrics(dataset)
     metrics.compute(start_logits, end_logits)
@@ -240,7 +242,7 @@ def test_no_answer_wins_by_the_smallest_null_score(bert):
         Example("has", "When?", context, (Answer("1784", 0),)),
         Example("none", "Who?", context, (), is_impossible=True),
     ]
-    dataset = FeatureDataset(examples, bert, 40, 8)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=40, stride=8))
     start_logits, end_logits = np.zeros((2, len(dataset), 40), np.float32)
     first = [int(np.flatnonzero(dataset.example_index == e)[0]) for e in (0, 1)]
     start_logits[:, 0] = end_logits[:, 0] = 3  # every window of both prefers "no answer"...
@@ -273,7 +275,7 @@ def test_the_null_threshold_can_be_tuned(bert):
     examples += [
         Example(f"none{n}", "Who?", "The mill was built in 1784.", (), True) for n in range(3)
     ]
-    dataset = FeatureDataset(examples, bert, 40, 8)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=40, stride=8))
     start_logits, end_logits = np.zeros((2, 6, 40), np.float32)
     start_logits[range(3), dataset.start_positions[:3]] = end_logits[
         range(3), dataset.end_positions[:3]
@@ -302,7 +304,9 @@ def test_the_null_threshold_can_be_tuned(bert):
 
 def test_klue_takes_the_empty_answer_too(bert):
     examples = [Example("none", "Who?", "The mill was built in 1784.", (), True)]
-    metrics = Metrics(FeatureDataset(examples, bert, 40, 8), scorer="klue")
+    metrics = Metrics(
+        FeatureDataset(examples, bert, WindowSettings(max_length=40, stride=8)), scorer="klue"
+    )
     start_logits = end_logits = np.eye(1, 12, dtype=np.float32)
     assert metrics.compute(start_logits, end_logits)["rouge_w"] == 100 and metrics.predictions == {
         "none": ""
@@ -310,7 +314,7 @@ def test_klue_takes_the_empty_answer_too(bert):
 
 
 def test_logits_that_are_no_numbers_name_the_example(examples, bert):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     start_logits, end_logits = make_logits(dataset, 0)
     start_logits[-1, 2] = np.nan
     with pytest.raises(FloatingPointError, match=examples[-1].id):
@@ -318,7 +322,7 @@ def test_logits_that_are_no_numbers_name_the_example(examples, bert):
 
 
 def test_an_unseen_feature_is_an_error(examples, bert):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     start_logits, end_logits = torch.tensor(make_logits(dataset, 0))
     metrics = Metrics(dataset)
     metrics.update([0, 1], start_logits[:2], end_logits[:2])
@@ -328,7 +332,7 @@ def test_an_unseen_feature_is_an_error(examples, bert):
 
 def test_unlabelled_examples_get_predictions_and_no_scores(examples, bert):
     bare = [Example(e.id, e.question, e.context) for e in examples]
-    dataset = FeatureDataset(bare, bert, 64, 20)
+    dataset = FeatureDataset(bare, bert, WindowSettings(max_length=64, stride=20))
     metrics = Metrics(dataset)
     assert metrics.compute(*make_logits(dataset, 0)) == {}
     assert set(metrics.predictions) == {e.id for e in examples}
@@ -377,7 +381,11 @@ def test_strip_particle(text, stripped):
 
 
 def test_answers_can_be_cleaned(bert):
-    dataset = FeatureDataset([Example("1", "Who?", 'He said "Crane built it.')], bert, 40, 8)
+    dataset = FeatureDataset(
+        [Example("1", "Who?", 'He said "Crane built it.')],
+        bert,
+        WindowSettings(max_length=40, stride=8),
+    )
     start_logits, end_logits = np.zeros((2, 1, int(dataset.lengths[0])), np.float32)
     quote = dataset[0]["input_ids"].tolist().index(bert.convert_tokens_to_ids('"'))
     start_logits[0, quote], end_logits[0, quote + 1] = 9, 9

@@ -18,7 +18,7 @@ import mrc
 from mrc.commands.evaluate import main as evaluate_main
 from mrc.data.examples import load_examples
 from mrc.data.sample import sample_examples
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics.evaluation import evaluate
 from mrc.metrics.metrics import Metrics
 from mrc.reader.reader import Reader
@@ -233,7 +233,7 @@ def test_it_has_learned_its_questions(reader, taught):
 
 
 def test_n_best_gives_the_probabilities_of_metrics(reader, taught):
-    dataset = FeatureDataset(taught, reader.tokenizer, 384, 128)
+    dataset = FeatureDataset(taught, reader.tokenizer, WindowSettings(max_length=384, stride=128))
     for allows_no_answer in (False, True):
         metrics = Metrics(
             dataset, n_best=20, max_answer_length=30, allows_no_answer=allows_no_answer

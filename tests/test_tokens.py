@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mrc.errors import InputError
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.features.tokens import MANIFEST, Tokens
 
 
@@ -59,13 +59,33 @@ def test_other_texts_and_other_tokenizers_have_other_entries(tokenizers, texts, 
 
 def test_settings_of_windows_share_an_entry(examples, bert, cache):
     """Truncation and padding that a tokenizer was once asked for, and the windows' lengths, leave its tokens as they are."""
-    whole = FeatureDataset(examples, bert, 384, 128, cache=cache)
+    whole = FeatureDataset(
+        examples,
+        bert,
+        WindowSettings(max_length=WindowSettings(max_length=384, stride=128, cache=cache)),
+    )
     bert(examples[0].question, truncation=True, max_length=4, padding="max_length")
-    short = FeatureDataset(examples, bert, 96, 20, cache=cache)
+    short = FeatureDataset(
+        examples,
+        bert,
+        WindowSettings(max_length=WindowSettings(max_length=96, stride=20, cache=cache)),
+    )
     assert len(entries(cache)) == 2  # contexts, questions
     for dataset, plain in (
-        (whole, FeatureDataset(examples, bert, 384, 128)),
-        (short, FeatureDataset(examples, bert, 96, 20)),
+        (
+            whole,
+            FeatureDataset(
+                examples,
+                bert,
+                WindowSettings(max_length=WindowSettings(max_length=384, stride=128)),
+            ),
+        ),
+        (
+            short,
+            FeatureDataset(
+                examples, bert, WindowSettings(max_length=WindowSettings(max_length=96, stride=20))
+            ),
+        ),
     ):
         ours, theirs = dataset.batch(range(len(dataset))), plain.batch(range(len(plain)))
         assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
@@ -118,10 +138,20 @@ def test_a_damaged_entry_is_made_anew(tokenize, bert, texts, cache, damage):
 
 
 def test_a_mended_cache_is_reported(examples, bert, cache):
-    FeatureDataset(examples, bert, cache=cache)
+    FeatureDataset(examples, bert, WindowSettings(max_length=WindowSettings(cache=cache)))
     damage_content(entries(cache)[0])
-    assert "made anew" in FeatureDataset(examples, bert, cache=cache).report()
-    assert FeatureDataset(examples, bert, cache=cache).report() == ""
+    assert (
+        "made anew"
+        in FeatureDataset(
+            examples, bert, WindowSettings(max_length=WindowSettings(cache=cache))
+        ).report()
+    )
+    assert (
+        FeatureDataset(
+            examples, bert, WindowSettings(max_length=WindowSettings(cache=cache))
+        ).report()
+        == ""
+    )
 
 
 def test_many_at_once_write_one_entry(tokenize, cache):

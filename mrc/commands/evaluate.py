@@ -36,7 +36,7 @@ def answer_and_score(config, world):
     """The same, in each of the processes that share the work."""
     from mrc.checkpoint.loading import find_checkpoint, load_checkpoint
     from mrc.commands.evaluate import results_folder
-    from mrc.features.dataset import FeatureDataset
+    from mrc.features.dataset import FeatureDataset, WindowSettings
     from mrc.files import write_json
     from mrc.metrics.answers import strip_answer, strip_particle
     from mrc.metrics.evaluation import evaluate
@@ -61,12 +61,16 @@ def answer_and_score(config, world):
     dataset = FeatureDataset(
         examples,
         tokenizer,
-        config.max_length,
-        config.stride,
-        config.max_question_length,
-        model.marks_exact_match,
-        config.feature_cache,
-        trained["mask_question"],
+        WindowSettings(
+            max_length=WindowSettings(
+                max_length=config.max_length,
+                stride=config.stride,
+                max_question_length=config.max_question_length,
+                mark_exact_match=model.marks_exact_match,
+                cache=config.feature_cache,
+                mask_question=trained["mask_question"],
+            )
+        ),
     )
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")
     if dataset.report():

@@ -10,7 +10,7 @@ from mrc.data.examples import NOT_FOUND
 from mrc.data.loading import load_data
 from mrc.errors import InputError
 from mrc.features.batching import LengthBucketSampler
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.tokenizer import load_tokenizer, train_tokenizer
 
 PERCENTILES = (1, 25, 50, 75, 95, 99, 100)
@@ -115,7 +115,15 @@ def inspect(config):
     else:
         tokenizer = load_tokenizer(config.model, config.trust_remote_code)
     dataset = FeatureDataset(
-        examples, tokenizer, config.max_length, config.stride, config.max_question_length
+        examples,
+        tokenizer,
+        WindowSettings(
+            max_length=WindowSettings(
+                max_length=config.max_length,
+                stride=config.stride,
+                max_question_length=config.max_question_length,
+            )
+        ),
     )
     report["model"] = config.model
     report["tokens"] = token_lengths(dataset)

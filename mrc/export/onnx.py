@@ -20,7 +20,7 @@ from mrc.checkpoint.store import SETTINGS
 from mrc.data.loading import load_questions
 from mrc.errors import InputError, in_short
 from mrc.features.batching import INPUTS, make_loader
-from mrc.features.dataset import EXACT_MATCH_TYPE, FeatureDataset
+from mrc.features.dataset import EXACT_MATCH_TYPE, FeatureDataset, WindowSettings
 from mrc.features.template import Template
 from mrc.files import write_json
 from mrc.metrics.metrics import Metrics
@@ -373,11 +373,15 @@ def _comparison(config, model, tokenizer, settings, trained):
     dataset = FeatureDataset(
         examples,
         tokenizer,
-        trained["max_length"],
-        trained["stride"],
-        trained["max_question_length"],
-        model.marks_exact_match,
-        mask_question=trained["mask_question"],
+        WindowSettings(
+            max_length=WindowSettings(
+                max_length=trained["max_length"],
+                stride=trained["stride"],
+                max_question_length=trained["max_question_length"],
+                mark_exact_match=model.marks_exact_match,
+                mask_question=trained["mask_question"],
+            )
+        ),
     )
     return dataset, {
         "scorer": trained["scorer"],

@@ -20,13 +20,13 @@ class StepBatch(NamedTuple):
     """What one optimiser step is made of: a process's micro-batches, and the size of the step over all processes.
 
     batches: from the sampler, (indices, weight) pairs; from the loader, dicts of tensors with a "weight". A weight is the
-    micro-batch's share of the step's features. tokens: without padding; cells: with it.
+    micro-batch's share of the step's features. tokens: without padding; padded_tokens: with it.
     """
 
     batches: list
     features: int
     tokens: int
-    cells: int
+    padded_tokens: int
 
 
 class LengthBucketSampler:
@@ -38,7 +38,7 @@ class LengthBucketSampler:
 
     lengths: (features,) in tokens. batch_size: features of a micro-batch; or max_tokens: as many as that many tokens hold,
     with lengths rounded up to WIDTH_STEP, on whatever device, so that a run takes the same steps on another. multiple: what the
-    batches' lengths are really rounded up to, longest (tokens) being what none exceeds; for the count of cells. accumulation:
+    batches' lengths are really rounded up to, longest (tokens) being what none exceeds; for the count of padded tokens. accumulation:
     micro-batches of a step and process. Iterating gives the Groups of process `rank` of `world_size`. A process for which the last
     step has no feature is given one with the weight 0, since processes must go through the same motions.
     """
@@ -94,12 +94,14 @@ class LengthBucketSampler:
                 (part, len(part) / len(step)) if len(part) else (step[:1], 0.0)
                 for part in parts[self.rank :: self.world_size]
             ]
-            cells = sum(len(part) * self.padded_lengths[part[0]] for part in parts if len(part))
+            padded_tokens = sum(
+                len(part) * self.padded_lengths[part[0]] for part in parts if len(part)
+            )
             yield StepBatch(
                 [(part.tolist(), weight) for part, weight in mine],
                 len(step),
                 int(self.lengths[step].sum()),
-                int(cells),
+                int(padded_tokens),
             )
 
     def _micro_batch_size(self, longest):

@@ -8,6 +8,9 @@ The windows are, id for id, those of a Hugging Face fast tokenizer called with a
 `truncation="only_second"`, `stride` and `return_overflowing_tokens=True`.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 
 from mrc.data.examples import NOT_FOUND
@@ -19,19 +22,46 @@ from mrc.features.tokens import Tokens
 EXACT_MATCH_TYPE = 2  # token type of context tokens that also occur in the question
 
 
+@dataclass(frozen=True, kw_only=True)
+class WindowSettings:
+    """How contexts are cut into windows, and what a batch says of them.
+
+    Args:
+        max_length: tokens of the longest feature, question and special tokens included.
+        stride: tokens that two neighboring windows of a context share.
+        max_question_length: longer questions lose their end; `FeatureDataset.questions_cut` counts them.
+        mark_exact_match: give context tokens that also occur in the question a token type of their own, the
+            exact match feature of DrQA (Chen et al. 2017, section 3.2). For encoders with three token types.
+        mask_question: add `span_mask` to each batch: the tokens at which an answer can begin or end.
+        cache: a folder that keeps the tokenized texts from one start to the next (see tokens.py), or None.
+    """
+
+    max_length: int = 384
+    stride: int = 128
+    max_question_length: int = 64
+    mark_exact_match: bool = False
+    mask_question: bool = False
+    cache: str | Path | None = None
+
+    @classmethod
+    def from_config(cls, config: object, model: object = None) -> "WindowSettings":
+        """Read a command's settings; `model.marks_exact_match` says whether exact matches are marked."""
+        return cls(
+            max_length=config.max_length,
+            stride=config.stride,
+            max_question_length=config.max_question_length,
+            mark_exact_match=getattr(model, "marks_exact_match", False),
+            mask_question=getattr(config, "mask_question", False),
+            cache=getattr(config, "feature_cache", None),
+        )
+
+
 class FeatureDataset:
     """The features of some examples, in the examples' order and, within one, from left to right.
 
     tokenizer: a Hugging Face fast tokenizer; it decides the template (such as `[CLS] question [SEP] context [SEP]`).
     One that pads on the left gets the context first, as the models that do so were trained.
-    max_length: tokens of the longest feature, question and special tokens included.
-    stride: tokens that two neighbouring windows of a context share.
-    max_question_length: longer questions lose their end; `questions_cut` counts them.
-    mark_exact_match: give context tokens that also occur in the question a token type of their own, the exact match
-    feature of DrQA (Chen et al. 2017, section 3.2). For encoders with three token types.
-    mask_question: let batches say, in `span_mask`, which tokens an answer can begin or end at: the context's and the null
-    position's, so that a loss can leave out all others.
-    cache: a folder that keeps the tokenised texts from one start to the next (see tokens.py), None for no such folder.
+    settings: WindowSettings.
 
     Attributes, with one entry a feature: `example_index`, `lengths` (tokens), `context_begin` and `context_length` (where
     the window begins within the feature, and its tokens), `null_position` (of the CLS token), and, if any example is
@@ -41,23 +71,13 @@ class FeatureDataset:
     Raises InputError if the stride leaves a window no room to advance.
     """
 
-    def __init__(
-        self,
-        examples,
-        tokenizer,
-        max_length=384,
-        stride=128,
-        max_question_length=64,
-        mark_exact_match=False,
-        cache=None,
-        mask_question=False,
-    ):
-        self.examples, self.tokenizer, self.max_length = examples, tokenizer, max_length
+    def __init__(self, examples, tokenizer, settings=WindowSettings()):  # noqa: B008 (frozen)
+        self.examples, self.tokenizer, self.settings = examples, tokenizer, settings
+        self.max_length, self.mask_question = settings.max_length, settings.mask_question
         self.template = Template.of(tokenizer)
         self.makes_token_types = "token_type_ids" in tokenizer.model_input_names
-        self.mask_question = mask_question
         self.mark_exact_match = (
-            mark_exact_match
+            settings.mark_exact_match
             and self.makes_token_types
             and EXACT_MATCH_TYPE not in self.template.types
         )
@@ -65,14 +85,11 @@ class FeatureDataset:
         contexts, self.context_index = distinct([example.context for example in examples])
         questions, self.question_index = distinct([example.question for example in examples])
         self.contexts, self.questions = (
-            Tokens.of(texts, tokenizer, cache) for texts in (contexts, questions)
+            Tokens.of(texts, tokenizer, settings.cache) for texts in (contexts, questions)
         )
-        self.max_question_length, self.questions_cut = (
-            max_question_length,
-            self.questions.cut(max_question_length),
-        )
+        self.questions_cut = self.questions.cut(settings.max_question_length)
 
-        self._make_windows(max_length, stride)
+        self._make_windows(settings.max_length, settings.stride)
         self._label()
 
     def _make_windows(self, max_length, stride):
@@ -151,7 +168,7 @@ class FeatureDataset:
     def report(self):
         """What a user should hear: of questions that were cut, of a damaged cache; "" where there is nothing."""
         cut = (
-            f"{self.questions_cut} questions cut to their first {self.max_question_length} tokens."
+            f"{self.questions_cut} questions cut to their first {self.settings.max_question_length} tokens."
             if self.questions_cut
             else ""
         )

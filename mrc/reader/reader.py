@@ -16,7 +16,7 @@ from mrc.data.examples import Example
 from mrc.errors import InputError
 from mrc.features.arrays import ranges_within
 from mrc.features.batching import INPUTS, WIDTH_STEP
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics.decoding import best_spans, log_probabilities
 from mrc.metrics.metrics import Metrics, borders, characters
 from mrc.model.heads import marginal_logits
@@ -293,11 +293,15 @@ class Reader:
                 return FeatureDataset(
                     examples,
                     self.tokenizer,
-                    length,
-                    stride,
-                    question,
-                    self.model.marks_exact_match,
-                    mask_question=self.mask_question,
+                    WindowSettings(
+                        max_length=WindowSettings(
+                            max_length=length,
+                            stride=stride,
+                            max_question_length=question,
+                            mark_exact_match=self.model.marks_exact_match,
+                            mask_question=self.mask_question,
+                        )
+                    ),
                 )
         except InputError:
             raise InputError(

@@ -10,7 +10,7 @@ def run(config, world):
     import torch
 
     from mrc.checkpoint.hub import prepare_repo, push
-    from mrc.features.dataset import FeatureDataset
+    from mrc.features.dataset import FeatureDataset, WindowSettings
     from mrc.files import data_name
     from mrc.model.loading import make_model
     from mrc.model.tokenizer import load_tokenizer, train_tokenizer
@@ -52,10 +52,13 @@ def run(config, world):
     model.check_fits(tokenizer, config.max_length)
 
     # Windows on the contexts, as views on texts tokenised once.
-    window = (config.max_length, config.stride, config.max_question_length, model.marks_exact_match)
-    window += (config.feature_cache, config.mask_question)
-    train_set = FeatureDataset(train, tokenizer, *window)
-    eval_set = FeatureDataset(validation, tokenizer, *window) if validation else None
+    windows = WindowSettings.from_config(config, model)
+    train_set = FeatureDataset(train, tokenizer, WindowSettings(max_length=windows))
+    eval_set = (
+        FeatureDataset(validation, tokenizer, WindowSettings(max_length=windows))
+        if validation
+        else None
+    )
 
     # The run's folder, which one process makes.
     if config.push_to_hub and world.is_main:

@@ -24,7 +24,7 @@ class Progress:
     without_gain: int = 0  # scorings since the best
     features: int = 0  # trained on so far
     tokens: int = 0  # the same without padding
-    cells: int = 0  # the same with padding
+    padded_tokens: int = 0  # the same with padding
     flops: float = 0.0  # in matrix products
     train_seconds: float = 0.0  # that this took, scoring and saving left out
     seconds: float = 0.0  # that the run took, all in all

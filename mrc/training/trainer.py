@@ -185,12 +185,14 @@ class Trainer:
         for group in self.loader:
             grad_norm = self.train_step(group)
             progress.step, progress.step_in_epoch = progress.step + 1, progress.step_in_epoch + 1
-            progress.features, progress.tokens, progress.cells = (
+            progress.features, progress.tokens, progress.padded_tokens = (
                 progress.features + group.features,
                 progress.tokens + group.tokens,
-                progress.cells + group.cells,
+                progress.padded_tokens + group.padded_tokens,
             )
-            progress.flops += self.work.flops(group.cells, group.cells / group.features)
+            progress.flops += self.work.flops(
+                group.padded_tokens, group.padded_tokens / group.features
+            )
             self.bar.update()
             if progress.step % self.config.log_every == 0 or progress.step == self.total_steps:
                 self.log_step(grad_norm)
@@ -422,7 +424,7 @@ class Trainer:
             "loss": loss,
             "grad_norm": norm if math.isfinite(norm) else None,
             "learning_rate": learning_rate,
-            "padding": 1 - progress.tokens / progress.cells,
+            "padding": 1 - progress.tokens / progress.padded_tokens,
             **progress.rates(),
             **self.work.rates(progress.flops / progress.train_seconds),
         }

@@ -45,13 +45,13 @@ def make_dataset(features, length):
     dataset = FeatureDataset(
         examples,
         tokenizer,
-        WindowSettings(max_length=WindowSettings(max_length=length, stride=length // 3)),
+        WindowSettings(max_length=length, stride=length // 3),
     )
     kept = int(dataset.example_index[features - 1]) + 1
     return FeatureDataset(
         examples[:kept],
         tokenizer,
-        WindowSettings(max_length=WindowSettings(max_length=length, stride=length // 3)),
+        WindowSettings(max_length=length, stride=length // 3),
     )
 
 

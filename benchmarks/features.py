@@ -167,7 +167,7 @@ def ours(examples, tokenizer):
     return FeatureDataset(
         examples,
         tokenizer,
-        WindowSettings(max_length=WindowSettings(max_length=MAX_LENGTH, stride=STRIDE)),
+        WindowSettings(max_length=MAX_LENGTH, stride=STRIDE),
     )
 
 

@@ -331,9 +331,7 @@ def reader_folder(taught, texts, tmp_path_factory):
             attention_probs_dropout_prob=0,
         )
     )
-    dataset = FeatureDataset(
-        taught, tokenizer, WindowSettings(max_length=WindowSettings(max_length=384, stride=64))
-    )
+    dataset = FeatureDataset(taught, tokenizer, WindowSettings(max_length=384, stride=64))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for step in range(150):
         indices = np.random.default_rng(step).permutation(len(dataset))[:16]

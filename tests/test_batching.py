@@ -128,9 +128,7 @@ def test_batches_by_tokens_are_of_equal_work():
 
 
 def test_scoring_takes_the_longest_first(examples, bert):
-    dataset = FeatureDataset(
-        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=20))
-    )
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     batches = [
         [
             batch["feature_index"].tolist()
@@ -147,9 +145,7 @@ def test_scoring_takes_the_longest_first(examples, bert):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_batches_in_half_precision_have_few_shapes(examples, bert, precision):
-    dataset = FeatureDataset(
-        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=20))
-    )
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     config = TrainConfig(batch_size=2, precision=precision)
     trained = [
         batch
@@ -163,9 +159,7 @@ def test_batches_in_half_precision_have_few_shapes(examples, bert, precision):
 
 
 def test_a_loader_gives_tensors_and_the_features_they_are_of(examples, bert):
-    dataset = FeatureDataset(
-        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=20))
-    )
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     loader = make_loader(dataset, 4)
     seen = []
     for batch in loader:

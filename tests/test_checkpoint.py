@@ -25,12 +25,8 @@ def test_saved_and_loaded(encoder_folder, bert, examples, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
     ours, theirs = (
-        FeatureDataset(
-            examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=16))
-        ),
-        FeatureDataset(
-            examples, tokenizer, WindowSettings(max_length=WindowSettings(max_length=64, stride=16))
-        ),
+        FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=16)),
+        FeatureDataset(examples, tokenizer, WindowSettings(max_length=64, stride=16)),
     )
     assert all((ours[i]["input_ids"] == theirs[i]["input_ids"]).all() for i in range(len(ours)))
 
@@ -49,9 +45,7 @@ def test_the_tiny_tokenizer_survives_as_hugging_face_reads_it(texts, examples, t
         for n, a in FeatureDataset(
             examples,
             tokenizer,
-            WindowSettings(
-                max_length=WindowSettings(max_length=64, stride=16, mark_exact_match=True)
-            ),
+            WindowSettings(max_length=64, stride=16, mark_exact_match=True),
         )
         .batch(range(5))
         .items()

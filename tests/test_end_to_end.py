@@ -776,9 +776,7 @@ def test_real_korean_questions(tmp_path, capsys):
 @pytest.mark.slow
 def test_real_windows_of_a_whole_file(bert):
     examples = load_examples(real_data("KorQuAD_v1.0_dev.json"))
-    dataset = FeatureDataset(
-        examples, bert, WindowSettings(max_length=WindowSettings(max_length=384, stride=128))
-    )
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=384, stride=128))
     assert (
         len(dataset) > len(examples)
         and (dataset.start_positions != dataset.null_position).mean() > 0.5

@@ -152,9 +152,7 @@ def test_families(family, tokenizers, examples, tmp_path):
         "length",
     ]
     # Real windows, of lengths and in batches that no probe had, through the project's own scoring.
-    dataset = FeatureDataset(
-        examples, tokenizer, WindowSettings(max_length=WindowSettings(max_length=100, stride=20))
-    )
+    dataset = FeatureDataset(examples, tokenizer, WindowSettings(max_length=100, stride=20))
     ours, theirs = Metrics(dataset), Metrics(dataset)
     assert score(model, ours, batch_size=7) == score(reader, theirs, batch_size=5)
     assert ours.predictions == theirs.predictions
@@ -353,7 +351,7 @@ def test_the_folder_and_its_table(exported, checkpoint, tmp_path, capsys):
         FeatureDataset(
             load_examples(DATA / "squad.json"),
             load_checkpoint(checkpoint)[1],
-            WindowSettings(max_length=WindowSettings(max_length=96, stride=32)),
+            WindowSettings(max_length=96, stride=32),
         )
     )
     assert score(OnnxReader(exported / "model_int8.onnx"), metrics) == {
@@ -381,7 +379,7 @@ def test_the_comparison_reads_windows_as_trained(checkpoint, tmp_path, monkeypat
         FeatureDataset(
             read[0].examples,
             tokenizer,
-            WindowSettings(max_length=WindowSettings(max_length=96, stride=7)),
+            WindowSettings(max_length=96, stride=7),
         )
     )
 

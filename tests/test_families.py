@@ -203,7 +203,7 @@ def test_a_family(family, tokenizers, tmp_path, monkeypatch, capsys):
     dataset = FeatureDataset(
         load_examples("eight.json"),
         tokenizer,
-        WindowSettings(max_length=WindowSettings(max_length=128, stride=32)),
+        WindowSettings(max_length=128, stride=32),
     )
     row = {"trains": "yes" if metrics["f1"] >= BY_HEART else f"to F1 {metrics['f1']:.0f}"}
 
@@ -277,7 +277,7 @@ def test_a_question_answering_model_keeps_its_own_head(family, tokenizers, tmp_p
     dataset = FeatureDataset(
         load_examples(DATA / "squad.json"),
         tokenizer,
-        WindowSettings(max_length=WindowSettings(max_length=128, stride=32)),
+        WindowSettings(max_length=128, stride=32),
     )
     batch = {
         name: torch.from_numpy(value)

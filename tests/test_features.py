@@ -98,11 +98,7 @@ def test_windows_equal_the_tokenizers_own(examples, tokenizer, max_length, strid
         FeatureDataset(
             examples,
             tokenizer,
-            WindowSettings(
-                max_length=WindowSettings(
-                    max_length=max_length, stride=stride, max_question_length=1000
-                )
-            ),
+            WindowSettings(max_length=max_length, stride=stride, max_question_length=1000),
         )
         if max_length > 64
         else None
@@ -114,7 +110,7 @@ def test_windows_equal_the_tokenizers_own(examples, tokenizer, max_length, strid
         dataset = FeatureDataset(
             short,
             tokenizer,
-            WindowSettings(max_length=WindowSettings(max_length=max_length, stride=stride)),
+            WindowSettings(max_length=max_length, stride=stride),
         )
     assert_same_windows(dataset, tokenizer, max_length, stride)
 
@@ -136,11 +132,7 @@ def test_windows_of_any_text(tokenizer, pairs, room, data):
     dataset = FeatureDataset(
         examples,
         tokenizer,
-        WindowSettings(
-            max_length=WindowSettings(
-                max_length=max_length, stride=stride, max_question_length=longest + 1
-            )
-        ),
+        WindowSettings(max_length=max_length, stride=stride, max_question_length=longest + 1),
     )
     assert_same_windows(dataset, tokenizer, max_length, stride)
 
@@ -155,9 +147,7 @@ def test_a_label_covers_its_answer_up_to_token_borders(tokenizer, context, strid
     dataset = FeatureDataset(
         [Example("1", "?", context, (Answer(context[begin:end], begin),))],
         tokenizer,
-        WindowSettings(
-            max_length=WindowSettings(max_length=40, stride=stride, max_question_length=10)
-        ),
+        WindowSettings(max_length=40, stride=stride, max_question_length=10),
     )
     tokens = dataset.contexts.offsets
     of_answer = [
@@ -197,9 +187,7 @@ def incumbent_label(window, answer):
 
 
 def test_labels_equal_the_incumbents(examples, tokenizer):
-    dataset = FeatureDataset(
-        examples, tokenizer, WindowSettings(max_length=WindowSettings(max_length=96, stride=20))
-    )
+    dataset = FeatureDataset(examples, tokenizer, WindowSettings(max_length=96, stride=20))
     feature = 0
     for example in examples:
         for window in tokenizer_windows(tokenizer, example, 96, 20):
@@ -222,9 +210,7 @@ def test_windows_and_labels_of_whole_data_sets(tokenizers, name):
         dataset = FeatureDataset(
             examples,
             tokenizers[family],
-            WindowSettings(
-                max_length=WindowSettings(max_length=512, stride=128, max_question_length=300)
-            ),
+            WindowSettings(max_length=512, stride=128, max_question_length=300),
         )
         assert_same_windows(dataset, tokenizers[family], 512, 128)
         feature = 0
@@ -238,9 +224,7 @@ def test_windows_and_labels_of_whole_data_sets(tokenizers, name):
 
 
 def test_a_batch_is_its_features_padded(examples, tokenizer):
-    dataset = FeatureDataset(
-        examples, tokenizer, WindowSettings(max_length=WindowSettings(max_length=96, stride=20))
-    )
+    dataset = FeatureDataset(examples, tokenizer, WindowSettings(max_length=96, stride=20))
     indices = [5, 0, len(dataset) - 1, 3]
     batch, items = dataset.batch(indices, pad_to_multiple_of=8), [dataset[i] for i in indices]
     width = batch["input_ids"].shape[1]
@@ -264,9 +248,7 @@ def test_a_batch_is_its_features_padded(examples, tokenizer):
 
 
 def test_rounding_up_does_not_pass_the_longest_window(examples, bert):
-    dataset = FeatureDataset(
-        examples, bert, WindowSettings(max_length=WindowSettings(max_length=60, stride=20))
-    )
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=60, stride=20))
     assert (
         dataset.batch(range(len(dataset)), pad_to_multiple_of=8)["input_ids"].shape[1]
         == dataset.lengths.max()
@@ -278,11 +260,9 @@ def test_exact_matches_are_the_context_tokens_of_the_question(examples, bert):
     dataset = FeatureDataset(
         examples,
         bert,
-        WindowSettings(max_length=WindowSettings(max_length=64, stride=20, mark_exact_match=True)),
+        WindowSettings(max_length=64, stride=20, mark_exact_match=True),
     )
-    plain = FeatureDataset(
-        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=20))
-    )
+    plain = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     marked = 0
     for i in range(len(dataset)):
         ids, types, before = (
@@ -315,7 +295,7 @@ def test_a_template_that_uses_the_third_type_is_left_alone(examples, tokenizers)
     dataset = FeatureDataset(
         examples,
         tokenizers["xlnet"],
-        WindowSettings(max_length=WindowSettings(max_length=64, stride=10, mark_exact_match=True)),
+        WindowSettings(max_length=64, stride=10, mark_exact_match=True),
     )
     assert not dataset.mark_exact_match
 
@@ -327,7 +307,7 @@ def test_a_long_question_is_cut_and_counted(bert):
     dataset = FeatureDataset(
         [long, Example("2", "When?", long.context, long.answers)],
         bert,
-        WindowSettings(max_length=WindowSettings(max_length=64, stride=16, max_question_length=20)),
+        WindowSettings(max_length=64, stride=16, max_question_length=20),
     )
     assert dataset.questions_cut == 1 and "1 questions cut" in dataset.report()
     assert dataset.lengths[0] == 3 + 20 + dataset.contexts.lengths[0]
@@ -353,9 +333,7 @@ def test_lone_surrogates_are_read_at_their_place(bert):
 
 def test_a_stride_without_room_is_refused(examples, bert):
     with pytest.raises(InputError, match="--stride 60 must be below the room"):
-        FeatureDataset(
-            examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=60))
-        )
+        FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=60))
 
 
 def test_texts_are_held_once(bert):
@@ -363,7 +341,7 @@ def test_texts_are_held_once(bert):
     dataset = FeatureDataset(
         [Example(str(n), "When?", context) for n in range(50)],
         bert,
-        WindowSettings(max_length=WindowSettings(max_length=64, stride=16)),
+        WindowSettings(max_length=64, stride=16),
     )
     assert len(dataset.contexts.lengths) == 1 and len(dataset) > 50 * 10
     assert len(dataset.contexts.ids) == dataset.contexts.lengths[0]
@@ -384,7 +362,7 @@ def test_the_span_mask_is_the_context_and_the_null_position(examples, tokenizer)
     dataset = FeatureDataset(
         examples,
         tokenizer,
-        WindowSettings(max_length=WindowSettings(max_length=96, stride=20, mask_question=True)),
+        WindowSettings(max_length=96, stride=20, mask_question=True),
     )
     batch = dataset.batch(range(len(dataset)))
     for i, mask in enumerate(batch["span_mask"]):

@@ -44,7 +44,7 @@ def test_windows_are_those_of_the_dataset(encoder_folder, bert, examples):
     dataset = FeatureDataset(
         examples[:7],
         bert,
-        WindowSettings(max_length=WindowSettings(max_length=40, stride=8, max_question_length=12)),
+        WindowSettings(max_length=40, stride=8, max_question_length=12),
     )
     windows = report["windows"]
     assert (

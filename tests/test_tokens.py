@@ -62,13 +62,13 @@ def test_settings_of_windows_share_an_entry(examples, bert, cache):
     whole = FeatureDataset(
         examples,
         bert,
-        WindowSettings(max_length=WindowSettings(max_length=384, stride=128, cache=cache)),
+        WindowSettings(max_length=384, stride=128, cache=cache),
     )
     bert(examples[0].question, truncation=True, max_length=4, padding="max_length")
     short = FeatureDataset(
         examples,
         bert,
-        WindowSettings(max_length=WindowSettings(max_length=96, stride=20, cache=cache)),
+        WindowSettings(max_length=96, stride=20, cache=cache),
     )
     assert len(entries(cache)) == 2  # contexts, questions
     for dataset, plain in (
@@ -77,14 +77,12 @@ def test_settings_of_windows_share_an_entry(examples, bert, cache):
             FeatureDataset(
                 examples,
                 bert,
-                WindowSettings(max_length=WindowSettings(max_length=384, stride=128)),
+                WindowSettings(max_length=384, stride=128),
             ),
         ),
         (
             short,
-            FeatureDataset(
-                examples, bert, WindowSettings(max_length=WindowSettings(max_length=96, stride=20))
-            ),
+            FeatureDataset(examples, bert, WindowSettings(max_length=96, stride=20)),
         ),
     ):
         ours, theirs = dataset.batch(range(len(dataset))), plain.batch(range(len(plain)))
@@ -138,20 +136,10 @@ def test_a_damaged_entry_is_made_anew(tokenize, bert, texts, cache, damage):
 
 
 def test_a_mended_cache_is_reported(examples, bert, cache):
-    FeatureDataset(examples, bert, WindowSettings(max_length=WindowSettings(cache=cache)))
+    FeatureDataset(examples, bert, WindowSettings(cache=cache))
     damage_content(entries(cache)[0])
-    assert (
-        "made anew"
-        in FeatureDataset(
-            examples, bert, WindowSettings(max_length=WindowSettings(cache=cache))
-        ).report()
-    )
-    assert (
-        FeatureDataset(
-            examples, bert, WindowSettings(max_length=WindowSettings(cache=cache))
-        ).report()
-        == ""
-    )
+    assert "made anew" in FeatureDataset(examples, bert, WindowSettings(cache=cache)).report()
+    assert FeatureDataset(examples, bert, WindowSettings(cache=cache)).report() == ""
 
 
 def test_many_at_once_write_one_entry(tokenize, cache):

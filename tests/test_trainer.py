@@ -43,9 +43,7 @@ def make_trainer(examples, bert, encoder_folder, folder, scored=True, **settings
     dataset = FeatureDataset(
         examples,
         bert,
-        WindowSettings(
-            max_length=WindowSettings(max_length=config.max_length, stride=config.stride)
-        ),
+        WindowSettings(max_length=config.max_length, stride=config.stride),
     )
     folder.mkdir()
     return Trainer(
@@ -62,9 +60,7 @@ def test_the_loss_is_the_reference_models(examples, bert, encoder_folder):
     model = BaselineModel.from_pretrained(encoder_folder).eval()
     theirs = BertForQuestionAnswering.from_pretrained(encoder_folder).eval()
     theirs.qa_outputs.load_state_dict(model.head.state_dict())
-    dataset = FeatureDataset(
-        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=16))
-    )
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=16))
     for i in range(len(dataset)):
         batch = {name: torch.from_numpy(a) for name, a in dataset.batch([i]).items()}
         ours = span_loss(
@@ -75,9 +71,7 @@ def test_the_loss_is_the_reference_models(examples, bert, encoder_folder):
 
 def test_padding_does_not_change_the_loss(examples, bert, encoder_folder):
     model = BaselineModel.from_pretrained(encoder_folder).eval()
-    dataset = FeatureDataset(
-        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=16))
-    )
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=16))
 
     def loss(indices, multiple):
         batch = {name: torch.from_numpy(a) for name, a in dataset.batch(indices, multiple).items()}
@@ -120,11 +114,7 @@ def test_accumulated_micro_batches_are_one_big_batch(
 
 def test_a_short_last_group_weighs_its_features_alike(examples, bert, encoder_folder, tmp_path):
     """An epoch whose last group has fewer micro-batches than the others takes the steps that big batches would."""
-    count = len(
-        FeatureDataset(
-            examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=16))
-        )
-    )
+    count = len(FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=16)))
     settings = {"epochs": 1, "max_length": 64, "stride": 16}
     trainer = make_trainer(
         examples,
@@ -465,9 +455,7 @@ def test_label_smoothing_is_pytorchs_without_padding_and_blind_to_it(
     examples, bert, encoder_folder
 ):
     model = BaselineModel.from_pretrained(encoder_folder).eval()
-    dataset = FeatureDataset(
-        examples, bert, WindowSettings(max_length=WindowSettings(max_length=64, stride=16))
-    )
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=16))
 
     def loss(multiple, smoothing=0.1):
         batch = {name: torch.from_numpy(a) for name, a in dataset.batch([0, 5], multiple).items()}

@@ -62,14 +62,12 @@ def answer_and_score(config, world):
         examples,
         tokenizer,
         WindowSettings(
-            max_length=WindowSettings(
-                max_length=config.max_length,
-                stride=config.stride,
-                max_question_length=config.max_question_length,
-                mark_exact_match=model.marks_exact_match,
-                cache=config.feature_cache,
-                mask_question=trained["mask_question"],
-            )
+            max_length=config.max_length,
+            stride=config.stride,
+            max_question_length=config.max_question_length,
+            mark_exact_match=model.marks_exact_match,
+            cache=config.feature_cache,
+            mask_question=trained["mask_question"],
         ),
     )
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")

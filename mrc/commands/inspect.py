@@ -118,11 +118,9 @@ def inspect(config):
         examples,
         tokenizer,
         WindowSettings(
-            max_length=WindowSettings(
-                max_length=config.max_length,
-                stride=config.stride,
-                max_question_length=config.max_question_length,
-            )
+            max_length=config.max_length,
+            stride=config.stride,
+            max_question_length=config.max_question_length,
         ),
     )
     report["model"] = config.model

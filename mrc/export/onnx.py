@@ -374,13 +374,11 @@ def _comparison(config, model, tokenizer, settings, trained):
         examples,
         tokenizer,
         WindowSettings(
-            max_length=WindowSettings(
-                max_length=trained["max_length"],
-                stride=trained["stride"],
-                max_question_length=trained["max_question_length"],
-                mark_exact_match=model.marks_exact_match,
-                mask_question=trained["mask_question"],
-            )
+            max_length=trained["max_length"],
+            stride=trained["stride"],
+            max_question_length=trained["max_question_length"],
+            mark_exact_match=model.marks_exact_match,
+            mask_question=trained["mask_question"],
         ),
     )
     return dataset, {

@@ -294,13 +294,11 @@ class Reader:
                     examples,
                     self.tokenizer,
                     WindowSettings(
-                        max_length=WindowSettings(
-                            max_length=length,
-                            stride=stride,
-                            max_question_length=question,
-                            mark_exact_match=self.model.marks_exact_match,
-                            mask_question=self.mask_question,
-                        )
+                        max_length=length,
+                        stride=stride,
+                        max_question_length=question,
+                        mark_exact_match=self.model.marks_exact_match,
+                        mask_question=self.mask_question,
                     ),
                 )
         except InputError:

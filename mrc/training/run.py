@@ -53,12 +53,8 @@ def run(config, world):
 
     # Windows on the contexts, as views on texts tokenised once.
     windows = WindowSettings.from_config(config, model)
-    train_set = FeatureDataset(train, tokenizer, WindowSettings(max_length=windows))
-    eval_set = (
-        FeatureDataset(validation, tokenizer, WindowSettings(max_length=windows))
-        if validation
-        else None
-    )
+    train_set = FeatureDataset(train, tokenizer, windows)
+    eval_set = FeatureDataset(validation, tokenizer, windows) if validation else None
 
     # The run's folder, which one process makes.
     if config.push_to_hub and world.is_main:

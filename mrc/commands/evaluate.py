@@ -95,6 +95,8 @@ def answer_and_score(config, world):
         precision=choose_precision(config.precision, device),
         world=world,
     )
+    # A loss is no score, and stands beside them.
+    loss = scores.pop("eval_loss", None)
     if not world.is_main:  # which has it all
         return
     results = {
@@ -103,6 +105,8 @@ def answer_and_score(config, world):
         "windows": len(dataset),
         "without_span": metrics.without_span,
     }
+    if loss is not None:
+        results["eval_loss"] = loss
     if metrics.search == "exact":
         results["answers_changed_by_exact_search"] = metrics.answers_changed
     if config.strip_particles:
@@ -256,6 +260,8 @@ def summary(scores, results, **more):
     rows += (
         [("scorer", results["scorer"])] if scores else [("scores", "none: the data has no answers")]
     )
+    if "eval_loss" in results:
+        rows.append(("loss", f"{results['eval_loss']:.4f}"))
     rows.append(("questions", results["questions"]))
     if "answers_changed_by_exact_search" in results:
         rows.append(

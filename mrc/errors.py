@@ -1,55 +1,93 @@
-"""Errors: what a user is told, in one line, when something cannot go on."""
+"""Errors: what the user is told, in one line, when the program cannot continue."""
 
+import importlib
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
-
-def in_short(text):
-    """A text, or what an error says, as one line that fits into a sentence."""
-    return " ".join(str(text).split())[:200]
+MAX_LENGTH_IN_SHORT = 200
 
 
 class InputError(ValueError):
-    """What a user gave cannot be used. The message says what is wrong, where, and what to do about it."""
+    """Something the user gave cannot be used.
+
+    The message says what is wrong, where it is, and what to do about it.
+    """
 
 
 class Stopped(Exception):
-    """A run was asked to stop, and has saved what it had. The message says where, and how to go on."""
+    """A run was asked to stop and has saved its state.
 
-    def __init__(self, signal, message):
+    Args:
+        signal: number of the signal that asked for it.
+        message: says where the state was saved and how to resume.
+    """
+
+    def __init__(self, signal: int, message: str) -> None:
         super().__init__(message)
         self.signal = signal
 
 
-@contextmanager
-def command_line(program):
-    """Turn what ends a run within the block into one line on standard error.
+def in_short(text: object) -> str:
+    """Turn a text or an error into one line of at most 200 characters, to quote in a message."""
+    words = str(text).split()
+    return " ".join(words)[:MAX_LENGTH_IN_SHORT]
 
-    Exit status 2 for input that cannot be used and for logits that are not numbers, 1 for a device without enough memory,
-    130 for an interruption from the keyboard, 143 for SIGTERM.
+
+def import_optional(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import a module of an optional package.
+
+    Args:
+        module: name to import, possibly dotted, such as `onnxruntime.quantization`.
+        extra: the extra of `mrc-reader` that installs the package.
+        purpose: what needs it, as the beginning of a sentence: "Reading Parquet files".
+
+    Raises:
+        InputError: if the package, or one that it imports itself, is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        # An installed package may fail to import because of another one: name that one.
+        missing = (error.name or module).partition(".")[0]
+        reason = "" if isinstance(error, ModuleNotFoundError) else f" ({in_short(error)})"
+        raise InputError(
+            f"{purpose} needs the package {missing}{reason}: "
+            f'pip install "mrc-reader[{extra}]", or in a checkout pip install -e ".[{extra}]".'
+        ) from error
+
+
+@contextmanager
+def command_line(program: str) -> Iterator[None]:
+    """Report errors that end the block as one line on standard error, then exit.
+
+    The exit status is 2 for unusable input and for logits that are not finite, 1 if the device
+    runs out of memory, 130 for an interrupt from the keyboard, and 143 for SIGTERM.
     """
     try:
         yield
     except (InputError, FloatingPointError) as error:
-        message, status = f"error: {error}", 2
+        _exit(program, f"error: {error}", 2)
     except Stopped as stop:
-        message, status = str(stop), 128 + stop.signal
+        _exit(program, str(stop), 128 + stop.signal)
     except KeyboardInterrupt:
-        message, status = "interrupted", 130
+        _exit(program, "interrupted", 130)
     except RuntimeError as error:
-        if (
-            type(error).__name__ != "OutOfMemoryError"
-        ):  # PyTorch's, which is not imported for a command line that fails early
+        # PyTorch's error, told by its name: a command that fails early never imports torch.
+        if type(error).__name__ != "OutOfMemoryError":
             raise
-        message, status = (
-            "error: the device has too little memory; use a smaller batch size or --max-length.",
-            1,
-        )
-    except BrokenPipeError:  # the reader of a pipe, such as head, has had enough
+        advice = "use a smaller batch size or --max-length"
+        _exit(program, f"error: the device has too little memory; {advice}.", 1)
+    except BrokenPipeError:
+        # The reader of our output, such as head, has closed the pipe. Python would complain
+        # once more when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    else:
-        return
+
+
+def _exit(program: str, message: str, status: int) -> None:
+    """Print the last line of a program and end it."""
     print(f"{program}: {message}", file=sys.stderr)
     sys.exit(status)

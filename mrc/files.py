@@ -1,29 +1,41 @@
-"""Files: read with an error that says what is wrong, written whole or not at all."""
+"""Files and folders: read with errors that name the place, written whole or not at all."""
 
 import gzip
 import hashlib
 import json
 import os
 import re
+import shutil
 import sys
+import uuid
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
+from typing import Any, TextIO
 
 from mrc.errors import InputError
 
+# A path that stands for standard input.
 STDIN = "-"
 
+# The first bytes of every gzipped file, whatever its name.
+GZIP_MAGIC = b"\x1f\x8b"
 
-GZIP = b"\x1f\x8b"  # how every gzipped file begins, whatever it is called
+DATA_SUFFIX = re.compile(r"\.(json|jsonl|ndjson|csv|tsv|parquet)$")
 
 
-def read_bytes(path):
-    """The content of a file, or of standard input for "-"; unpacked where it is gzipped. Raises InputError naming the file."""
+def read_bytes(path: str | Path) -> bytes:
+    """Read a file, or standard input for "-", and decompress it if it is gzipped.
+
+    Raises:
+        InputError: naming the file, if it cannot be read.
+    """
     try:
         content = sys.stdin.buffer.read() if str(path) == STDIN else Path(path).read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP) else content
+        if content.startswith(GZIP_MAGIC):
+            content = gzip.decompress(content)
+        return content
     except FileNotFoundError:
         raise InputError(f"{path}: no such file.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
@@ -32,17 +44,15 @@ def read_bytes(path):
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
 
 
-def sha256(path):
-    """The SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+def read_text(path: str | Path) -> str:
+    """Read a UTF-8 file as `read_bytes` does, without its byte-order mark if it has one.
 
+    All other characters stay as they are, carriage returns included, so that character offsets
+    into the text hold.
 
-def read_text(path):
-    """`read_bytes` as UTF-8, with or without a byte-order mark; every other character stays, carriage returns too."""
+    Raises:
+        InputError: naming the file, if it cannot be read or is not UTF-8.
+    """
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -51,76 +61,207 @@ def read_text(path):
         ) from None
 
 
-def read_json(path):
-    """Parse a JSON file. Raises InputError naming the file and the place."""
+def read_json(path: str | Path) -> Any:
+    """Read and parse a JSON file.
+
+    Raises:
+        InputError: naming the file and the place.
+    """
     return parse_json(read_text(path), path)
 
 
-def parse_json(text, where, first_line=1):
-    """Parse JSON that was found at `where`, from its line `first_line` on. Raises InputError."""
+def parse_json(text: str, where: str | Path, first_line: int = 1) -> Any:
+    """Parse JSON.
+
+    Args:
+        text: the JSON text.
+        where: the file it was read from, for errors.
+        first_line: number of the file's line at which the text begins.
+
+    Raises:
+        InputError: naming the file and the place.
+    """
     if not text.strip():
         raise InputError(f"{where}: is empty.")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
-        raise InputError(
-            f"{where}: broken JSON at line {line}, column {error.colno}: {error.msg}."
-        ) from None
+        place = f"line {line}, column {error.colno}"
+        raise InputError(f"{where}: broken JSON at {place}: {error.msg}.") from None
     except RecursionError:
         raise InputError(f"{where}: broken JSON: nested too deeply.") from None
-    except ValueError as error:  # a number of more digits than Python reads
+    except ValueError as error:
+        # A number with more digits than Python converts.
         raise InputError(f"{where}: broken JSON: {error}.") from None
 
 
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 @contextmanager
-def written_whole(path, newline=None):
-    """A text file that is at `path` whole once the block ends, or not at all: it is written beside and then renamed."""
+def written_whole(path: str | Path, newline: str | None = None) -> Iterator[TextIO]:
+    """Yield a text file that is at `path` once the block ends, complete or not at all.
+
+    It is written under another name, flushed to the disk and then renamed.
+
+    Args:
+        path: where the file will be.
+        newline: as for `open`.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
     path = Path(path)
-    aside = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(path.name + ".tmp")
     try:
-        # A lone surrogate has no UTF-8 form; backslashreplace writes it as the JSON escape that it came from.
-        with open(aside, "w", encoding="utf-8", errors="backslashreplace", newline=newline) as file:
+        # A lone surrogate has no UTF-8 form: backslashreplace writes it as its JSON escape.
+        with open(
+            temporary, "w", encoding="utf-8", errors="backslashreplace", newline=newline
+        ) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(temporary, path)
     except OSError:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def write_json(path, value, indent=None):
-    """Write JSON to `path`, whole or not at all. Raises InputError if it cannot."""
+def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
+    """Write JSON to `path`, complete or not at all.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
     try:
         with written_whole(path) as file:
             json.dump(value, file, ensure_ascii=False, indent=indent)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}).") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
-def data_name(data):
-    """A name for a model or for data (a file, a glob, a hub id, "-" for standard input) that can be part of a folder's."""
-    stem = re.sub(
-        r"\.(json|jsonl|ndjson|csv|tsv|parquet)$", "", Path(data).name.removesuffix(".gz")
-    )
+@contextmanager
+def written_folder(
+    path: str | Path, *, displaced: str | Path | None = None, shared: bool = False
+) -> Iterator[Path]:
+    """Yield a folder to fill, which is at `path` once the block ends, complete or not at all.
+
+    It is filled beside `path` under a hidden name, flushed to the disk and then renamed. If
+    anything fails it is removed, and what was at `path` before is still there.
+
+    Args:
+        path: where the folder will be; its parents are made.
+        displaced: where a folder that is at `path` already is moved to, replacing what is there.
+            Without it, `path` must not exist or must be empty.
+        shared: whether other processes may write the same folder at the same time.
+
+    Raises:
+        OSError: if it cannot be written, and whatever the block raises.
+    """
+    path = Path(path)
+    # A fixed name, so that what a killed process left behind is cleared by the next one.
+    own_name = f".{path.name}.{uuid.uuid4().hex}.tmp" if shared else f".{path.name}.tmp"
+    temporary = path.with_name(own_name)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        _flush_folder(temporary)
+        _put_in_place(temporary, path, displaced)
+        _flush(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, path: Path, displaced: str | Path | None) -> None:
+    """Rename a finished folder to its final name."""
+    if not path.exists():
+        os.rename(temporary, path)
+    elif displaced is None:
+        # Fails unless it is empty. Windows renames no folder over another one.
+        path.rmdir()
+        os.rename(temporary, path)
+    else:
+        shutil.rmtree(displaced, ignore_errors=True)
+        os.rename(path, displaced)
+        try:
+            os.rename(temporary, path)
+        except OSError:
+            os.rename(displaced, path)
+            raise
+
+
+def _flush_folder(folder: Path) -> None:
+    """Wait until everything in a folder is on the disk."""
+    for path in folder.rglob("*"):
+        _flush(path)
+    _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    # Windows cannot open a folder.
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def data_name(data: str | Path) -> str:
+    """A name for a model or for data that can be part of a folder's name.
+
+    Args:
+        data: a path, a glob, a hub id, or "-" for standard input.
+    """
+    file_name = Path(data).name.removesuffix(".gz")
+    stem = DATA_SUFFIX.sub("", file_name)
     return re.sub(r"[^\w.]+", "-", stem).strip("-") or "stdin"
 
 
-def make_numbered_folder(folder):
-    """Make a folder that was not there: FOLDER, or FOLDER-2, ... where taken."""
-    candidates = (folder if n == 1 else folder.with_name(f"{folder.name}-{n}") for n in count(1))
-    return next(candidate for candidate in candidates if make_folder(candidate, if_new=True))
+def make_folder(folder: Path) -> Path:
+    """Make a folder and its parents, if it is not there yet, and return it.
 
-
-def make_folder(folder, if_new=False):
-    """Make a folder and return it; with `if_new`, return None if it was there, so that two runs never share one."""
+    Raises:
+        InputError: if it is a file or cannot be made.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=not if_new)
+        folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        if if_new:
-            return None
         raise InputError(f"--output-dir {folder}: is a file.") from error
     except OSError as error:
-        raise InputError(f"--output-dir {folder}: cannot be made ({error.strerror}).") from error
+        raise _cannot_be_made(folder, error) from error
     return folder
+
+
+def make_numbered_folder(folder: Path) -> Path:
+    """Make a new folder and return it: FOLDER, or FOLDER-2, FOLDER-3, ... if that is taken.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    candidate = folder
+    number = 1
+    while True:
+        # To make it is to claim it: two runs that start together never share a folder.
+        try:
+            candidate.mkdir(parents=True)
+            return candidate
+        except FileExistsError:
+            number += 1
+            candidate = folder.with_name(f"{folder.name}-{number}")
+        except OSError as error:
+            raise _cannot_be_made(candidate, error) from error
+
+
+def _cannot_be_made(folder: Path, error: OSError) -> InputError:
+    return InputError(f"--output-dir {folder}: cannot be made ({error.strerror}).")

@@ -48,20 +48,20 @@ def test_squad_v2_and_its_plausible_answers():
         not answerable.is_impossible
         and impossible.is_impossible
         and impossible.answers == ()
-        and impossible.is_labelled
+        and impossible.is_labeled
     )
 
 
 def test_a_news_test_file_has_guids_and_no_answers():
     examples = load_examples(DATA / "news_test.json")
     assert [e.id for e in examples] == ["news-0001", "news-0002"]
-    assert not any(e.is_labelled for e in examples) and not examples.trainable()
+    assert not any(e.is_labeled for e in examples) and not examples.trainable()
 
 
 def test_an_empty_list_of_answers_means_no_answer(write):
     record = {**question(), "answers": []}
     assert load_examples(write(squad(record)))[0].is_impossible
-    assert not load_examples(write(squad({**record, "is_impossible": False})))[0].is_labelled
+    assert not load_examples(write(squad({**record, "is_impossible": False})))[0].is_labeled
 
 
 def test_a_byte_order_mark_and_odd_characters_keep_their_offsets(write):

@@ -26,7 +26,7 @@ def questions():
         for name in ("squad", "korquad", "squad_v2", "news_test")
         for e in load_examples(DATA / f"{name}.json")
     ]
-    assert {e.is_impossible for e in examples} == {e.is_labelled for e in examples} == {True, False}
+    assert {e.is_impossible for e in examples} == {e.is_labeled for e in examples} == {True, False}
     return examples
 
 
@@ -38,7 +38,7 @@ def flat(example, listed=False):
         "context": example.context,
         "question": example.question,
     }
-    if not example.is_labelled:
+    if not example.is_labeled:
         return record
     answers = [{"text": a.text, "answer_start": a.start} for a in example.answers]
     columns = {
@@ -318,7 +318,7 @@ def library(tmp_path, monkeypatch):
 
 @pytest.fixture
 def labelled(questions):
-    return [e for e in questions if e.is_labelled]
+    return [e for e in questions if e.is_labeled]
 
 
 def dataset_of(library, examples):
@@ -411,7 +411,7 @@ def test_a_hub_data_set_that_cannot_be_had():
 def test_without_the_library_an_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(
-        InputError, match=r'read with the library datasets: pip install -e "\.\[hub\]"'
+        InputError, match=r'needs the package datasets: pip install "mrc-reader\[hub\]"'
     ):
         load_examples("squad_v2")
 

@@ -85,7 +85,7 @@ def test_unanswerable_questions_ask_for_absent_entities():
     assert all(
         bool(re.search(rf"\b{names[e.id]}\b", e.context)) != e.is_impossible for e in examples
     )
-    assert 0.15 < share < 0.35 and all(e.is_labelled for e in examples)
+    assert 0.15 < share < 0.35 and all(e.is_labeled for e in examples)
     assert not any(e.is_impossible for e in load_sample("sample:en", "validation"))
 
 

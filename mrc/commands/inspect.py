@@ -132,7 +132,7 @@ def inspect(config):
 def count(examples):
     """How many of each kind there are."""
     impossible = sum(example.is_impossible for example in examples)
-    labelled = sum(example.is_labelled for example in examples)
+    labelled = sum(example.is_labeled for example in examples)
     return {
         "questions": len(examples),
         "contexts": len({example.context for example in examples}),

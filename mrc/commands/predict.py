@@ -116,7 +116,7 @@ def predict(config, output):
         merge(folder, len(parts), output)
         seconds = time.perf_counter() - started
         print(f"\nquestions    {len(examples)}\nseconds      {seconds:.0f}\nanswers      {output}")
-        if output.suffix == ".json" and any(example.is_labelled for example in examples):
+        if output.suffix == ".json" and any(example.is_labeled for example in examples):
             print(f"\nNext: python evaluate.py --predictions {output} --data {config.data}")
 
 

@@ -29,7 +29,7 @@ class Example:
     title: str = ""
 
     @property
-    def is_labelled(self):
+    def is_labeled(self):
         return self.is_impossible or bool(self.answers)
 
 
@@ -208,7 +208,7 @@ def write_squad(examples, path):
         if not paragraphs or paragraphs[-1]["context"] != example.context:
             paragraphs.append({"context": example.context, "qas": []})
         record = {"id": example.id, "question": example.question}
-        if example.is_labelled:
+        if example.is_labeled:
             record["is_impossible"] = example.is_impossible
             record["answers"] = [
                 {"text": answer.text, "answer_start": answer.start} for answer in example.answers

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from mrc.errors import InputError, in_short
+from mrc.errors import InputError, import_optional, in_short
 from mrc.files import STDIN, parse_json, read_text
 
 JSON, LINES, TABLES, PARQUET = ".json", (".jsonl", ".ndjson"), (".csv", ".tsv"), ".parquet"
@@ -270,13 +270,8 @@ class _ArraysToLists(ast.NodeTransformer):
 
 
 def _library():
-    try:
-        import datasets
-    except ImportError:
-        raise InputError(
-            'hub data sets, save_to_disk folders and Parquet are read with the library datasets: pip install -e ".[hub]".'
-        ) from None
-    return datasets
+    purpose = "Reading hub data sets, save_to_disk folders and Parquet"
+    return import_optional("datasets", extra="hub", purpose=purpose)
 
 
 def _load_from_hub(source, split, usual_split):

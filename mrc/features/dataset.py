@@ -138,7 +138,7 @@ class FeatureDataset:
     def _label(self):
         """Set the start and end positions from the first answer of each example that its context holds."""
         self.start_positions = self.end_positions = None
-        if not any(example.is_labelled for example in self.examples):
+        if not any(example.is_labeled for example in self.examples):
             return
         spans = (
             next(

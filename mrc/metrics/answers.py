@@ -95,7 +95,7 @@ def read_answers(path, kind):
 
 def count_missing(path, predictions, examples):
     """How many of the questions that have a right answer the predictions lack. Raises InputError if there are none, or all lack."""
-    labelled = [example.id for example in examples if example.is_labelled]
+    labelled = [example.id for example in examples if example.is_labeled]
     if not labelled:
         raise InputError(f"{examples.source}: has no answers to score against.")
     missing = sum(identity not in predictions for identity in labelled)

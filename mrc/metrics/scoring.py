@@ -222,7 +222,7 @@ class Gold:
         self.scorer = SCORERS[self.name]
         self.has_answer, self.answers = {}, {}  # by id, in the examples' order
         for example in examples:
-            if example.is_labelled:
+            if example.is_labeled:
                 texts = [self.scorer.normalize(answer.text) for answer in example.answers]
                 if self.scorer.drops_empty:
                     texts = [text for text in texts if text]

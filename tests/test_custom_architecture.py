@@ -57,9 +57,9 @@ class WithAxis(Bag):
     def forward(self, input_ids, attention_mask):
         return self.out(self.embedding(input_ids)).split(1, dim=2)
 
-class NoMask(Bag):
-    def forward(self, input_ids):
-        return self.out(self.embedding(input_ids)).unbind(dim=2)
+class OtherNames(Bag):
+    def forward(self, words):
+        return self.out(self.embedding(words)).unbind(dim=2)
 
 class NoModule:
     pass
@@ -161,7 +161,7 @@ def test_a_resumed_run_of_a_class_of_ones_own_is_the_same_run(guests, encoder_fo
     "argv", [("--gradient-checkpointing",), ("--freeze-layers", 1), ("--layer-decay", 0.9)]
 )
 def test_what_needs_to_know_the_layers_is_refused(guests, argv, capsys):
-    with pytest.raises(InputError, match="does not support it|no layers that are known here"):
+    with pytest.raises(InputError, match="does not support it|need a model with an encoder"):
         run_quick("--model-class", "my_guests:Bag", *argv, "--output-dir", "refused")
     assert not (guests / "refused").exists()
 
@@ -178,15 +178,15 @@ def test_its_limits_are_kept(guests, encoder_folder):
     [
         ("my_guests:Needy", "its constructor needs 'colour'; it can ask for vocab_size"),
         ("my_guests:NoModule", "is no torch.nn.Module"),
-        ("my_guests:OneLogit", "forward returned a Tensor of shapes [(1, "),
+        ("my_guests:OneLogit", "forward returned a Tensor of shape (1, "),
         ("my_guests:WithAxis", "it must return a tuple of start and end logits"),
         (
-            "my_guests:NoMask",
-            "its forward(input_ids) cannot be called with input_ids and attention_mask",
+            "my_guests:OtherNames",
+            "its forward(words) cannot be called by keyword with input_ids, attention_mask,",
         ),
-        ("my_guests:Absent", "no class can be had by this name"),
-        ("absent_module:Bag", "no class can be had by this name"),
-        ("my_guests", "no class can be had by this name"),
+        ("my_guests:Absent", "cannot be imported"),
+        ("absent_module:Bag", "cannot be imported"),
+        ("my_guests", "cannot be imported"),
         ("my_guests:OnEncoder", "asks for an encoder; name one with --model"),
     ],
 )
@@ -249,5 +249,7 @@ def test_only_what_the_class_asks_for_is_made(guests, bert):
     def load():
         raise AssertionError("not asked for")
 
-    model = CustomModel.make("my_guests:Bag", bert, 64, 0.1, load)
+    model = CustomModel.make(
+        "my_guests:Bag", bert, max_length=64, dropout=0.1, load_encoder=load
+    )
     assert model.vocab_size == len(bert) and set(model.arguments) == {"vocab_size", "pad_token_id"}

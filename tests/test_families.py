@@ -22,8 +22,8 @@ from mrc.errors import InputError
 from mrc.export.onnx import export_onnx
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.baseline import BaselineModel
-from mrc.model.custom import QuestionAnsweringModel
 from mrc.model.loading import load_model
+from mrc.model.question_answering import QuestionAnsweringModel
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 SIZE = {

@@ -39,7 +39,7 @@ def make_trainer(examples, bert, encoder_folder, folder, scored=True, **settings
     }
     config = TrainConfig(**settings)
     torch.manual_seed(config.seed)
-    model = BaselineModel.from_pretrained(encoder_folder, config.dropout)
+    model = BaselineModel.from_pretrained(encoder_folder, dropout=config.dropout)
     dataset = FeatureDataset(
         examples,
         bert,

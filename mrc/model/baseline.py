@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from pathlib import Path
 
 import torch
 from einops import rearrange
@@ -31,7 +32,16 @@ class BaselineModel(SpanModel):
     head: a name in HEADS. The attribute `takes_token_types` says whether the encoder does.
     """
 
-    def __init__(self, encoder, dropout=0.1, head="linear"):
+    def __init__(self, encoder, *positional, dropout=0.1, head="linear"):
+        if isinstance(encoder, (str, Path)):
+            raise InputError(
+                f"BaselineModel takes an encoder that is loaded already; to load one by name, use "
+                f"BaselineModel.from_pretrained({str(encoder)!r})."
+            )
+        if positional:
+            raise TypeError(
+                "BaselineModel(encoder, dropout=0.1, head='linear'): name dropout and head."
+            )
         super().__init__()
         self.encoder, self.head_name = encoder, head
         self.dropout = nn.Dropout(dropout)
@@ -73,7 +83,7 @@ class BaselineModel(SpanModel):
         return ((input_ids == separator).cumsum(dim=1) == 0).long()
 
     @classmethod
-    def tiny(cls, vocab_size, dropout=0.0, attention_dropout=0.0, attention=None, head="linear"):
+    def tiny(cls, vocab_size, *, dropout=0.0, attention_dropout=0.0, attention=None, head="linear"):
         """The built-in encoder from random weights: BERT of 3 layers and width 128, with a third token type for exact
         matches (see FeatureDataset), without which it would have to learn from scratch to compare words."""
         config = BertConfig(
@@ -99,11 +109,11 @@ class BaselineModel(SpanModel):
             weight.copy_(
                 _sinusoids(*weight.shape) * 2 * config.initializer_range
             )  # twice the size of a word's
-        return cls(encoder, dropout, head)
+        return cls(encoder, dropout=dropout, head=head)
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path, dropout=0.1, attention_dropout=0.0, attention=None, head=None, **trust
+        cls, name_or_path, *, dropout=0.1, attention_dropout=0.0, attention=None, head=None, **trust
     ):
         """Load an encoder, or a question-answering checkpoint with its head, in float32.
 
@@ -114,32 +124,42 @@ class BaselineModel(SpanModel):
         """
         return cls.of_config(
             name_or_path,
-            *load_config(name_or_path, dropout, attention_dropout, attention, **trust),
-            dropout,
-            head,
+            *load_config(
+                name_or_path,
+                dropout=dropout,
+                attention_dropout=attention_dropout,
+                attention=attention,
+                **trust,
+            ),
+            dropout=dropout,
+            head=head,
         )
 
     @classmethod
-    def of_config(cls, name_or_path, config, options, dropout=0.1, head=None):
+    def of_config(cls, name_or_path, config, options, *, dropout=0.1, head=None):
         """The same, with what `load_config` gave."""
         if config.architectures == [cls.__name__]:
             model = cls(
                 encoder_of(config, options["attn_implementation"]),
-                dropout,
-                getattr(config, "mrc_head", "linear"),
+                dropout=dropout,
+                head=getattr(config, "mrc_head", "linear"),
             )
             load_module_state(model, name_or_path)
-            return model if head in (None, model.head_name) else cls(model.encoder, dropout, head)
+            return (
+                model
+                if head in (None, model.head_name)
+                else cls(model.encoder, dropout=dropout, head=head)
+            )
         config.num_labels = 2
         qa_class = linear_qa_class(config)
         loaded, missing = load_weights(qa_class or AutoModel, name_or_path, config, options)
         if qa_class is None:
             return cls(
                 loaded.get_encoder() if config.is_encoder_decoder else loaded,
-                dropout,
-                head or "linear",
+                dropout=dropout,
+                head=head or "linear",
             )
-        model = cls(loaded.base_model, dropout, head or "linear")
+        model = cls(loaded.base_model, dropout=dropout, head=head or "linear")
         if head in (None, "linear"):
             model.head.load_state_dict(loaded.qa_outputs.state_dict())
             model.head_is_new = "qa_outputs.weight" in missing

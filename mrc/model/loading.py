@@ -1,63 +1,103 @@
 """From the name of a model, or the folder of a checkpoint, to the model."""
 
 from pathlib import Path
+from typing import Any
 
-from transformers import AutoModelForQuestionAnswering
+from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
 
 from mrc.files import read_json
 from mrc.model.baseline import BaselineModel
-from mrc.model.custom import CustomModel, QuestionAnsweringModel
+from mrc.model.custom import CustomModel, ModelClass
 from mrc.model.pretrained import linear_qa_class, load_config, load_weights
+from mrc.model.question_answering import QuestionAnsweringModel
+from mrc.model.span_model import SpanModel
 
 
-def make_model(config, tokenizer, checkpoint=None):
-    """The model that a run begins with, or, with the folder of a checkpoint of it, goes on with. config: TrainConfig."""
-    architecture = (config.dropout, config.attention_dropout, config.attn_implementation)
-    trust = {"trust_remote_code": config.trust_remote_code, "allow_pickle": config.allow_pickle}
-    if (
-        config.lora_rank
-    ):  # a checkpoint has the adapters merged; they are restored with the rest of the run's state
-        model = BaselineModel.from_pretrained(config.model, *architecture, config.head, **trust)
+def make_model(
+    config: Any, tokenizer: PreTrainedTokenizerBase, checkpoint: str | Path | None = None
+) -> SpanModel:
+    """Return the model that a training run begins with, or continues with.
+
+    Args:
+        config: a TrainConfig.
+        tokenizer: the run's tokenizer.
+        checkpoint: the folder to continue from; None to begin.
+
+    Raises:
+        InputError: the model cannot be loaded or made.
+    """
+    architecture = {
+        "dropout": config.dropout,
+        "attention_dropout": config.attention_dropout,
+        "attention": config.attn_implementation,
+    }
+    trust = {
+        "trust_remote_code": config.trust_remote_code,
+        "allow_pickle": config.allow_pickle,
+    }
+    if config.lora_rank:
+        # A checkpoint holds merged weights. The run's state has the adapters, which `resume` loads.
+        model = BaselineModel.from_pretrained(
+            config.model, head=config.head, **architecture, **trust
+        )
         model.add_adapters(config.lora_rank, config.dropout)
         return model
     if checkpoint:
-        return load_model(checkpoint, *architecture, model_class=config.model_class, **trust)
+        return load_model(checkpoint, model_class=config.model_class, **architecture, **trust)
     if config.model_class:
-        load_encoder = (
-            None
-            if config.model == "tiny"
-            else lambda: BaselineModel.from_pretrained(config.model, *architecture, **trust).encoder
-        )
+
+        def load_encoder() -> PreTrainedModel:
+            return BaselineModel.from_pretrained(config.model, **architecture, **trust).encoder
+
         return CustomModel.make(
-            config.model_class, tokenizer, config.max_length, config.dropout, load_encoder
+            config.model_class,
+            tokenizer,
+            max_length=config.max_length,
+            dropout=config.dropout,
+            load_encoder=None if config.model == "tiny" else load_encoder,
         )
     if config.model == "tiny":
-        return BaselineModel.tiny(len(tokenizer), *architecture, config.head or "linear")
-    return load_model(config.model, *architecture, config.head, **trust)
+        return BaselineModel.tiny(len(tokenizer), head=config.head or "linear", **architecture)
+    return load_model(config.model, head=config.head, **architecture, **trust)
 
 
 def load_model(
-    name_or_path,
-    dropout=0.1,
-    attention_dropout=0.0,
-    attention=None,
-    head=None,
-    model_class=None,
-    **trust,
-):
-    """Load whatever a folder or a hub id holds: an encoder, a question-answering model of any kind, or a custom model of ours.
+    name_or_path: str | Path,
+    *,
+    dropout: float = 0.1,
+    attention_dropout: float = 0.0,
+    attention: str | None = None,
+    head: str | None = None,
+    model_class: ModelClass | None = None,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+) -> SpanModel:
+    """Load an encoder, a question-answering model of any kind, or a model of your own.
 
-    attention, trust: as for `BaselineModel.from_pretrained`. head: a name in HEADS to put on the encoder; None keeps the one that
-    is there, or puts a linear one where there is none. model_class: what a custom model's folder must have been made by.
-    Raises InputError.
+    Args:
+        name_or_path: a hub id or a folder.
+        dropout: as for `BaselineModel.from_pretrained`, and so are the arguments not listed here.
+        head: a name in HEADS, to replace the model's head; None keeps the head that is there, or
+            adds a linear one.
+        model_class: for the folder of a model of your own: see `CustomModel.load`.
+
+    Raises:
+        InputError: the model cannot be loaded.
     """
     path = Path(name_or_path) / "config.json"
     if path.is_file() and read_json(path).get("architectures") == [CustomModel.__name__]:
         return CustomModel.load(name_or_path, model_class, attention)
-    config, options = load_config(name_or_path, dropout, attention_dropout, attention, **trust)
+    config, options = load_config(
+        name_or_path,
+        dropout=dropout,
+        attention_dropout=attention_dropout,
+        attention=attention,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
     architecture = (config.architectures or [""])[0]
-    if head is None and "QuestionAnswering" in architecture and linear_qa_class(config) is None:
-        return QuestionAnsweringModel(
-            load_weights(AutoModelForQuestionAnswering, name_or_path, config, options)[0]
-        )
-    return BaselineModel.of_config(name_or_path, config, options, dropout, head)
+    is_question_answering = "QuestionAnswering" in architecture
+    if head is None and is_question_answering and linear_qa_class(config) is None:
+        model, _ = load_weights(AutoModelForQuestionAnswering, name_or_path, config, options)
+        return QuestionAnsweringModel(model)
+    return BaselineModel.of_config(name_or_path, config, options, dropout=dropout, head=head)

@@ -1,35 +1,80 @@
 """The loss of start and end logits."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
+from torch import nn
 from torch.nn import functional as F
 
+from mrc.model.heads import marginal_logits
+from mrc.model.span_model import span_logits
 
-def span_loss(start_logits, end_logits, batch, label_smoothing=0.0):
-    """Mean over the batch of the mean of the start's and the end's cross-entropy, in float32; a scalar.
+Loss = Callable[[Any, Mapping[str, Any]], torch.Tensor]
 
-    start_logits, end_logits: (batch, length); batch: with attention_mask (batch, length) or None, start_positions and
-    end_positions (batch,). Padding takes no part in the softmax, so the loss does not depend on how far a batch was padded;
-    nor does what is outside of span_mask (batch, length), where there is one.
-    label_smoothing: the share of the target that is spread evenly over what takes part (Szegedy et al. 2016).
+
+def span_loss(
+    start_logits: torch.Tensor,
+    end_logits: torch.Tensor,
+    batch: Mapping[str, Any],
+    label_smoothing: float = 0.0,
+) -> torch.Tensor:
+    """Return the mean of the start's and the end's cross-entropy over a batch, in float32.
+
+    Padding takes no part in the softmax, so the loss does not depend on how far a batch is padded.
+
+    Args:
+        start_logits: (batch, length).
+        end_logits: (batch, length).
+        batch: `start_positions` and `end_positions` (batch,), and `attention_mask`
+            (batch, length), None where nothing is padding. Where there is a `span_mask`
+            (batch, length), the softmax is over the tokens that it marks.
+        label_smoothing: the share of the target that is spread evenly over the tokens that take
+            part (Szegedy et al. 2016).
     """
     mask = batch.get("span_mask", batch["attention_mask"])
-    outside = None if mask is None else mask == 0
-    losses = []
-    for logits, positions in (
-        (start_logits, batch["start_positions"]),
-        (end_logits, batch["end_positions"]),
-    ):
-        logits = (
-            logits.float() if outside is None else logits.float().masked_fill(outside, -torch.inf)
-        )
-        loss = F.cross_entropy(logits, positions)
-        if label_smoothing:
-            log_p = logits.log_softmax(dim=1)
-            evenly = (
-                -log_p.mean(dim=1)
-                if outside is None
-                else -log_p.masked_fill(outside, 0).sum(dim=1) / (~outside).sum(dim=1)
-            )
-            loss = (1 - label_smoothing) * loss + label_smoothing * evenly.mean()
-        losses.append(loss)
-    return sum(losses) / 2
+    start_loss = _cross_entropy(start_logits, batch["start_positions"], mask, label_smoothing)
+    end_loss = _cross_entropy(end_logits, batch["end_positions"], mask, label_smoothing)
+    return (start_loss + end_loss) / 2
+
+
+def loss_of(model: nn.Module, label_smoothing: float = 0.0) -> Loss:
+    """Return the loss of a model, as a function of its output and the batch.
+
+    It is the model's own method `loss(output, batch)` where its class has one. Otherwise it is
+    `span_loss`. A conditional head returns log probabilities for some starts when it is not
+    training; their marginals are scored.
+    """
+    own_loss = getattr(model, "loss", None)
+    if own_loss is not None:
+        return own_loss
+
+    def loss(output: Any, batch: Mapping[str, Any]) -> torch.Tensor:
+        logits = span_logits(output)
+        if len(logits) == 3:
+            logits = marginal_logits(*logits)
+        start_logits, end_logits = logits
+        return span_loss(start_logits, end_logits, batch, label_smoothing)
+
+    return loss
+
+
+def _cross_entropy(
+    logits: torch.Tensor,
+    positions: torch.Tensor,
+    mask: torch.Tensor | None,
+    label_smoothing: float,
+) -> torch.Tensor:
+    """Return the mean cross-entropy of (batch, length) logits over the tokens in the mask."""
+    logits = logits.float()
+    if mask is None:
+        mask = torch.ones_like(logits, dtype=torch.long)
+    outside = mask == 0
+    logits = logits.masked_fill(outside, -torch.inf)
+    loss = F.cross_entropy(logits, positions)
+    if label_smoothing == 0:
+        return loss
+    # F.cross_entropy smooths over the masked tokens too, whose log probability is -inf.
+    log_p = logits.log_softmax(dim=1).masked_fill(outside, 0)
+    even_loss = -log_p.sum(dim=1) / (~outside).sum(dim=1)
+    return (1 - label_smoothing) * loss + label_smoothing * even_loss.mean()

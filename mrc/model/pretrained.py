@@ -19,6 +19,7 @@ MOST_POSITIONS = 10**6  # what some configurations say for "no limit" is above t
 
 def load_config(
     name_or_path,
+    *,
     dropout,
     attention_dropout,
     attention=None,

@@ -121,7 +121,7 @@ def test_a_class_of_ones_own_is_trained_saved_resumed_and_scored(
     )
     assert trained["f1"] == scored["f1"] and scored["questions"] == 7
 
-    model, tokenizer, _ = load_checkpoint("whole/best", f"my_guests:{name}")
+    model, tokenizer, _ = load_checkpoint("whole/best", model_class=f"my_guests:{name}")
     model.eval()
     ids = torch.tensor([[2, 9, 3, 11, 12, 3]])
     start, end = model(ids)  # no mask: nothing is padding

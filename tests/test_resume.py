@@ -142,14 +142,14 @@ def whole(flags, tmp_path_factory):
         ("mrc.training.trainer:Trainer.train_step", 18),
         ("mrc.metrics.metrics:Metrics.update", 2),  # while it is scored
         ("mrc.model.pretrained.save_file", 3),  # before, while and after a checkpoint is written
-        ("mrc.checkpoint.store._save_state", 1),
-        ("mrc.checkpoint.store._save_state", 3),
-        ("mrc.checkpoint.store.sha256", 25),
-        ("os.rename", 7),
-        ("os.rename", 8),
-        ("os.rename", 9),
-        ("os.rename", 10),
-        ("mrc.checkpoint.store._keep_earlier", 4),
+        ("mrc.checkpoint.store.write_state", 1),
+        ("mrc.checkpoint.store.write_state", 3),
+        ("mrc.checkpoint.store.write_manifest", 3),
+        ("mrc.checkpoint.store.sync", 25),
+        ("mrc.checkpoint.store.move_away", 4),
+        ("mrc.checkpoint.store.move_into_place", 4),
+        ("mrc.checkpoint.store.move_into_place", 5),
+        ("mrc.checkpoint.store.keep_earlier", 4),
         ("mrc.training.trainer.write_json", 1),  # at the very end
     ],
     ids="{0[0]}-{0[1]}".format,
@@ -232,7 +232,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_auto_takes_the_one_before(
         "error: run/last/model.safetensors: is not what was saved; the checkpoint is damaged"
         in said
     )
-    assert "--resume run/step-10 goes on" in said
+    assert "--resume run/step-10 resumes" in said
     with pytest.raises(InputError, match="model.safetensors: is not what was saved"):
         load_checkpoint(tmp_path / "run" / "last")
     assert "Going on from the one before" in run(*flags, "--resume", "auto", cwd=tmp_path)

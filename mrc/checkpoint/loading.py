@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 
@@ -11,94 +12,20 @@ from mrc.checkpoint.store import (
     OWN_FILES,
     RUN_FILE,
     SETTINGS,
-    displaced,
     load_settings,
+    old_name,
     verify,
 )
+from mrc.config.evaluate import EvalConfig
 from mrc.config.train import TrainConfig
 from mrc.errors import InputError
 from mrc.features.template import Template
 from mrc.model.loading import load_model
+from mrc.model.span_model import SpanModel
 from mrc.model.tokenizer import is_path, load_tokenizer
 
-
-def find_checkpoint(path):
-    """A run's folder means its best checkpoint; another folder, or a hub id, means itself.
-
-    Raises InputError for a folder that is neither a run's nor a checkpoint's.
-    """
-    folder = Path(path)
-    for best in (
-        folder / BEST,
-        displaced(folder / BEST),
-    ):  # the second: a run that died between two renames
-        if best.is_dir():
-            return best
-    if (folder / RUN_FILE).exists():
-        saved = f"; what was saved last is {folder / LAST}" if (folder / LAST).is_dir() else ""
-        raise InputError(f"{path}: this run has no best checkpoint yet{saved}.")
-    if is_path(path):
-        raise InputError(f"{path}: no such folder; train.py makes one and names it at its end.")
-    if folder.exists() and not (folder / "config.json").is_file():
-        raise InputError(
-            f"{path}: neither a run's folder nor a checkpoint's: it holds no config.json."
-        )
-    return folder if folder.exists() else path
-
-
-def as_trained(settings, model, tokenizer):
-    """The config of the run that a checkpoint's settings are of, as a dict. For one that was made elsewhere: the defaults for a
-    pretrained model, with windows that its positions allow."""
-    config = TrainConfig(model="pretrained").to_dict()
-    length = min(config["max_length"], model.max_length or sys.maxsize, tokenizer.model_max_length)
-    question, specials = config["max_question_length"], len(Template.of(tokenizer))
-    if specials + question >= length:
-        question = max(1, length // 4)
-    stride = max(0, min(config["stride"], length // 2, (length - specials - question) // 2))
-    return {
-        **config,
-        "max_length": length,
-        "max_question_length": question,
-        "stride": stride,
-        **(settings.get("config") or {}),
-    }
-
-
-def load_checkpoint(checkpoint, model_class=None, trust_remote_code=False, allow_pickle=False):
-    """-> model, tokenizer, settings. Raises InputError if the checkpoint cannot be had, is damaged or has no trained head.
-
-    model_class: "package.module:Class", for a checkpoint of one's own class; trust_remote_code, allow_pickle: see `load_config`.
-    """
-    checkpoint = _fetched(checkpoint)
-    verify(checkpoint)
-    model = load_model(
-        checkpoint,
-        model_class=model_class,
-        trust_remote_code=trust_remote_code,
-        allow_pickle=allow_pickle,
-    )
-    tokenizer = load_tokenizer(checkpoint, trust_remote_code)
-    if model.head_is_new:
-        raise InputError(
-            f"{checkpoint}: an encoder without a question-answering head; train one with train.py --model {checkpoint}."
-        )
-    return model, tokenizer, load_settings(checkpoint)
-
-
-def _fetched(checkpoint):
-    """A hub id of a reader that was made here as a local folder, with all that belongs to it; anything else as it is."""
-    if Path(checkpoint).exists():
-        return checkpoint
-    try:
-        huggingface_hub.hf_hub_download(str(checkpoint), SETTINGS)
-        return Path(
-            huggingface_hub.snapshot_download(str(checkpoint), allow_patterns=list(OWN_FILES))
-        )
-    except Exception:  # not made here, or not to be had: what loads it says which
-        return checkpoint
-
-
-AS_TRAINED = {  # settings that default to the training run's: name here -> name there
+# The settings of an evaluation that default to those of the training run, with their names there.
+AS_TRAINED = {
     "max_length": "max_length",
     "stride": "stride",
     "max_question_length": "max_question_length",
@@ -111,20 +38,132 @@ AS_TRAINED = {  # settings that default to the training run's: name here -> name
 }
 
 
-def fill_in(config, settings, model, tokenizer):
-    """Set what the command line left open to what the run was trained with, or to the defaults for any model; return these."""
-    if config.data is None:
-        if not settings.get("config"):
-            raise InputError(
-                f"--data is needed: {config.checkpoint} does not say what it was validated on."
-            )
-        config.max_eval_examples = (
-            config.max_eval_examples or settings["config"]["max_eval_examples"]
+def load_checkpoint(
+    checkpoint: str | Path,
+    *,
+    model_class: Any = None,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+) -> tuple[SpanModel, Any, dict[str, Any]]:
+    """Load a trained reader: its model, in evaluation mode, its tokenizer and its settings.
+
+    Args:
+        checkpoint: a run's folder (its best checkpoint), a checkpoint's folder, or a hub id.
+        model_class: for a checkpoint of a model of your own: the class, an instance of it, or
+            its name, "package.module:Class".
+        trust_remote_code: run the code in the model's repository.
+        allow_pickle: load weights that are not safetensors.
+
+    Raises:
+        InputError: there is no such checkpoint, it is damaged, or it has no trained head.
+    """
+    checkpoint = fetch(find_checkpoint(checkpoint))
+    verify(checkpoint)
+    model = load_model(
+        checkpoint,
+        model_class=model_class,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
+    tokenizer = load_tokenizer(checkpoint, trust_remote_code)
+    if model.head_is_new:
+        raise InputError(
+            f"{checkpoint}: an encoder without a question-answering head; train one with "
+            f"train.py --model {checkpoint}."
         )
+    return model.eval(), tokenizer, load_settings(checkpoint)
+
+
+def find_checkpoint(path: str | Path) -> Path | str:
+    """Return the checkpoint that a path means: of a run's folder the best, else itself.
+
+    A hub id is returned as it is. Raises InputError for a folder that is neither a run's nor a
+    checkpoint's.
+    """
+    folder = Path(path)
+    # A run that died while its best was being replaced has it under the second name.
+    for best in (folder / BEST, old_name(folder / BEST)):
+        if best.is_dir():
+            return best
+    if (folder / RUN_FILE).exists():
+        last = folder / LAST
+        hint = f"; the last one is {last}" if last.is_dir() else ""
+        raise InputError(f"{path}: this run has no best checkpoint yet{hint}.")
+    if is_path(path):
+        raise InputError(f"{path}: no such folder; train.py makes one and names it at its end.")
+    if not folder.exists():
+        return str(path)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"{path}: neither a run's folder nor a checkpoint's: it holds no config.json."
+        )
+    return folder
+
+
+def fetch(checkpoint: str | Path) -> str | Path:
+    """Download a reader that was made here and pushed to the hub; return its local folder.
+
+    Anything else is returned as it is.
+    """
+    if Path(checkpoint).exists():
+        return checkpoint
+    try:
+        huggingface_hub.hf_hub_download(str(checkpoint), SETTINGS)
+        folder = huggingface_hub.snapshot_download(str(checkpoint), allow_patterns=list(OWN_FILES))
+    # Not made here, or not on the hub: whoever loads it says which.
+    except Exception:
+        return checkpoint
+    return Path(folder)
+
+
+def as_trained(settings: dict[str, Any], model: SpanModel, tokenizer: Any) -> TrainConfig:
+    """Return the config of the run that a checkpoint is of.
+
+    For a checkpoint made elsewhere: the defaults, with windows that its positions allow.
+
+    Args:
+        settings: as `load_settings` returns them.
+        model: the checkpoint's.
+        tokenizer: the checkpoint's.
+    """
+    defaults = TrainConfig(model="pretrained")
+    positions = model.max_length or sys.maxsize
+    max_length = min(defaults.max_length, positions, tokenizer.model_max_length)
+    special_tokens = len(Template.of(tokenizer))
+    max_question_length = defaults.max_question_length
+    if special_tokens + max_question_length >= max_length:
+        max_question_length = max(1, max_length // 4)
+    room_for_context = max_length - special_tokens - max_question_length
+    stride = max(0, min(defaults.stride, max_length // 2, room_for_context // 2))
+    return TrainConfig.from_dict(
+        {
+            **defaults.to_dict(),
+            "max_length": max_length,
+            "max_question_length": max_question_length,
+            "stride": stride,
+            **(settings.get("config") or {}),
+        }
+    )
+
+
+def fill_in(
+    config: EvalConfig, settings: dict[str, Any], model: SpanModel, tokenizer: Any
+) -> TrainConfig:
+    """Set what an evaluation leaves open to what the run was trained with; return its config.
+
+    Raises InputError if the questions are left open, and the run does not say where its own are.
+    """
+    saved = settings.get("config") or {}
+    if config.data is None:
+        if not saved.get("data") and not saved.get("train_file"):
+            raise InputError(
+                f"--data is needed: {config.checkpoint} does not say what it was scored on."
+            )
+        config.max_eval_examples = config.max_eval_examples or saved["max_eval_examples"]
     if config.null_threshold is None:
         config.null_threshold = settings.get("null_threshold", 0.0)
     trained = as_trained(settings, model, tokenizer)
     for name, name_there in AS_TRAINED.items():
         if getattr(config, name) is None:
-            setattr(config, name, trained[name_there])
+            setattr(config, name, getattr(trained, name_there))
     return trained

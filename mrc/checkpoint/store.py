@@ -1,8 +1,9 @@
-"""Checkpoints on disk: folders that Hugging Face can load, whole or not there at all."""
+"""Checkpoints on disk: folders that Hugging Face can load, complete or not there at all."""
 
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,20 +13,17 @@ from mrc.errors import InputError
 from mrc.files import read_json, sha256, write_json
 from mrc.model.pretrained import WEIGHTS
 
-SETTINGS = "mrc.json"  # ours: how the model was trained and what it scored
-
-
-CARD = "README.md"  # for people, and for the Hugging Face hub
-STATE = "training_state.pt"  # what a run needs to go on
-
-
-MANIFEST = "manifest.json"  # the size and the SHA-256 of each file
-
-
-# What a checkpoint is made of: whatever else lies in its folder (optimiser states, logs, answers) is not pushed and not fetched.
+# Ours: how the model was trained, and what it scored.
+SETTINGS = "mrc.json"
+# The model card, for people and for the Hugging Face hub.
+CARD = "README.md"
+# What a run needs to go on.
+STATE = "training_state.pt"
+# The size and the SHA-256 of each file.
+MANIFEST = "manifest.json"
+# The files of a checkpoint. What else lies in its folder (optimizer states, logs, answers) is
+# neither pushed to the hub nor fetched from it.
 WEIGHT_FILES = (WEIGHTS, "model-*-of-*.safetensors", "model.safetensors.index.json")
-
-
 OWN_FILES = (
     *WEIGHT_FILES,
     "config.json",
@@ -41,70 +39,109 @@ OWN_FILES = (
     "sentencepiece.bpe.model",
     "tokenizer.model",
 )
+# The checkpoints in a run's folder, and the file by which such a folder is known.
+BEST = "best"
+LAST = "last"
+RUN_FILE = "log.jsonl"
 
 
-BEST, LAST = "best", "last"  # a run's checkpoints
+def save_checkpoint(
+    folder: str | Path,
+    model: Any,
+    tokenizer: Any,
+    settings: dict[str, Any],
+    *,
+    card: str | None = None,
+    state: dict[str, Any] | None = None,
+    keep: int = 0,
+) -> None:
+    """Write a model, its tokenizer and its settings to a folder.
 
+    They are written to a folder beside it, which then takes its place. A process that dies at any
+    moment leaves a complete checkpoint, the new one or the one before.
 
-RUN_FILE = "log.jsonl"  # what tells a run's folder from others
+    Args:
+        folder: may hold an earlier checkpoint.
+        model: has `save_pretrained`.
+        tokenizer: has `save_pretrained`.
+        settings: how it was made; written to mrc.json.
+        card: text of the model card.
+        state: what a run needs to go on, for `load_state`: tensors and plain values.
+        keep: how many earlier checkpoints of this name to keep, as step-N beside it.
 
-
-def save_checkpoint(folder, model, tokenizer, settings, state=None, keep=0, card=None):
-    """Write model, tokenizer and settings (a dict) to `folder`: to a folder beside it, which is then renamed.
-
-    state: what a run needs to go on from here, a dict that `load_state` can read, or None. keep: how many of the earlier
-    checkpoints of that name stay, as step-N. Only they make room, and only once the new one is complete and on the disk.
-    Raises InputError if it cannot be written.
+    Raises:
+        InputError: it cannot be written; an earlier checkpoint is still there.
     """
     folder = Path(folder)
-    aside, old = folder.with_name(f".{folder.name}.tmp"), displaced(folder)
+    new, old = new_name(folder), old_name(folder)
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        model.save_pretrained(aside)
-        tokenizer.save_pretrained(aside)
-        write_json(aside / SETTINGS, {"mrc_version": __version__, **settings}, indent=2)
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        model.save_pretrained(new)
+        tokenizer.save_pretrained(new)
+        write_json(new / SETTINGS, {"mrc_version": __version__, **settings}, indent=2)
         if card is not None:
-            (aside / CARD).write_text(card, "utf-8", "replace")
+            (new / CARD).write_text(card, "utf-8", "replace")
         if state is not None:
-            _save_state(aside / STATE, state)
-        manifest = {
-            path.relative_to(aside).as_posix(): {
-                "bytes": path.stat().st_size,
-                "sha256": sha256(path),
-            }
-            for path in sorted(aside.rglob("*"))
-            if path.is_file()
-        }
-        write_json(aside / MANIFEST, {"files": manifest}, indent=2)
-        for path in (*aside.rglob("*"), aside):
-            _sync(path)
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            os.rename(folder, old)
-        os.rename(aside, folder)
-        _sync(folder.parent)
-        _keep_earlier(folder.parent, old, settings.get("step", 0), keep)
-    except (
-        OSError,
-        SafetensorError,
-        RuntimeError,
-    ) as error:  # the last is what torch.save raises on a full disk
+            write_state(new / STATE, state)
+        write_manifest(new)
+        for path in (*new.rglob("*"), new):
+            sync(path)
+        move_away(folder, old)
+        move_into_place(new, folder)
+        keep_earlier(folder.parent, old, settings.get("step", 0), keep)
+    # torch.save raises the last of these on a full disk.
+    except (OSError, SafetensorError, RuntimeError) as error:
         if old.exists() and not folder.exists():
             os.rename(old, folder)
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
         raise InputError(f"{folder}: the checkpoint cannot be written ({error}).") from error
 
 
-def displaced(folder):
-    """Where the earlier checkpoint of that name is for the moment between the two renames of `save_checkpoint`."""
+def new_name(folder: Path) -> Path:
+    """Where a checkpoint is while it is being written."""
+    return folder.with_name(f".{folder.name}.tmp")
+
+
+def old_name(folder: Path) -> Path:
+    """Where the earlier checkpoint of this name is while the new one takes its place."""
     return folder.with_name(f".{folder.name}.old")
 
 
-def _keep_earlier(run, old, step, keep):
-    """Make a step-N of the checkpoint `old`, if there is one, and keep the latest of these, `keep` in all.
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write the state of a run."""
+    with path.open("wb") as file:
+        torch.save(state, file)
 
-    What lies at or beyond `step`, which has just been saved, is of a course that a resumed run has left.
+
+def write_manifest(folder: Path) -> None:
+    """Write down the size and the SHA-256 of each file in a folder."""
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            files[name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    write_json(folder / MANIFEST, {"files": files}, indent=2)
+
+
+def move_away(folder: Path, old: Path) -> None:
+    """Make room for a new checkpoint."""
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.rename(folder, old)
+
+
+def move_into_place(new: Path, folder: Path) -> None:
+    """Give a complete checkpoint its name, and wait until the name is on the disk."""
+    os.rename(new, folder)
+    sync(folder.parent)
+
+
+def keep_earlier(run: Path, old: Path, step: int, keep: int) -> None:
+    """Rename the checkpoint `old`, if there is one, to step-N; keep the latest `keep` of these.
+
+    step: of the checkpoint that was just saved. Those at or after it are left over from a course
+    that a resumed run has abandoned, and are removed.
     """
     if keep and old.exists():
         old_step = _step_of(old)
@@ -112,103 +149,37 @@ def _keep_earlier(run, old, step, keep):
             shutil.rmtree(run / f"step-{old_step}", ignore_errors=True)
             os.rename(old, run / f"step-{old_step}")
     shutil.rmtree(old, ignore_errors=True)
-    if keep:
-        earlier = [folder for n, folder in _steps(run) if n < step]
-        for _, folder in _steps(run):
-            if folder not in earlier[:keep]:
-                shutil.rmtree(folder, ignore_errors=True)
+    if not keep:
+        return
+    numbered = numbered_checkpoints(run)
+    earlier = [folder for number, folder in numbered if number < step]
+    for _, folder in numbered:
+        if folder not in earlier[:keep]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _steps(run):
-    """The step-N of a run, the latest first: (N, folder) pairs."""
-    numbered = ((path.name.removeprefix("step-"), path) for path in Path(run).glob("step-*"))
-    return sorted(
-        ((int(number), path) for number, path in numbered if number.isdigit()), reverse=True
-    )
+def numbered_checkpoints(run: Path) -> list[tuple[int, Path]]:
+    """Return the step-N of a run as (N, folder), the latest first."""
+    found = []
+    for path in run.glob("step-*"):
+        number = path.name.removeprefix("step-")
+        if number.isdigit():
+            found.append((int(number), path))
+    return sorted(found, reverse=True)
 
 
-def _step_of(checkpoint):
-    """The step that a checkpoint was saved at; None where it does not say, or is damaged."""
+def _step_of(checkpoint: Path) -> int | None:
+    """Return the step that a checkpoint was saved at, None if it does not say or is damaged."""
     try:
         return load_settings(checkpoint).get("step")
     except InputError:
         return None
 
 
-def _save_state(path, state):
-    with path.open("wb") as file:
-        torch.save(state, file)
-
-
-def load_state(checkpoint):
-    """What a run needs to go on from a checkpoint: the `state` that it was saved with. Only tensors and plain values are read.
-
-    Raises InputError if the checkpoint is damaged or holds no state.
-    """
-    return torch.load(_state_file(checkpoint), map_location="cpu", weights_only=True)
-
-
-def _state_file(checkpoint):
-    verify(checkpoint)
-    path = Path(checkpoint) / STATE
-    if not path.is_file():
-        raise InputError(f"{checkpoint}: holds a reader, but not the state of a run to go on with.")
-    return path
-
-
-def verify(checkpoint):
-    """Raise InputError naming the file if a checkpoint is not what its manifest says; without a manifest all is believed."""
-    checkpoint = Path(checkpoint)
-    if not (checkpoint / MANIFEST).is_file():
-        return
-    manifest = read_json(checkpoint / MANIFEST)
-    for name, file in manifest.get("files", {}).items() if isinstance(manifest, dict) else ():
-        path = checkpoint / name
-        if not path.is_file():
-            raise InputError(f"{path}: is missing; the checkpoint is damaged.")
-        if path.stat().st_size != file["bytes"]:
-            raise InputError(
-                f"{path}: has {path.stat().st_size} bytes in place of {file['bytes']}; the checkpoint is damaged."
-            )
-        if sha256(path) != file["sha256"]:
-            raise InputError(
-                f"{path}: is not what was saved; the checkpoint is damaged (or the file was changed on purpose: "
-                f"then delete {checkpoint / MANIFEST})."
-            )
-
-
-def find_resumable(path, fall_back=False):
-    """The checkpoint that a run goes on from: the latest of a run's folder, or `path` itself. It has been verified.
-
-    fall_back: where the latest is damaged, say so and take the one before. Raises InputError if there is none.
-    """
-    folder = Path(path)
-    if (folder / SETTINGS).is_file():
-        return _state_file(folder).parent
-    if not folder.is_dir():
-        raise InputError(f"--resume {path}: no such folder.")
-    candidates = resumable(folder)
-    for candidate, before in zip(candidates, [*candidates[1:], None]):
-        try:
-            return _state_file(candidate).parent
-        except InputError as error:
-            advice = f"; --resume {before} goes on from the one before" if before else ""
-            if not fall_back:
-                raise InputError(f"{str(error).rstrip('.')}{advice}.") from None
-            print(f"{error}{' Going on from the one before.' if before else ''}")
-    raise InputError(f"--resume {path}: holds no checkpoint of a run to go on with.")
-
-
-def resumable(run):
-    """The checkpoints in a run's folder that it can go on from, damaged ones included, the latest first."""
-    run = Path(run)
-    candidates = [run / LAST, displaced(run / LAST), *(step for _, step in _steps(run))]
-    return [candidate for candidate in candidates if candidate.is_dir()]
-
-
-def _sync(path):
+def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows opens no folder
+    # Windows does not open folders.
+    if path.is_dir() and os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -217,7 +188,95 @@ def _sync(path):
         os.close(handle)
 
 
-def load_settings(checkpoint):
-    """What `save_checkpoint` was given, or an empty dict for a checkpoint that was made elsewhere. Raises InputError."""
+def load_settings(checkpoint: str | Path) -> dict[str, Any]:
+    """Return the settings that `save_checkpoint` was given; {} for a checkpoint made elsewhere.
+
+    Raises InputError if they cannot be read.
+    """
     path = Path(checkpoint) / SETTINGS
     return read_json(path) if path.is_file() else {}
+
+
+def load_state(checkpoint: str | Path) -> dict[str, Any]:
+    """Return the state that a checkpoint was saved with. Only tensors and plain values are read.
+
+    Raises InputError if the checkpoint is damaged or holds no state.
+    """
+    path = Path(check_resumable(checkpoint)) / STATE
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def check_resumable(checkpoint: str | Path) -> Path:
+    """Return the checkpoint. Raises InputError if it is damaged or holds no state of a run."""
+    checkpoint = Path(checkpoint)
+    verify(checkpoint)
+    if not (checkpoint / STATE).is_file():
+        raise InputError(
+            f"{checkpoint}: holds a reader, but not the state of a run, which is needed to resume."
+        )
+    return checkpoint
+
+
+def verify(checkpoint: str | Path) -> None:
+    """Raise InputError naming the file if a checkpoint is not what its manifest says.
+
+    A checkpoint without a manifest was made elsewhere, and is not checked.
+    """
+    checkpoint = Path(checkpoint)
+    if not (checkpoint / MANIFEST).is_file():
+        return
+    manifest = read_json(checkpoint / MANIFEST)
+    files = manifest.get("files", {}) if isinstance(manifest, dict) else {}
+    for name, expected in files.items():
+        path = checkpoint / name
+        if not path.is_file():
+            raise InputError(f"{path}: is missing; the checkpoint is damaged.")
+        size = path.stat().st_size
+        if size != expected["bytes"]:
+            raise InputError(
+                f"{path}: has {size} bytes instead of {expected['bytes']}; the checkpoint is "
+                "damaged."
+            )
+        if sha256(path) != expected["sha256"]:
+            raise InputError(
+                f"{path}: is not what was saved; the checkpoint is damaged. If the file was "
+                f"changed on purpose, delete {checkpoint / MANIFEST}."
+            )
+
+
+def resumable(run: str | Path) -> list[Path]:
+    """Return the checkpoints from which a run can be resumed, damaged ones too, latest first."""
+    run = Path(run)
+    numbered = [folder for _, folder in numbered_checkpoints(run)]
+    candidates = [run / LAST, old_name(run / LAST), *numbered]
+    return [candidate for candidate in candidates if candidate.is_dir()]
+
+
+def find_resumable(path: str | Path, *, fall_back: bool = False) -> Path:
+    """Return the checkpoint to resume from: the latest in a run's folder, or `path` itself.
+
+    It has been verified.
+
+    Args:
+        path: a run's folder, or a checkpoint's.
+        fall_back: take the checkpoint before a damaged one, and say so.
+
+    Raises:
+        InputError: there is none.
+    """
+    folder = Path(path)
+    if (folder / SETTINGS).is_file():
+        return check_resumable(folder)
+    if not folder.is_dir():
+        raise InputError(f"--resume {path}: no such folder.")
+    candidates = resumable(folder)
+    for number, candidate in enumerate(candidates, start=1):
+        try:
+            return check_resumable(candidate)
+        except InputError as error:
+            before = candidates[number] if number < len(candidates) else None
+            if not fall_back:
+                advice = f" --resume {before} resumes from the one before." if before else ""
+                raise InputError(f"{error}{advice}") from None
+            print(f"{error}{' Resuming from the one before.' if before else ''}")
+    raise InputError(f"--resume {path}: holds no checkpoint of a run.")

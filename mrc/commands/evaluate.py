@@ -51,7 +51,10 @@ def answer_and_score(config, world):
     # The reader, and the settings that it was trained with.
     checkpoint = find_checkpoint(config.checkpoint)
     model, tokenizer, settings = load_checkpoint(
-        checkpoint, config.model_class, config.trust_remote_code, config.allow_pickle
+        checkpoint,
+        model_class=config.model_class,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
     )
     trained = fill_in(config, settings, model, tokenizer)
     model.to(device).check_fits(tokenizer, config.max_length)
@@ -62,12 +65,23 @@ def answer_and_score(config, world):
         examples,
         tokenizer,
         WindowSettings(
+<<<<<<< HEAD
             max_length=config.max_length,
             stride=config.stride,
             max_question_length=config.max_question_length,
             mark_exact_match=model.marks_exact_match,
             cache=config.feature_cache,
             mask_question=trained["mask_question"],
+=======
+            max_length=WindowSettings(
+                max_length=config.max_length,
+                stride=config.stride,
+                max_question_length=config.max_question_length,
+                mark_exact_match=model.marks_exact_match,
+                cache=config.feature_cache,
+                mask_question=trained.mask_question,
+            )
+>>>>>>> 7a9b8f3 (Checkpoints: saving in named stages, settings by keyword; a run's folder loads, in evaluation mode)
         ),
     )
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")
@@ -223,21 +237,21 @@ def load_questions(config, trained=None):
     from mrc.data.loading import load_data, load_validation_data
 
     # Scores compare texts, so it does not matter here where an answer stands.
-    if not config.data and "-" in (trained["train_file"], trained["validation_file"]):
+    if not config.data and "-" in (trained.train_file, trained.validation_file):
         raise InputError(
             f"--data is needed: the run of {config.checkpoint} was validated on what it read from standard input."
         )
     examples = (
         load_data(config.data, config.split, on_bad_answer="skip")
         if config.data
-        else load_validation_data(trained)
+        else load_validation_data(trained.to_dict())
     )
     if examples is None:
         raise InputError(
             f"--data is needed: the run of {config.checkpoint} had no validation data."
         )
     config.data = (
-        config.data or trained["validation_file"] or trained["train_file"] or trained["data"]
+        config.data or trained.validation_file or trained.train_file or trained.data
     )  # its name in the results
     if not examples:
         raise InputError(f"{examples.source}: holds no question.")

@@ -64,7 +64,10 @@ def export_onnx(config):
         raise InputError(f"{folder}: is there already; choose another folder, or remove this one.")
     checkpoint = find_checkpoint(config.checkpoint)
     model, tokenizer, settings = load_checkpoint(
-        checkpoint, config.model_class, config.trust_remote_code, config.allow_pickle
+        checkpoint,
+        model_class=config.model_class,
+        trust_remote_code=config.trust_remote_code,
+        allow_pickle=config.allow_pickle,
     )
     model.eval()
     trained = as_trained(settings, model, tokenizer)
@@ -75,7 +78,7 @@ def export_onnx(config):
             "checkpoint": str(config.checkpoint),
             "opset": OPSET,
             "tolerance": TOLERANCE,
-            **to_onnx(model, tokenizer, aside / FILES["onnx"], trained["max_length"]),
+            **to_onnx(model, tokenizer, aside / FILES["onnx"], trained.max_length),
         }
         readers = {"pytorch": model, "onnx": OnnxReader(aside / FILES["onnx"])}
         models = {
@@ -91,7 +94,7 @@ def export_onnx(config):
             models["int8"] = {
                 "mb": _megabytes(aside / FILES["int8"]),
                 "largest_difference": largest_difference(
-                    model, readers["int8"], tokenizer, trained["max_length"]
+                    model, readers["int8"], tokenizer, trained.max_length
                 ),
             }
         if comparison:
@@ -369,23 +372,33 @@ def compare(readers, dataset, batch_size=16, **settings):
 def _comparison(config, model, tokenizer, settings, trained):
     """The dataset of --data in windows as trained, and the settings of Metrics."""
     examples = load_questions(config.data, config.split, config.max_eval_examples)
-    model.check_fits(tokenizer, trained["max_length"])
+    model.check_fits(tokenizer, trained.max_length)
     dataset = FeatureDataset(
         examples,
         tokenizer,
         WindowSettings(
+<<<<<<< HEAD
             max_length=trained["max_length"],
             stride=trained["stride"],
             max_question_length=trained["max_question_length"],
             mark_exact_match=model.marks_exact_match,
             mask_question=trained["mask_question"],
+=======
+            max_length=WindowSettings(
+                max_length=trained.max_length,
+                stride=trained.stride,
+                max_question_length=trained.max_question_length,
+                mark_exact_match=model.marks_exact_match,
+                mask_question=trained.mask_question,
+            )
+>>>>>>> 7a9b8f3 (Checkpoints: saving in named stages, settings by keyword; a run's folder loads, in evaluation mode)
         ),
     )
     return dataset, {
-        "scorer": trained["scorer"],
-        "n_best": trained["n_best"],
-        "max_answer_length": trained["max_answer_length"],
-        "search": trained["search"],
+        "scorer": trained.scorer,
+        "n_best": trained.n_best,
+        "max_answer_length": trained.max_answer_length,
+        "search": trained.search,
         "allows_no_answer": settings.get("allows_no_answer") or None,
         "null_threshold": settings.get("null_threshold", 0.0),
     }

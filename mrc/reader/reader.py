@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from mrc.checkpoint.loading import as_trained, find_checkpoint, load_checkpoint
+from mrc.checkpoint.loading import as_trained, load_checkpoint
 from mrc.data.examples import Example
 from mrc.errors import InputError
 from mrc.features.arrays import ranges_within
@@ -102,9 +102,9 @@ class Reader:
             self.settings.get("null_threshold", 0.0),
         )
         self.max_seq_len, self.max_question_len, self.doc_stride = (
-            trained[n] for n in ("max_length", "max_question_length", "stride")
+            getattr(trained, n) for n in ("max_length", "max_question_length", "stride")
         )
-        self.mask_question = trained["mask_question"]
+        self.mask_question = trained.mask_question
         # Tokens that the model can take; what it was trained with goes.
         self.limit = max(
             self.max_seq_len, min(model.max_length or sys.maxsize, tokenizer.model_max_length)
@@ -128,7 +128,10 @@ class Reader:
         folder or hub id; model_class, trust_remote_code and allow_pickle as for `load_checkpoint`. Raises InputError if it
         cannot be had or has no trained head."""
         loaded = load_checkpoint(
-            find_checkpoint(checkpoint), model_class, trust_remote_code, allow_pickle
+            checkpoint,
+            model_class=model_class,
+            trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
         )
         return cls(*loaded, device=device, dtype=dtype)
 

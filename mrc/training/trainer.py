@@ -367,9 +367,9 @@ class Trainer:
                     model,
                     self.tokenizer,
                     settings,
-                    state,
-                    self.config.keep,
-                    card_text(model, self.tokenizer, settings),
+                    state=state,
+                    keep=self.config.keep,
+                    card=card_text(model, self.tokenizer, settings),
                 )
         self.saved_step, self.saved_at = progress.step, time.perf_counter()
         self.mark = time.perf_counter()  # the clock of training starts again

@@ -65,23 +65,12 @@ def answer_and_score(config, world):
         examples,
         tokenizer,
         WindowSettings(
-<<<<<<< HEAD
             max_length=config.max_length,
             stride=config.stride,
             max_question_length=config.max_question_length,
             mark_exact_match=model.marks_exact_match,
             cache=config.feature_cache,
-            mask_question=trained["mask_question"],
-=======
-            max_length=WindowSettings(
-                max_length=config.max_length,
-                stride=config.stride,
-                max_question_length=config.max_question_length,
-                mark_exact_match=model.marks_exact_match,
-                cache=config.feature_cache,
-                mask_question=trained.mask_question,
-            )
->>>>>>> 7a9b8f3 (Checkpoints: saving in named stages, settings by keyword; a run's folder loads, in evaluation mode)
+            mask_question=trained.mask_question,
         ),
     )
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")

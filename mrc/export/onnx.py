@@ -377,21 +377,11 @@ def _comparison(config, model, tokenizer, settings, trained):
         examples,
         tokenizer,
         WindowSettings(
-<<<<<<< HEAD
-            max_length=trained["max_length"],
-            stride=trained["stride"],
-            max_question_length=trained["max_question_length"],
+            max_length=trained.max_length,
+            stride=trained.stride,
+            max_question_length=trained.max_question_length,
             mark_exact_match=model.marks_exact_match,
-            mask_question=trained["mask_question"],
-=======
-            max_length=WindowSettings(
-                max_length=trained.max_length,
-                stride=trained.stride,
-                max_question_length=trained.max_question_length,
-                mark_exact_match=model.marks_exact_match,
-                mask_question=trained.mask_question,
-            )
->>>>>>> 7a9b8f3 (Checkpoints: saving in named stages, settings by keyword; a run's folder loads, in evaluation mode)
+            mask_question=trained.mask_question,
         ),
     )
     return dataset, {

@@ -235,7 +235,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_auto_takes_the_one_before(
     assert "--resume run/step-10 resumes" in said
     with pytest.raises(InputError, match="model.safetensors: is not what was saved"):
         load_checkpoint(tmp_path / "run" / "last")
-    assert "Going on from the one before" in run(*flags, "--resume", "auto", cwd=tmp_path)
+    assert "Resuming from the one before" in run(*flags, "--resume", "auto", cwd=tmp_path)
     same(tmp_path / "run", whole)
 
 

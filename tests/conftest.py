@@ -32,16 +32,15 @@ from mrc.model.tokenizer import train_tokenizer
 from mrc.reader.reader import AskSettings, Reader
 
 DATA = Path(__file__).parent / "data"
-REAL = (
-    Path(__file__).parents[2] / "shared" / "data"
-)  # real data sets beside the project, where they are at hand
+# Real data sets, where they are at hand: MRC_DATA names their folder.
+REAL = Path(os.environ.get("MRC_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
 def real_data(name):
     """The path of a real data set; skips the test, saying so, where there is none."""
     path = REAL / name
     if not path.exists():
-        pytest.skip(f"{path} is absent")
+        pytest.skip(f"{path} is absent; MRC_DATA names a folder of real data sets")
     return path
 
 

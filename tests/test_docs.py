@@ -1,34 +1,25 @@
-"""The pages name what is there: files, flags, commands; and nothing in them was left to be filled in."""
+"""The pages are true: the files, names, commands and flags in them exist, and the tour's code runs."""
 
+import importlib
 import re
-from dataclasses import fields
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from mrc.__main__ import COMMANDS
-from mrc.commands.ask import AskConfig
-from mrc.commands.export import ExportConfig
-from mrc.commands.inspect import InspectConfig
-from mrc.commands.predict import PredictConfig
-from mrc.commands.push import PushConfig
-from mrc.commands.serve import ServeConfig
-from mrc.config.evaluate import EvalConfig
-from mrc.config.train import TrainConfig
+from mrc.__main__ import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-CONFIGS = (
-    TrainConfig,
-    EvalConfig,
-    InspectConfig,
-    AskConfig,
-    PredictConfig,
-    ServeConfig,
-    ExportConfig,
-    PushConfig,
-)
-OF_OTHERS = {
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+FOLDERS = ("mrc", "benchmarks", "tests", "docs", ".ci")
+BENCHMARKS = {path.stem: path for path in (ROOT / "benchmarks").glob("*.py")}
+
+# Flags of torchrun, pip, pytest, hf and TensorBoard, which pages name beside our own.
+FLAGS_OF_OTHERS = {
     "--nproc-per-node",
     "--nproc_per_node",
     "--nnodes",
@@ -40,40 +31,148 @@ OF_OTHERS = {
     "--rdzv_backend",
     "--rdzv_endpoint",
     "--rdzv_id",
-    "--local-dir",
-    "--tokenizer",
-    "--dtype",
-    "--questions",
-    "--loop-questions",
-    "--rounds",
-    "--features",
-    "--heads",
-    "--clients",
-    "--score",
-    "--seeds",
-    "--threads",
-    "--help",
     "--master-addr",
     "--master-port",
+    "--local-dir",
     "--logdir",
-}  # torchrun, hf, benchmarks
+}
+FLAG = r"(?<![\w-])--[a-z][\w-]*"
+COMMAND = re.compile(
+    r"(?:(?:\S*/)?(?P<script>train|evaluate)\.py|"
+    r"(?:(?<=`)|(?<=\$ )|(?<=-m )|^\s*)mrc (?P<command>[a-z]+)|"
+    r"python benchmarks/(?P<benchmark>\w+)\.py)"
+    r"(?P<flags>[^\n`#|;&]*)",
+    flags=re.M,
+)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page(page):
+@pytest.fixture(scope="module")
+def flags():
+    """{command or benchmark: its flags}, as --help lists them."""
+    found = {}
+    for name in COMMANDS:
+        said = StringIO()
+        with redirect_stdout(said), pytest.raises(SystemExit):
+            main([name, "--help"])
+        # A flag's own line begins with two spaces and a dash; what explains it is further right.
+        lines = re.findall(r"^ {2}(-.*)", said.getvalue(), flags=re.M)
+        found[name] = {flag for line in lines for flag in re.findall(FLAG, line.split("  ")[0])}
+    for name, path in BENCHMARKS.items():
+        code = path.read_text("utf-8")
+        own = set(re.findall(r'add_argument\(\s*"(--[\w-]+)"', code))
+        # benchmarks/heads.py hands on to train.py what it does not know.
+        handed_on = found["train"] if "parse_known_args" in code else set()
+        found[f"benchmarks/{name}.py"] = own | handed_on
+    return found
+
+
+def read(page):
+    """A page's text, the lines that a backslash continues joined."""
+    return re.sub(r"\\\n\s*", " ", page.read_text("utf-8"))
+
+
+def code_blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
+
+
+def resolve(name):
+    """The object of a dotted name; raises ImportError or AttributeError if there is none."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError as error:
+            if cut == 1 or not ".".join(parts[:cut]).startswith(error.name or ""):
+                raise
+            continue
+        for part in parts[cut:]:
+            found = getattr(found, part)
+        return found
+    raise ImportError(name)
+
+
+@each_page
+def test_nothing_was_left_to_be_filled_in(page):
     text = page.read_text("utf-8")
     assert not re.findall(r"^[A-Z]{4,}$|TODO|FIXME|XXX", text, flags=re.M)
     assert text.count("```") % 2 == 0
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+
+
+@each_page
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
-    known = {
-        "--" + field.name.replace("_", "-") for config in CONFIGS for field in fields(config)
-    } | OF_OTHERS
-    assert not set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text)) - known
-    assert set(re.findall(r"python -m mrc (\w+)", text)) <= set(COMMANDS)
+
+
+@each_page
+def test_paths_exist(page):
+    # `mrc/features/dataset.py`, `benchmarks/`, and files of the root such as `train.py`.
+    inside = "|".join(re.escape(folder) for folder in FOLDERS)
+    text = page.read_text("utf-8")
+    paths = re.findall(rf"(?<![\w./-])((?:{inside})/[\w./-]*)", text)
+    assert not [path for path in paths if not (ROOT / path.rstrip(".")).exists()]
+
+
+@each_page
+def test_names_exist(page):
+    text = page.read_text("utf-8")
+    for name in re.findall(r"`(mrc(?:\.\w+)+)[`(]", text):
+        if name != "mrc.json":  # a file of a checkpoint
+            resolve(name)
+    for block in code_blocks(text, "python"):
+        imports = re.findall(r"^\s*from (mrc[\w.]*) import (?:\(([^)]*)\)|(.*))", block, flags=re.M)
+        for module, several, one in imports:
+            for name in re.findall(r"(?:^|,)\s*(\w+)", re.sub(r"#.*", "", several or one)):
+                resolve(f"{module}.{name}")
+        for name in re.findall(r"\b(mrc(?:\.\w+)+)\(", block):
+            resolve(name)
+
+
+@each_page
+def test_commands_have_the_flags_they_are_given(page, flags):
+    for found in COMMAND.finditer(read(page)):
+        if found["benchmark"]:
+            name = f"benchmarks/{found['benchmark']}.py"
+        else:
+            name = found["script"] or found["command"]
+        assert name in flags, found[0]
+        unknown = set(re.findall(FLAG, found["flags"])) - flags[name] - {"--help"}
+        assert not unknown, found[0]
+
+
+@each_page
+def test_flags_exist(page, flags):
+    known = set().union(*flags.values(), FLAGS_OF_OTHERS, {"--help", "--version"})
+    # A program's own options follow its name: `pip install --no-deps`, `ruff format --check`.
+    text = re.sub(r"\b(pip|pytest|ruff|mypy|git|pre-commit|hf) [^\n`]*", "", read(page))
+    assert not set(re.findall(FLAG, text)) - known
 
 
 def test_every_page_is_linked():
     text = PAGES[0].read_text("utf-8")
-    assert not [page.name for page in PAGES[1:] if f"docs/{page.name}" not in text]
+    assert not [page.name for page in DOCS if f"docs/{page.name}" not in text]
+    assert "CONTRIBUTING.md" in text
+
+
+def test_the_readme_lists_the_public_face():
+    import mrc
+
+    text = PAGES[0].read_text("utf-8")
+    assert not [name for name in mrc.__all__ if f"`{name}`" not in text]
+
+
+def test_the_tour_runs(tmp_path, monkeypatch):
+    """Every Python block of the tour, in order; the block after it is what it prints."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "tour.md").read_text("utf-8")
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.M | re.S)
+    names = {}
+    for (language, code), (kind, shown) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
+        if language != "python":
+            continue
+        said = StringIO()
+        with redirect_stdout(said):
+            exec(compile(code, "docs/tour.md", "exec"), names)
+        if kind == "text":
+            assert said.getvalue().strip() == shown.strip(), code

@@ -25,11 +25,8 @@ TEXT = st.text(
 def tokenizer_windows(tokenizer, example, max_length, stride):
     """The incumbent's features of one example: the tokenizer's own windows, labelled by walking over the offsets."""
     context_first = tokenizer.padding_side == "left"
-    pair = (
-        (example.context, example.question)
-        if context_first
-        else (example.question, example.context)
-    )
+    question = example.question.strip()
+    pair = (example.context, question) if context_first else (question, example.context)
     encoded = tokenizer(
         *pair,
         truncation="only_first" if context_first else "only_second",

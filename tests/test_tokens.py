@@ -138,7 +138,7 @@ def test_a_damaged_entry_is_made_anew(tokenize, bert, texts, cache, damage):
 def test_a_mended_cache_is_reported(examples, bert, cache):
     FeatureDataset(examples, bert, WindowSettings(cache=cache))
     damage_content(entries(cache)[0])
-    assert "made anew" in FeatureDataset(examples, bert, WindowSettings(cache=cache)).report()
+    assert "rebuilt" in FeatureDataset(examples, bert, WindowSettings(cache=cache)).report()
     assert FeatureDataset(examples, bert, WindowSettings(cache=cache)).report() == ""
 
 

@@ -157,15 +157,11 @@ def character_lengths(examples):
 
 def token_lengths(dataset):
     """The same in tokens, and of whole inputs (special tokens, question and context), with a histogram of these."""
-    whole = _whole_lengths(dataset)
-    here = (
-        dataset.start_positions != dataset.null_position
-        if dataset.start_positions is not None
-        else np.zeros(len(dataset), bool)
-    )
+    whole = dataset.input_lengths()
+    here = dataset.holds_answer
     answer = (dataset.end_positions - dataset.start_positions + 1)[here] if here.any() else []
     return {
-        "question": percentiles(_uncut(dataset.questions)),
+        "question": percentiles(dataset.questions.full_lengths),
         "context": percentiles(dataset.contexts.lengths),
         "answer": percentiles(answer),
         "input": percentiles(whole),
@@ -209,7 +205,7 @@ def windows(dataset, config):
     result["padding_in_buckets"] = _padding(
         dataset.lengths, np.concatenate(buckets.steps), config.batch_size
     )
-    result["suggested_max_length"], result["fit_at_suggested"] = suggest(_whole_lengths(dataset))
+    result["suggested_max_length"], result["fit_at_suggested"] = suggest(dataset.input_lengths())
     return result
 
 
@@ -225,44 +221,20 @@ def suggest(lengths):
 
 def _answers(dataset):
     """The share of answers that some window holds whole, and how many do not start and end where tokens do."""
-    stand = np.array(
-        [any(a.start != NOT_FOUND for a in example.answers) for example in dataset.examples]
-    )
-    here = dataset.start_positions != dataset.null_position
-    found = np.zeros(len(stand), bool)
-    found[dataset.example_index[here]] = True
+    begin, end = dataset.answer_characters()
+    has_answer = begin != NOT_FOUND
     # Of each example one window that holds its answer, to compare the answer's ends with its tokens'.
-    examples, first = np.unique(dataset.example_index[here], return_index=True)
-    feature = np.flatnonzero(here)[first]
-    into_flat = dataset.window_begin - dataset.context_begin
-    begin = dataset.contexts.offsets[(dataset.start_positions + into_flat)[feature], 0]
-    end = dataset.contexts.offsets[(dataset.end_positions + into_flat)[feature], 1]
-    answers = [
-        next(a for a in dataset.examples[e].answers if a.start != NOT_FOUND) for e in examples
-    ]
-    start, stop = (
-        np.array([(a.start, a.start + len(a.text)) for a in answers], dtype=np.int64)
-        .reshape(-1, 2)
-        .T
+    holding = np.flatnonzero(dataset.holds_answer)
+    held, first = np.unique(dataset.example_index[holding], return_index=True)
+    feature = holding[first]
+    token_begin, token_end = dataset.characters(
+        feature, dataset.start_positions[feature], dataset.end_positions[feature]
     )
+    is_off = (token_begin != begin[held]) | (token_end != end[held])
     return {
-        "answers_in_a_window": float(found[stand].mean()) if stand.any() else None,
-        "answers_off_token_borders": int(((begin != start) | (end != stop)).sum()),
+        "answers_in_a_window": len(held) / int(has_answer.sum()) if has_answer.any() else None,
+        "answers_off_token_borders": int(is_off.sum()),
     }
-
-
-def _whole_lengths(dataset):
-    """(examples,) tokens of each input if it were one window, and its question not cut."""
-    return (
-        len(dataset.template)
-        + _uncut(dataset.questions)[dataset.question_index]
-        + dataset.contexts.lengths[dataset.context_index]
-    )
-
-
-def _uncut(questions):
-    """(questions,) their lengths in tokens as they were before `Tokens.cut`."""
-    return np.diff(np.append(questions.starts, len(questions.ids)))
 
 
 def _padding(lengths, order, batch_size):

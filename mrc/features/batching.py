@@ -134,6 +134,7 @@ class Collator:
 
     def __call__(self, indices):
         """-> dict of int64 tensors: feature_index (batch,), and what FeatureDataset.batch makes."""
+        indices = getattr(indices, "indices", indices)
         batch = self.dataset.batch(indices, self.multiple)
         return {
             "feature_index": torch.as_tensor(indices),
@@ -142,6 +143,7 @@ class Collator:
 
     def group(self, group):
         """The same for each micro-batch of a Group, with its weight."""
+        group = getattr(group, "indices", group)
         return group._replace(
             batches=[{**self(indices), "weight": weight} for indices, weight in group.batches]
         )

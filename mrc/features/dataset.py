@@ -1,39 +1,56 @@
-"""Features: the windows through which an encoder sees its examples, kept as views on texts tokenised once.
+"""Features: the windows through which an encoder sees its examples.
 
-Most questions share their context, and the windows of a context share their tokens. So each distinct context and each
-distinct question is tokenised once into flat arrays, and a feature is three numbers: its example, and the range of
-context tokens in its window. Input ids exist only for as long as a batch of them does.
+Most questions share their context, and the windows of a context share their tokens. So each
+distinct context and each distinct question is tokenized once, into flat arrays. A feature is then
+three numbers: its example, and the range of context tokens in its window. Token ids are put
+together only when a batch is made, and live as long as the batch.
 
-The windows are, id for id, those of a Hugging Face fast tokenizer called with a question, a context,
-`truncation="only_second"`, `stride` and `return_overflowing_tokens=True`.
+The windows equal, id for id, those of a Hugging Face fast tokenizer called with a question, a
+context, `truncation="only_second"`, `stride` and `return_overflowing_tokens=True`.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch.utils.data import Dataset
 
-from mrc.data.examples import NOT_FOUND
+from mrc.data.examples import NOT_FOUND, Example
 from mrc.errors import InputError
-from mrc.features.arrays import distinct, ranges
+from mrc.features.arrays import distinct, is_between, ranges, round_up
 from mrc.features.template import Template
 from mrc.features.tokens import Tokens
 
-EXACT_MATCH_TYPE = 2  # token type of context tokens that also occur in the question
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+# The token type of context tokens that also occur in the question.
+EXACT_MATCH_TYPE = 2
+
+Indices = Sequence[int] | np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
 class WindowSettings:
-    """How contexts are cut into windows, and what a batch says of them.
+    """How contexts are cut into windows, and what a batch says about them.
 
     Args:
-        max_length: tokens of the longest feature, question and special tokens included.
+        max_length: tokens of the longest feature, including the question and special tokens.
         stride: tokens that two neighboring windows of a context share.
-        max_question_length: longer questions lose their end; `FeatureDataset.questions_cut` counts them.
-        mark_exact_match: give context tokens that also occur in the question a token type of their own, the
-            exact match feature of DrQA (Chen et al. 2017, section 3.2). For encoders with three token types.
-        mask_question: add `span_mask` to each batch: the tokens at which an answer can begin or end.
-        cache: a folder that keeps the tokenized texts from one start to the next (see tokens.py), or None.
+        max_question_length: tokens of a question; what is longer loses its end.
+        mark_exact_match: give context tokens that also occur in the question a token type of
+            their own, the exact match feature of DrQA (Chen et al. 2017, section 3.2). The
+            encoder must have three token types.
+        mask_question: add `span_mask` to batches, which marks the tokens at which an answer can
+            start or end, so that a loss can leave out the others.
+        cache: a folder that keeps the tokenized texts between runs (see tokens.py), or None.
+
+    Raises:
+        InputError: if a number is out of range.
     """
 
     max_length: int = 384
@@ -43,9 +60,15 @@ class WindowSettings:
     mask_question: bool = False
     cache: str | Path | None = None
 
+    def __post_init__(self) -> None:
+        if self.stride < 0:
+            raise InputError(f"stride {self.stride}: must be 0 or more.")
+        if self.max_question_length < 1:
+            raise InputError(f"max_question_length {self.max_question_length}: must be 1 or more.")
+
     @classmethod
-    def from_config(cls, config: object, model: object = None) -> "WindowSettings":
-        """Read a command's settings; `model.marks_exact_match` says whether exact matches are marked."""
+    def from_config(cls, config: Any, model: Any = None) -> "WindowSettings":
+        """The settings in a command's config; exact matches are marked if the model wants them."""
         return cls(
             max_length=config.max_length,
             stride=config.stride,
@@ -56,236 +79,427 @@ class WindowSettings:
         )
 
 
-class FeatureDataset:
-    """The features of some examples, in the examples' order and, within one, from left to right.
+DEFAULT_WINDOWS = WindowSettings()
 
-    tokenizer: a Hugging Face fast tokenizer; it decides the template (such as `[CLS] question [SEP] context [SEP]`).
-    One that pads on the left gets the context first, as the models that do so were trained.
-    settings: WindowSettings.
 
-    Attributes, with one entry a feature: `example_index`, `lengths` (tokens), `context_begin` and `context_length` (where
-    the window begins within the feature, and its tokens), `null_position` (of the CLS token), and, if any example is
-    labelled, `start_positions` and `end_positions` (null_position where the window does not hold the answer). With one entry
-    an example: `windows`, the number of its features.
+class FeatureDataset(Dataset):
+    """The features of some examples: in the examples' order, and from left to right within one.
 
-    Raises InputError if the stride leaves a window no room to advance.
+    Where the parts of a feature lie, in a batch and in the text, is asked of this class.
+
+    Args:
+        examples: the examples; a list of `Example`.
+        tokenizer: a Hugging Face fast tokenizer. It decides the template, such as
+            `[CLS] question [SEP] context [SEP]`. If it pads on the left, the context comes first,
+            as in the training of the models that do so.
+        settings: how contexts are cut into windows.
+
+    Attributes with one entry per feature:
+        example_index: its example.
+        lengths: its tokens, special ones included.
+        context_begin, context_length: where its window begins in it, and the window's tokens.
+        window_begin, window_end: the same window as a range of `contexts.ids`.
+        null_position: its CLS token, which stands for "no answer".
+        start_positions, end_positions: the first and last token of its answer, or null_position
+            if the window does not hold the answer. Both are None if no example is labeled.
+        has_label: whether it can be trained on: its example is marked as impossible, or has an
+            answer that was found in the context.
+
+    Attributes with one entry per example:
+        windows: the number of its features.
+        context_index, question_index: which of the distinct `contexts` and `questions` it has.
+
+    Raises:
+        InputError: if the stride leaves a window no room to advance, or for a slow tokenizer.
     """
 
-    def __init__(self, examples, tokenizer, settings=WindowSettings()):  # noqa: B008 (frozen)
-        self.examples, self.tokenizer, self.settings = examples, tokenizer, settings
-        self.max_length, self.mask_question = settings.max_length, settings.mask_question
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        tokenizer: "PreTrainedTokenizerFast",
+        settings: WindowSettings = DEFAULT_WINDOWS,
+    ) -> None:
+        self.examples = examples
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.max_length = settings.max_length
+        self.mask_question = settings.mask_question
+
         self.template = Template.of(tokenizer)
+        self.pads_left = tokenizer.padding_side == "left"
         self.makes_token_types = "token_type_ids" in tokenizer.model_input_names
+        third_type_is_free = EXACT_MATCH_TYPE not in self.template.types
         self.mark_exact_match = (
-            settings.mark_exact_match
-            and self.makes_token_types
-            and EXACT_MATCH_TYPE not in self.template.types
+            settings.mark_exact_match and self.makes_token_types and third_type_is_free
         )
 
-        contexts, self.context_index = distinct([example.context for example in examples])
-        questions, self.question_index = distinct([example.question for example in examples])
-        self.contexts, self.questions = (
-            Tokens.of(texts, tokenizer, settings.cache) for texts in (contexts, questions)
-        )
-        self.questions_cut = self.questions.cut(settings.max_question_length)
-
-        self._make_windows(settings.max_length, settings.stride)
+        self._tokenize()
+        self._cut_windows()
+        self._find_parts()
         self._label()
 
-    def _make_windows(self, max_length, stride):
+    def _tokenize(self) -> None:
+        """Tokenize each distinct context and question once."""
+        cache = self.settings.cache
+        contexts, self.context_index = distinct(e.context for e in self.examples)
+        # To some tokenizers each space is a token: leading ones could push the question itself
+        # out of its `max_question_length` tokens.
+        questions, self.question_index = distinct(e.question.strip() for e in self.examples)
+        self.contexts = Tokens.of(contexts, self.tokenizer, cache)
+        self.questions = Tokens.of(questions, self.tokenizer, cache)
+        self.questions_cut = self.questions.cut(self.settings.max_question_length)
+
+    def _cut_windows(self) -> None:
+        """Set which range of its example's context each feature sees."""
+        stride = self.settings.stride
         question_length = self.questions.lengths[self.question_index]  # (examples,)
         context_length = self.contexts.lengths[self.context_index]
-        room = (
-            max_length - len(self.template) - question_length
-        )  # context tokens that fit beside each question
-        if len(room) and room.min() <= stride:
-            raise InputError(
-                f"--stride {stride} must be below the room that a window has for its context: --max-length {max_length} "
-                f"less {len(self.template)} special tokens and {question_length.max()} of the longest question "
-                f"leaves {room.min()}; use a smaller stride, a larger max-length or a smaller --max-question-length."
-            )
-        self.windows = 1 + np.ceil(np.maximum(context_length - room, 0) / (room - stride)).astype(
-            np.int64
-        )  # (examples,)
+        # Context tokens that fit beside each question.
+        room = self.max_length - len(self.template) - question_length
+        self._check_room(room, question_length)
 
-        self.example_index = np.repeat(
-            np.arange(len(self.windows), dtype=np.int32), self.windows
-        )  # (features,)
-        nth = ranges(
-            np.zeros_like(self.windows), self.windows
-        )  # its place among the windows of its example
-        room, step = room[self.example_index], (room - stride)[self.example_index]
-        begin = nth * step
-        end = np.minimum(begin + room, context_length[self.example_index])
-        first = self.contexts.starts[self.context_index[self.example_index]]
-        self.window_begin, self.window_end = (
-            first + begin,
-            first + end,
-        )  # ranges of the flat context arrays
+        beyond_first = np.maximum(context_length - room, 0)
+        self.windows = 1 + np.ceil(beyond_first / (room - stride)).astype(np.int64)
 
-        question_length = question_length[self.example_index]
-        self.context_length = (end - begin).astype(np.int32)
-        self.lengths = (len(self.template) + question_length + self.context_length).astype(np.int32)
-        before = (
-            0 if self.template.puts_context_first else question_length + len(self.template.middle)
+        # (examples,) -> (features,)
+        example = np.repeat(np.arange(len(self.windows), dtype=np.int32), self.windows)
+        number = ranges(np.zeros_like(self.windows), self.windows)
+        begin = number * (room - stride)[example]
+        end = np.minimum(begin + room[example], context_length[example])
+        first = self.contexts.starts[self.context_index[example]]
+        self.example_index = example
+        self.window_begin = first + begin
+        self.window_end = first + end
+
+    def _check_room(self, room: np.ndarray, question_length: np.ndarray) -> None:
+        """Raise InputError if the windows of some example would not advance."""
+        stride = self.settings.stride
+        if not len(room) or room.min() > stride:
+            return
+        raise InputError(
+            f"--stride {stride} must be below the room that a window has for its context. "
+            f"--max-length {self.max_length} less {len(self.template)} special tokens and "
+            f"{question_length.max()} tokens of the longest question leaves {room.min()}. "
+            "Use a smaller stride, a larger --max-length or a smaller --max-question-length."
         )
-        self.context_begin = np.broadcast_to(
-            len(self.template.prefix) + before, self.lengths.shape
-        ).astype(np.int32)
-        null = self.template.null_position
-        self.null_position = np.where(null < 0, self.lengths + null, null).astype(np.int32)
 
-    def _label(self):
-        """Set the start and end positions from the first answer of each example that its context holds."""
-        self.start_positions = self.end_positions = None
+    def _find_parts(self) -> None:
+        """Set where the parts of each feature lie within it."""
+        question = self.question_index[self.example_index]
+        question_length = self.questions.lengths[question]
+        context_length = self.window_end - self.window_begin
+        length = len(self.template) + question_length + context_length
+        self.context_length = context_length.astype(np.int32)
+        self.lengths = length.astype(np.int32)
+
+        begin = np.full_like(self.lengths, len(self.template.prefix))
+        if not self.template.puts_context_first:
+            begin += (question_length + len(self.template.middle)).astype(np.int32)
+        self.context_begin = begin
+
+        null = self.template.null_position
+        counted_from_end = null < 0
+        self.null_position = np.where(counted_from_end, length + null, null).astype(np.int32)
+
+    def _label(self) -> None:
+        """Set the start and end positions, and which features have a label."""
+        begin, end = self.answer_characters()
+        has_answer = begin != NOT_FOUND
+        is_impossible = np.array([e.is_impossible for e in self.examples], dtype=bool)
+        self.has_label = (has_answer | is_impossible)[self.example_index]
+        self.start_positions: np.ndarray | None = None
+        self.end_positions: np.ndarray | None = None
         if not any(example.is_labeled for example in self.examples):
             return
-        spans = (
-            next(
-                ((a.start, a.start + len(a.text)) for a in example.answers if a.start != NOT_FOUND),
-                (NOT_FOUND, NOT_FOUND),
-            )
-            for example in self.examples
-        )
-        begin, end = np.fromiter(
-            spans, dtype=(np.int64, 2), count=len(self.examples)
-        ).T  # (examples,) each, in characters
-        first_token, last_token = self.contexts.tokens_of(
-            self.context_index, begin, end
-        )  # in the flat arrays
 
-        first_token, last_token = first_token[self.example_index], last_token[self.example_index]
-        here = (begin[self.example_index] != NOT_FOUND) & (first_token <= last_token)
-        here &= (first_token >= self.window_begin) & (last_token < self.window_end)
+        # (examples,) -> (features,): the answer's tokens in the flat array of all contexts.
+        first, last = self.contexts.tokens_of(self.context_index, begin, end)
+        first = first[self.example_index]
+        last = last[self.example_index]
+        in_window = (first >= self.window_begin) & (last < self.window_end)
+        is_here = has_answer[self.example_index] & (first <= last) & in_window
         into_feature = self.context_begin - self.window_begin
-        self.start_positions = np.where(
-            here, first_token + into_feature, self.null_position
-        ).astype(np.int32)
-        self.end_positions = np.where(here, last_token + into_feature, self.null_position).astype(
-            np.int32
-        )
+        start = np.where(is_here, first + into_feature, self.null_position)
+        last = np.where(is_here, last + into_feature, self.null_position)
+        self.start_positions = start.astype(np.int32)
+        self.end_positions = last.astype(np.int32)
 
-    def report(self):
-        """What a user should hear: of questions that were cut, of a damaged cache; "" where there is nothing."""
-        cut = (
-            f"{self.questions_cut} questions cut to their first {self.settings.max_question_length} tokens."
-            if self.questions_cut
-            else ""
-        )
-        mended = (
-            "The feature cache was damaged and is made anew."
-            if self.contexts.mended or self.questions.mended
-            else ""
-        )
-        return "\n".join(filter(None, (cut, mended)))
+    def answer_characters(self) -> tuple[np.ndarray, np.ndarray]:
+        """The characters [begin, end) of the answer that labels each example, both (examples,).
 
-    def __len__(self):
+        It is the first answer that was found in the context; NOT_FOUND where there is none.
+        """
+        spans = [_answer_span(example) for example in self.examples]
+        begin, end = np.array(spans, dtype=np.int64).reshape(-1, 2).T
+        return begin, end
+
+    @property
+    def holds_answer(self) -> np.ndarray:
+        """Which features hold the whole answer that labels their example: (features,) booleans."""
+        if self.start_positions is None:
+            return np.zeros(len(self), dtype=bool)
+        return self.start_positions != self.null_position
+
+    def input_lengths(self) -> np.ndarray:
+        """The tokens of each example in one window, its question uncut: (examples,)."""
+        question_length = self.questions.full_lengths[self.question_index]
+        context_length = self.contexts.lengths[self.context_index]
+        return len(self.template) + question_length + context_length
+
+    def report(self) -> str:
+        """What a user should know: questions that were cut, a damaged cache; "" if nothing."""
+        lines = []
+        if self.questions_cut:
+            longest = self.settings.max_question_length
+            lines.append(f"{self.questions_cut} questions cut to their first {longest} tokens.")
+        if self.contexts.mended or self.questions.mended:
+            lines.append("The feature cache was damaged and has been rebuilt.")
+        return "\n".join(lines)
+
+    def __len__(self) -> int:
         return len(self.example_index)
 
-    def __getitem__(self, i):
-        """Feature i as a dict of int64 arrays (length,), and its labels as integers where there are any."""
-        i = range(len(self))[i]  # counts from the end, or raises IndexError
-        return {
-            name: values[0] if values.ndim == 2 else int(values[0])
-            for name, values in self.batch([i]).items()
-        }
+    def __getitem__(self, i: int) -> dict[str, np.ndarray | int]:
+        """Feature i without padding: int64 arrays (length,), and its labels as integers."""
+        # Counts from the end for a negative i, and raises IndexError beyond it.
+        i = range(len(self))[i]
+        arrays = self.batch([i]).items()
+        return {name: row[0] if row.ndim == 2 else int(row[0]) for name, row in arrays}
 
-    def __getitems__(self, indices):
-        """What a DataLoader hands to its collator: the indices themselves, for `batch` to gather in one go."""
-        return indices
+    def __getitems__(self, indices: Sequence[int]) -> "Selection":
+        """What a DataLoader hands to its collate function: the features of one batch."""
+        return Selection(self, indices)
 
-    def batch(self, indices, pad_to_multiple_of=1):
-        """Gather features into padded int64 arrays.
+    # Batches
 
-        indices: (batch,). Returns input_ids, attention_mask and, where the tokenizer makes them, token_type_ids, and
-        span_mask with `mask_question`, each (batch, longest length, rounded up to the multiple, but not beyond max_length);
-        where labelled, start_positions and end_positions (batch,).
+    def batch(
+        self,
+        indices: Indices,
+        pad_to_multiple_of: int = 1,
+        *,
+        width: int | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Gather features into padded arrays.
+
+        Args:
+            indices: which features, (batch,).
+            pad_to_multiple_of: the length of the longest feature is rounded up to a multiple of
+                this, but not beyond `max_length`.
+            width: pad to this many tokens instead.
+
+        Returns:
+            int64 arrays. (batch, width): `input_ids`; `attention_mask`; `token_type_ids` if the
+            tokenizer makes them; `span_mask` with `mask_question`. (batch,), if any example is
+            labeled: `start_positions` and `end_positions`.
+
+        Raises:
+            InputError: if a feature is longer than `width`.
         """
         indices = np.asarray(indices, dtype=np.int64)
-        template, lengths = self.template, self.lengths[indices]
-        rounded = -(-int(lengths.max()) // pad_to_multiple_of) * pad_to_multiple_of
-        width = min(rounded, self.max_length)  # beyond it the model may have no positions
-        pad_left = (
-            width - lengths if self.tokenizer.padding_side == "left" else np.zeros_like(lengths)
-        ).astype(np.int64)
+        width = self._width(indices, pad_to_multiple_of, width)
+        # The column at which each feature begins.
+        begin = self.padding_before(indices, width)
 
-        question = self.question_index[self.example_index[indices]]
-        sequences = {  # for each: the flat array it stands in, where it begins there (batch,), its length (batch,)
-            "question": (
-                self.questions.ids,
-                self.questions.starts[question],
-                self.questions.lengths[question],
-            ),
-            "context": (
-                self.contexts.ids,
-                self.window_begin[indices],
-                self.context_length[indices].astype(np.int64),
-            ),
-        }
-        ids = np.full((len(indices), width), self.tokenizer.pad_token_id or 0, dtype=np.int64)
-        types = np.full_like(ids, self.tokenizer.pad_token_type_id)
-        every_row = np.arange(len(indices))
-        column = pad_left  # where the next part goes in each row
-        for part, part_types in template.parts:
-            if isinstance(part, str):
-                flat, starts, counts = sequences[part]
-                rows, columns, tokens = (
-                    np.repeat(every_row, counts),
-                    ranges(column, counts),
-                    flat[ranges(starts, counts)],
-                )
-                column = column + counts
-            else:  # special tokens, the same in every row
-                rows, columns, tokens = (
-                    every_row[:, None],
-                    column[:, None] + np.arange(len(part)),
-                    part,
-                )
-                column = column + len(part)
-            ids[rows, columns], types[rows, columns] = tokens, part_types
-        column_index = np.arange(width)
-        mask = (column_index >= pad_left[:, None]) & (column_index < (pad_left + lengths)[:, None])
-
-        batch = {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
+        ids, types = self._write_parts(indices, begin, width)
+        is_token = is_between(np.arange(width), begin, self.lengths[indices])
+        batch = {"input_ids": ids, "attention_mask": is_token.astype(np.int64)}
         if self.mask_question:
-            is_null = column_index == (self.null_position[indices] + pad_left)[:, None]
-            batch["span_mask"] = (self._in_context(indices, pad_left, width) | is_null).astype(
-                np.int64
-            )
+            batch["span_mask"] = self._span_mask(indices, begin, width)
+        if self.mark_exact_match:
+            types[self._exact_matches(indices, begin, ids)] = EXACT_MATCH_TYPE
         if self.makes_token_types:
-            if self.mark_exact_match:
-                types[self._exact_matches(ids, indices, pad_left)] = EXACT_MATCH_TYPE
             batch["token_type_ids"] = types
-        if self.start_positions is not None:
-            batch["start_positions"] = self.start_positions[indices] + pad_left
-            batch["end_positions"] = self.end_positions[indices] + pad_left
+        if self.start_positions is not None and self.end_positions is not None:
+            batch["start_positions"] = begin + self.start_positions[indices]
+            batch["end_positions"] = begin + self.end_positions[indices]
         return batch
 
-    def _exact_matches(self, ids, indices, pad_left):
-        """(batch, length) booleans: the context tokens that also occur in the question of their row."""
+    def _width(self, indices: np.ndarray, multiple: int, width: int | None) -> int:
+        """The columns of a batch."""
+        longest = int(self.lengths[indices].max())
+        if width is None:
+            # Beyond max_length the model may have no positions.
+            return min(int(round_up(longest, multiple)), self.max_length)
+        if longest > width:
+            raise InputError(
+                f"a feature of {longest} tokens does not fit into batches padded to {width}. "
+                f"Pad to {self.max_length}, the max_length of the dataset, or make its windows "
+                "shorter."
+            )
+        return width
+
+    def _write_parts(
+        self, indices: np.ndarray, begin: np.ndarray, width: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Lay the parts of each feature side by side: token ids and types, (batch, width) each."""
+        shape = (len(indices), width)
+        ids = np.full(shape, self.tokenizer.pad_token_id or 0, dtype=np.int64)
+        types = np.full(shape, self.tokenizer.pad_token_type_id, dtype=np.int64)
+        row = np.arange(len(indices))
+        # The column of the next part in each row.
+        column = begin
+        for part, part_types in self.template.parts:
+            if isinstance(part, str):
+                # Question or context: a range of the flat array, of another length in each row.
+                flat, starts, counts = self._text_tokens(part, indices)
+                tokens = flat[ranges(starts, counts)]
+                place = np.repeat(row, counts), ranges(column, counts)
+                column = column + counts
+            else:
+                # Special tokens, the same in every row.
+                tokens = part
+                place = row[:, None], column[:, None] + np.arange(len(part))
+                column = column + len(part)
+            ids[place] = tokens
+            types[place] = part_types
+        return ids, types
+
+    def _text_tokens(
+        self, part: str, indices: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A flat array of tokens, and of it where each feature's part starts and its length."""
+        if part == "context":
+            counts = self.context_length[indices].astype(np.int64)
+            return self.contexts.ids, self.window_begin[indices], counts
         question = self.question_index[self.example_index[indices]]
-        counts = self.questions.lengths[question].astype(np.int64)
-        rows = np.arange(len(indices))
-        vocabulary = max(int(ids.max()), int(self.questions.ids.max(initial=0))) + 1
-        asked = (
-            np.repeat(rows, counts) * vocabulary
-            + self.questions.ids[ranges(self.questions.starts[question], counts)]
-        )
-        return np.isin(rows[:, None] * vocabulary + ids, asked) & self._in_context(
-            indices, pad_left, ids.shape[1]
-        )
+        questions = self.questions
+        return questions.ids, questions.starts[question], questions.lengths[question]
 
-    def _in_context(self, indices, pad_left, width):
+    def _span_mask(self, indices: np.ndarray, begin: np.ndarray, width: int) -> np.ndarray:
+        """(batch, width): 1 where an answer can start or end: the context and null position."""
+        null_position = begin + self.null_position[indices]
+        is_null = np.arange(width) == null_position[:, None]
+        mask = self._in_context(indices, begin, width) | is_null
+        return mask.astype(np.int64)
+
+    def _exact_matches(self, indices: np.ndarray, begin: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """(batch, width) booleans: the context tokens that also occur in their row's question."""
+        flat, starts, counts = self._text_tokens("question", indices)
+        # A token of one row must not match the question of another: number them row by row.
+        vocabulary = 1 + max(int(ids.max()), int(flat.max(initial=0)))
+        row = np.arange(len(indices)) * vocabulary
+        asked = np.repeat(row, counts) + flat[ranges(starts, counts)]
+        is_asked = np.isin(row[:, None] + ids, asked)
+        return is_asked & self._in_context(indices, begin, ids.shape[1])
+
+    def _in_context(self, indices: np.ndarray, begin: np.ndarray, width: int) -> np.ndarray:
         """(batch, width) booleans: the tokens of the window's context."""
-        first = (self.context_begin[indices] + pad_left)[:, None]
-        columns = np.arange(width)
-        return (columns >= first) & (columns < first + self.context_length[indices][:, None])
+        first = begin + self.context_begin[indices]
+        return is_between(np.arange(width), first, self.context_length[indices])
 
-    def offsets(self, i):
-        """(length, 2) character offsets of feature i's tokens in its context, -1 for tokens outside the context."""
-        offsets = np.full((self.lengths[i], 2), -1, dtype=np.int32)
-        first = self.context_begin[i]
-        offsets[first : first + self.context_length[i]] = self.contexts.offsets[
-            self.window_begin[i] : self.window_end[i]
+    # Geometry: where things lie in a batch padded to `width`, and in the text
+
+    def padding_before(self, indices: Indices, width: int | None = None) -> np.ndarray:
+        """The columns of padding before each feature in a batch padded to `width`: (n,) int64.
+
+        They are 0 for a tokenizer that pads on the right, and without a width: no padding.
+        """
+        lengths = self.lengths[indices].astype(np.int64)
+        if width is None or not self.pads_left:
+            return np.zeros_like(lengths)
+        return width - lengths
+
+    def borders(
+        self, indices: Indices, width: int, device: torch.device | str = "cpu"
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Where the parts of each feature lie in a batch padded to `width`.
+
+        Returns:
+            int64 tensors on the device: tokens (n, 2) and context (n, 2), the first column and
+            the one after the last; null_position (n,).
+        """
+        begin = self.padding_before(indices, width)
+        context = begin + self.context_begin[indices]
+        columns = [
+            begin,
+            begin + self.lengths[indices],
+            context,
+            context + self.context_length[indices],
+            begin + self.null_position[indices],
         ]
+        # 5 x (n,) -> (n, 5): one copy to the device.
+        together = torch.from_numpy(np.stack(columns, axis=1)).to(device)
+        return together[:, 0:2], together[:, 2:4], together[:, 4]
+
+    def characters(
+        self,
+        indices: np.ndarray,
+        start: np.ndarray,
+        end: np.ndarray,
+        width: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The characters [begin, end) of their contexts that spans of tokens cover.
+
+        Args:
+            indices: the feature of each span, (n,).
+            start, end: its first and last column, (n,) each.
+            width: of the batch that the columns belong to; None for features without padding.
+
+        Returns:
+            begin, end: int32 arrays (n,).
+        """
+        offsets = self.contexts.offsets
+        into_contexts = self._into_contexts(indices, width)
+        return offsets[start + into_contexts, 0], offsets[end + into_contexts, 1]
+
+    def context_tokens(
+        self, indices: np.ndarray, columns: np.ndarray, width: int | None = None
+    ) -> np.ndarray:
+        """Which token of its example's whole context each column is.
+
+        indices, columns: (n,), columns of the context in a batch padded to `width`. Returns (n,).
+        """
+        context = self.context_index[self.example_index[indices]]
+        flat = columns + self._into_contexts(indices, width)
+        return flat - self.contexts.starts[context]
+
+    def _into_contexts(self, indices: np.ndarray, width: int | None) -> np.ndarray:
+        """What to add to a column of a batch to get the token's place in `contexts`: (n,)."""
+        begin = self.padding_before(indices, width)
+        return self.window_begin[indices] - self.context_begin[indices] - begin
+
+    def offsets(self, i: int) -> np.ndarray:
+        """The characters [begin, end) of each token of feature i: (length, 2) int32.
+
+        They are -1 for tokens outside the context.
+        """
+        offsets = np.full((self.lengths[i], 2), -1, dtype=np.int32)
+        begin = self.context_begin[i]
+        end = begin + self.context_length[i]
+        offsets[begin:end] = self.contexts.offsets[self.window_begin[i] : self.window_end[i]]
         return offsets
+
+
+class Selection(Sequence):
+    """Some features of a dataset, which a DataLoader asked for: the indices of one batch.
+
+    A Collator takes the indices. Any other collate function, such as the DataLoader's own, sees
+    one dict per feature: `feature_index`, and its row of `FeatureDataset.batch`. So the rows of a
+    batch have one length, and can be stacked.
+    """
+
+    def __init__(self, dataset: FeatureDataset, indices: Sequence[int]) -> None:
+        self.dataset = dataset
+        self.indices = indices
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        # Gathered at the first use: a Collator never asks for it.
+        return {"feature_index": np.asarray(self.indices), **self.dataset.batch(self.indices)}
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, row: Any) -> Any:
+        return {name: values[row] for name, values in self._arrays.items()}
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        return (self[row] for row in range(len(self)))
+
+
+def _answer_span(example: Example) -> tuple[int, int]:
+    """The characters [begin, end) of the first answer that was found in its context."""
+    for answer in example.answers:
+        if answer.start != NOT_FOUND:
+            return answer.start, answer.start + len(answer.text)
+    return NOT_FOUND, NOT_FOUND

@@ -131,6 +131,11 @@ class Tokens:
         except (InputError, OSError, KeyError, TypeError, ValueError):
             return None
 
+    @property
+    def full_lengths(self) -> np.ndarray:
+        """The length of each text before `cut`: (texts,)."""
+        return np.diff(self.starts, append=len(self.ids))
+
     def cut(self, longest):
         """Let no text have more than `longest` tokens; return how many had."""
         too_long = int((self.lengths > longest).sum())

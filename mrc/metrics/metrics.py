@@ -114,8 +114,8 @@ class Metrics:
             raise InputError(
                 "--search exact: a conditional head looks for answers in a beam of its own."
             )
-        tokens, context, null_position = borders(
-            dataset, indices, start_logits.shape[1], start_logits.device
+        tokens, context, null_position = dataset.borders(
+            indices, start_logits.shape[1], start_logits.device
         )
         if dataset.mask_question:  # no loss has kept the question's logits down
             position = torch.arange(start_logits.shape[1], device=start_logits.device)
@@ -145,8 +145,8 @@ class Metrics:
             )
 
         row, rank = np.nonzero(valid)
-        begin_char, end_char = characters(
-            dataset, indices[row], start[row, rank], end[row, rank], start_logits.shape[1]
+        begin_char, end_char = dataset.characters(
+            indices[row], start[row, rank], end[row, rank], start_logits.shape[1]
         )
         self._spans.append(
             (
@@ -314,49 +314,6 @@ class Metrics:
             null_weight / total,
             null_odds,
         )
-
-
-def borders(dataset, indices, width, device="cpu"):
-    """Where the parts of features `indices` (batch,) lie in a batch of them, padded to `width` as by the Collator.
-
-    Returns int64 tensors: tokens and context, (batch, 2) each, the first position and the one after the last; null_position
-    (batch,).
-    """
-    lengths = dataset.lengths[indices].astype(np.int64)
-    begin = _padding(dataset, indices, width)
-    context = begin + dataset.context_begin[indices]
-    columns = [
-        begin,
-        begin + lengths,
-        context,
-        context + dataset.context_length[indices],
-        begin + dataset.null_position[indices],
-    ]
-    columns = torch.from_numpy(np.stack(columns, axis=1)).to(
-        device
-    )  # (batch, 5): one copy to the device
-    return columns[:, 0:2], columns[:, 2:4], columns[:, 4]
-
-
-def characters(dataset, indices, start, end, width):
-    """The characters [begin, end) of their contexts at which the tokens `start` to `end` stand, in batches padded to `width`.
-
-    indices, start, end: (n,); of each span its feature and its columns in the batch. Returns two int32 arrays (n,).
-    """
-    into_context = (
-        dataset.window_begin[indices]
-        - dataset.context_begin[indices]
-        - _padding(dataset, indices, width)
-    )
-    return dataset.contexts.offsets[start + into_context, 0], dataset.contexts.offsets[
-        end + into_context, 1
-    ]
-
-
-def _padding(dataset, indices, width):
-    """How many columns of padding stand before each of the features `indices`: (n,)."""
-    lengths = dataset.lengths[indices].astype(np.int64)
-    return width - lengths if dataset.tokenizer.padding_side == "left" else np.zeros_like(lengths)
 
 
 @contextmanager

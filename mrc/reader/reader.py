@@ -18,7 +18,7 @@ from mrc.features.arrays import ranges_within
 from mrc.features.batching import INPUTS, WIDTH_STEP
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics.decoding import best_spans, log_probabilities
-from mrc.metrics.metrics import Metrics, borders, characters
+from mrc.metrics.metrics import Metrics
 from mrc.model.heads import marginal_logits
 from mrc.reader.inputs import pairs_of, problem_of
 from mrc.reader.ranking import answer_dicts, append_null, words_of
@@ -351,7 +351,7 @@ class Reader:
         for indices, *logits in self._logits(dataset, settings.batch_size):
             start_logits, end_logits = logits if len(logits) == 2 else marginal_logits(*logits)
             width = start_logits.shape[1]
-            tokens, context, null_position = borders(dataset, indices, width, self.device)
+            tokens, context, null_position = dataset.borders(indices, width, self.device)
             logits, _ = log_probabilities(start_logits, end_logits, context, null_position)
             spans = best_spans(
                 *logits, tokens, context, null_position, count, settings.max_answer_len, "exact"
@@ -369,7 +369,7 @@ class Reader:
             found.append(
                 (
                     indices[row],
-                    *characters(dataset, indices[row], start[row, rank], end[row, rank], width),
+                    *dataset.characters(indices[row], start[row, rank], end[row, rank], width),
                     score,
                 )
             )
@@ -464,8 +464,7 @@ class Reader:
             in_context = (in_context >= context[:, :1]) & (in_context < context[:, 1:])
             row, column = np.nonzero(in_context.cpu().numpy())
             feature, example = indices[row], dataset.example_index[indices[row]]
-            nth = column - context[:, 0].cpu().numpy()[row] + dataset.window_begin[feature]
-            token = at[example] + nth - dataset.contexts.starts[dataset.context_index[example]]
+            token = at[example] + dataset.context_tokens(feature, column, logits.shape[2])
             np.maximum.at(probability.T, token, logits[:, in_context].exp().cpu().numpy().T)
 
         spans = self._spans(dataset, settings, keep_probabilities)

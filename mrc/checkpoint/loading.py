@@ -16,26 +16,12 @@ from mrc.checkpoint.store import (
     old_name,
     verify,
 )
-from mrc.config.evaluate import EvalConfig
 from mrc.config.train import TrainConfig
 from mrc.errors import InputError
 from mrc.features.template import Template
 from mrc.model.loading import load_model
 from mrc.model.span_model import SpanModel
 from mrc.model.tokenizer import is_path, load_tokenizer
-
-# The settings of an evaluation that default to those of the training run, with their names there.
-AS_TRAINED = {
-    "max_length": "max_length",
-    "stride": "stride",
-    "max_question_length": "max_question_length",
-    "precision": "precision",
-    "scorer": "scorer",
-    "batch_size": "eval_batch_size",
-    "search": "search",
-    "n_best": "n_best",
-    "max_answer_length": "max_answer_length",
-}
 
 
 def load_checkpoint(
@@ -144,26 +130,3 @@ def as_trained(settings: dict[str, Any], model: SpanModel, tokenizer: Any) -> Tr
             **(settings.get("config") or {}),
         }
     )
-
-
-def fill_in(
-    config: EvalConfig, settings: dict[str, Any], model: SpanModel, tokenizer: Any
-) -> TrainConfig:
-    """Set what an evaluation leaves open to what the run was trained with; return its config.
-
-    Raises InputError if the questions are left open, and the run does not say where its own are.
-    """
-    saved = settings.get("config") or {}
-    if config.data is None:
-        if not saved.get("data") and not saved.get("train_file"):
-            raise InputError(
-                f"--data is needed: {config.checkpoint} does not say what it was scored on."
-            )
-        config.max_eval_examples = config.max_eval_examples or saved["max_eval_examples"]
-    if config.null_threshold is None:
-        config.null_threshold = settings.get("null_threshold", 0.0)
-    trained = as_trained(settings, model, tokenizer)
-    for name, name_there in AS_TRAINED.items():
-        if getattr(config, name) is None:
-            setattr(config, name, getattr(trained, name_there))
-    return trained

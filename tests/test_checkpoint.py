@@ -8,7 +8,7 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from mrc.checkpoint.loading import find_checkpoint, load_checkpoint
 from mrc.checkpoint.store import save_checkpoint
-from mrc.commands.evaluate import results_folder
+from mrc.commands.results import results_folder
 from mrc.errors import InputError
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.baseline import BaselineModel

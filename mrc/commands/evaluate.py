@@ -162,9 +162,7 @@ def _load_examples(
     return examples.head(config.max_eval_examples or trained.max_eval_examples), source
 
 
-def _validation_source(
-    config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig"
-) -> str:
+def _validation_source(config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig") -> str:
     """Where the validation data of a run came from. Raises InputError if it cannot be read again."""
     source = trained.validation_file
     if source is None and trained.validation_fraction:

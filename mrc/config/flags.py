@@ -59,7 +59,9 @@ def flag(
         nargs: number of values, if not one.
         kind: type of what the command line gives, where the annotation does not say it.
         positional: given without a name, and required.
-        at_least, above, below: bounds of a number, checked when a config is made.
+        at_least: the lowest number allowed.
+        above: a number below all that are allowed.
+        below: a number above all that are allowed.
     """
     bounds = (
         ("at least", at_least, operator.ge),

@@ -19,6 +19,7 @@ def column_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     first = max(NAME_WIDTH, widths[0])
     return "\n".join(
-        f"{name:<{first}}" + "".join(f"  {cell:>{w}}" for cell, w in zip(cells, widths[1:]))
+        f"{name:<{first}}"
+        + "".join(f"  {cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))
         for name, *cells in lines
     )

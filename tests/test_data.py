@@ -79,15 +79,13 @@ def test_leaks_are_counted():
 
 def test_the_parts_of_a_run():
     file = str(DATA / "squad.json")
-    train, validation = load_training_data(TrainConfig(train_file=file).to_dict())
+    train, validation = load_training_data(TrainConfig(train_file=file))
     assert len(train) == 7 and validation is None
-    train, validation = load_training_data(
-        TrainConfig(train_file=file, validation_fraction=0.3).to_dict()
-    )
+    train, validation = load_training_data(TrainConfig(train_file=file, validation_fraction=0.3))
     assert {e.title for e in train} | {e.title for e in validation} == {
         e.title for e in load_examples(file)
     }
-    train, validation = load_training_data(TrainConfig(data="sample:ko").to_dict())
+    train, validation = load_training_data(TrainConfig(data="sample:ko"))
     assert (train[0].id, validation[0].id) == ("train-ko-0-0", "validation-ko-0-0")
     assert load_data("sample:ko") == validation
     with pytest.raises(InputError, match="has the splits train and validation, and not 'test'"):

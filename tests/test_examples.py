@@ -76,7 +76,7 @@ def test_a_byte_order_mark_and_odd_characters_keep_their_offsets(write):
 
 @pytest.mark.parametrize("policy, start", [("repair", 22), ("skip", NOT_FOUND)])
 def test_an_answer_beside_its_place(write, policy, start):
-    examples = load_examples(write(squad(question(start=20))), policy)
+    examples = load_examples(write(squad(question(start=20))), on_bad_answer=policy)
     assert examples[0].answers == (Answer("1784", start),)
     assert [bad.moved_to for bad in examples.bad_answers] == [start]
     assert (
@@ -187,7 +187,7 @@ def test_a_bad_answer_can_stop_the_run(write):
         InputError,
         match=r"answer_start: 20 holds 'n 17' where the text is '1784'; correct it, or use --on-bad-answer",
     ):
-        load_examples(write(squad(question(start=20))), "error")
+        load_examples(write(squad(question(start=20))), on_bad_answer="error")
 
 
 TEXT = st.text(min_size=1, max_size=20).filter(str.strip)

@@ -272,10 +272,11 @@ def test_problems_are_collected_where_asked(write):
         json.dumps({**GOOD, "id": "2"}),
     ]
     problems = []
-    assert [e.id for e in load_examples(write("\n".join(lines), "a.jsonl"), problems=problems)] == [
-        "1",
-        "2",
-    ]
+    examples = load_examples(
+        write("\n".join(lines), "a.jsonl"),
+        on_problem=lambda error: problems.append(str(error)),
+    )
+    assert [e.id for e in examples] == ["1", "2"]
     assert [p.split(": ", 1)[1].split(":")[0] for p in problems] == [
         "broken JSON at line 2, column 2",
         "line 3.context",
@@ -368,7 +369,7 @@ def test_hub_data_sets(library, labelled, tmp_path):
     assert load_examples("klue:mrc", split="train[:50%]") == labelled[:4]
     assert load_examples(folder / "validation.parquet") == labelled[8:]
     with pytest.raises(
-        InputError, match=r"klue:absent: no such file, and no data set of that name could be had"
+        InputError, match=r"klue:absent: no such file, and no data set of that name could be loaded"
     ):
         load_examples("klue:absent")
     (folder / "broken.parquet").write_bytes(b"PAR1")
@@ -403,7 +404,7 @@ def test_a_hub_data_set_that_cannot_be_had():
     pytest.importorskip("datasets", reason="needs the extra hub")
     with pytest.raises(
         InputError,
-        match="squad_kor_v1: no such file, and no data set of that name could be had from the Hugging Face hub",
+        match="squad_kor_v1: no such file, and no data set of that name could be loaded from the Hugging Face hub",
     ):
         load_examples("squad_kor_v1")
 

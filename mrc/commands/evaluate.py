@@ -158,7 +158,7 @@ def _load_examples(
         examples = load_questions(config.data, config.split, config.max_eval_examples)
         return examples, config.data
     source = _validation_source(config, settings, trained)
-    examples = load_validation_data(trained.to_dict())
+    examples = load_validation_data(trained)
     return examples.head(config.max_eval_examples or trained.max_eval_examples), source
 
 

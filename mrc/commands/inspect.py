@@ -92,8 +92,13 @@ def main(argv=None):
 
 def inspect(config):
     """All that there is to say of a data set, as a dict that JSON can hold; as_text shows it. Raises InputError."""
-    problems = []
-    examples = load_data(config.source, config.split, "train", problems=problems)
+    problems: list[str] = []
+    examples = load_data(
+        config.source,
+        config.split,
+        usual_split="train",
+        on_problem=lambda error: problems.append(str(error)),
+    )
     if not examples:
         raise InputError(problems[0] if problems else f"{examples.source}: holds no question.")
     report = {

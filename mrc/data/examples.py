@@ -1,17 +1,36 @@
-"""Examples: questions on contexts, checked once, here, at the border."""
+"""Examples: questions on contexts, checked once, here, where data enters the program."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, SupportsIndex
 
-from mrc.data.formats import field, json_name, read_records, shorten, text_field
+from mrc.data.fields import field, json_name, shorten, text_field
+from mrc.data.formats import read_records
+from mrc.data.memory import count_records, is_in_memory
+from mrc.data.records import OnProblem, Record, raise_problem
 from mrc.errors import InputError
 from mrc.files import STDIN, write_json
 
-NOT_FOUND = -1  # the start of an answer that does not stand in its context
+# The start of an answer that does not stand in its context.
+NOT_FOUND = -1
+
+ANSWERS_HINT = (
+    ' Answers are [{"text": ..., "answer_start": ...}, ...] or {"text": [...], '
+    '"answer_start": [...]}.'
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer's text and the character of its context where it begins (NOT_FOUND if it stands nowhere)."""
+    """An answer.
+
+    Attributes:
+        text: its text.
+        start: the character of the context at which it begins, or NOT_FOUND.
+    """
 
     text: str
     start: int
@@ -19,7 +38,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question. No answers and not `is_impossible` means unlabelled: a test split."""
+    """One question on one context.
+
+    An example without answers that is not `is_impossible` is unlabeled, as in a test split.
+    """
 
     id: str
     question: str
@@ -29,13 +51,27 @@ class Example:
     title: str = ""
 
     @property
-    def is_labeled(self):
+    def is_labeled(self) -> bool:
+        """Whether the right answer is known, be it that there is none."""
         return self.is_impossible or bool(self.answers)
+
+    @property
+    def is_trainable(self) -> bool:
+        """Whether an answer stands in the context, or the question is known to have none."""
+        return self.is_impossible or any(answer.start != NOT_FOUND for answer in self.answers)
 
 
 @dataclass(frozen=True, slots=True)
 class BadAnswer:
-    """An answer that was not at its answer_start: where it was found in the data, and the start it was given (or NOT_FOUND)."""
+    """An answer that is not at its answer_start.
+
+    Attributes:
+        where: its place in the data.
+        id: the id of its question.
+        text: its text.
+        answer_start: the start that the data gives.
+        moved_to: the start that it was given instead, or NOT_FOUND.
+    """
 
     where: str
     id: str
@@ -44,174 +80,256 @@ class BadAnswer:
     moved_to: int
 
 
-class ExampleList(list):
-    """A list of Example that knows where it came from.
+class ExampleList(list[Example]):
+    """A list of examples that knows where they come from.
 
-    source: the file or corpus; version: what the file calls itself ("1.1", "KorQuAD_v1.0_dev"), or ""; bad_answers: the
-    BadAnswers met in reading it.
+    Attributes:
+        source: the file, the hub data set or the corpus.
+        version: what the data calls itself ("1.1", "KorQuAD_v1.0_dev"), or "".
+        bad_answers: the BadAnswers found when it was read.
     """
 
-    def __init__(self, examples=(), source="", version=""):
+    def __init__(
+        self, examples: Iterable[Example] = (), source: str = "", version: str = ""
+    ) -> None:
         super().__init__(examples)
-        self.source, self.version, self.bad_answers = source, version, []
+        self.source = source
+        self.version = version
+        self.bad_answers: list[BadAnswer] = []
 
-    def kept(self, examples):
+    def kept(self, examples: Iterable[Example]) -> "ExampleList":
         """An ExampleList of the same source that holds `examples`, some of these."""
         kept = ExampleList(examples, self.source, self.version)
         kept.bad_answers = self.bad_answers
         return kept
 
-    def head(self, count):
-        """The first `count` examples, all of them for None."""
+    def head(self, count: SupportsIndex | None) -> "ExampleList":
+        """The first `count` examples, or all for None."""
         return self.kept(self[:count])
 
-    def trainable(self):
-        """Those that can be trained on: with an answer that stands in the context, or marked as having none."""
-        return self.kept(
-            e
-            for e in self
-            if e.is_impossible or any(answer.start != NOT_FOUND for answer in e.answers)
-        )
+    def trainable(self) -> "ExampleList":
+        """The examples that can be trained on."""
+        return self.kept(example for example in self if example.is_trainable)
 
-    def report(self):
-        """A sentence on the answers that were not where the data said, or "" where all were."""
+    def report(self) -> str:
+        """A sentence about the answers that are not at their answer_start, or "" if all are."""
         if not self.bad_answers:
             return ""
         lost = sum(bad.moved_to == NOT_FOUND for bad in self.bad_answers)
-        parts = [f"{len(self.bad_answers) - lost} moved to their nearest occurrence"] * (
-            lost < len(self.bad_answers)
-        )
-        parts += [f"{lost} found nowhere"] * (lost > 0)
+        moved = len(self.bad_answers) - lost
+        counts = []
+        if moved:
+            counts.append(f"{moved} moved to their nearest occurrence")
+        if lost:
+            counts.append(f"{lost} found nowhere")
         first = self.bad_answers[0]
         return (
-            f"{self.source}: answers not at their answer_start: {', '.join(parts)}; first {first.where} "
-            f"({shorten(first.text)} at {first.answer_start})."
+            f"{self.source}: answers not at their answer_start: {', '.join(counts)}; "
+            f"first {first.where} ({shorten(first.text)} at {first.answer_start})."
         )
 
 
-def load_examples(source, on_bad_answer="repair", split=None, usual_split="train", problems=None):
+def load_examples(
+    source: Any,
+    *,
+    on_bad_answer: str = "repair",
+    split: str | None = None,
+    usual_split: str = "train",
+    name: str = "",
+    on_problem: OnProblem = raise_problem,
+) -> ExampleList:
     """Read and check a data set.
 
-    source, split, usual_split: as for `formats.read_records`.
-    on_bad_answer: an answer that does not stand at its answer_start is moved to its nearest exact occurrence
-    ("repair"), gets the start NOT_FOUND ("skip"; also what "repair" does if the context does not hold it), or raises
-    ("error"). Answers with the start NOT_FOUND train nothing, yet their texts count in scores, as official scorers
-    never look at answer_start. The id may be called `guid`; keys that are not needed are passed over.
-    problems: a list that takes a sentence for each record that is refused, in place of an error at the first.
-    Returns an ExampleList. Raises InputError naming file, record and field.
+    Args:
+        source: a path, a glob, a hub id, or "-" for standard input, as `formats.read_records`
+            takes it; or the data itself: a list of dicts as a JSON file would hold them, a list
+            of Examples, a `datasets.Dataset` or a pandas DataFrame.
+        on_bad_answer: what to do with an answer that is not at its answer_start. "repair" moves
+            it to its nearest exact occurrence, "skip" gives it the start NOT_FOUND, which
+            "repair" does too if the context does not hold it, and "error" raises. An answer
+            without a start is not trained on. Its text still counts in scores, because official
+            scorers never look at answer_start.
+        split: the split to read of a data set that has several, or a slice of it.
+        usual_split: what `split` is if it is not given.
+        name: what errors call data in memory, such as "train_file".
+        on_problem: takes the error of each record that is refused; by default it is raised.
+
+    Raises:
+        InputError: naming file, record and field.
     """
-    examples = ExampleList(source="standard input" if str(source) == STDIN else str(source))
-    seen, contexts = (
-        {},
-        {},
-    )  # id -> where; context -> itself, so that equal contexts of flat records are one string
-    for record in read_records(source, split, usual_split):
+    examples = _empty_list(source)
+    known = {(bad.id, bad.text) for bad in examples.bad_answers}
+    checker = _Checker(on_bad_answer)
+    records = read_records(
+        _plain_records(source),
+        split=split,
+        usual_split=usual_split,
+        name=name,
+        on_problem=on_problem,
+    )
+    for record in records:
         try:
-            if isinstance(record, InputError):
-                raise record
-            example = _example(
-                record,
-                contexts.setdefault(record.context, record.context),
-                on_bad_answer,
-                examples.bad_answers,
-            )
-            if example.id in seen:
-                raise InputError(
-                    f"{record.where}.id: '{example.id}' is the id of {seen[example.id]} already; ids must differ."
-                )
+            example = checker.check(record)
         except InputError as error:
-            if problems is None:
-                raise
-            problems.append(str(error))
+            on_problem(error)
             continue
-        seen[example.id] = record.where
         examples.append(example)
         examples.version = examples.version or record.version
+    # Those of an ExampleList have been noted when it was read.
+    examples.bad_answers += [bad for bad in checker.bad if (bad.id, bad.text) not in known]
     return examples
 
 
-def _example(record, context, on_bad_answer, bad_answers):
-    """Check one record; answers that are not at their place are added to `bad_answers`."""
-    values, where = record.values, record.where
-    name = "guid" if isinstance(values, dict) and "id" not in values and "guid" in values else "id"
-    example_id = str(field(values, name, (str, int), where))
-    question = text_field(values, "question", where)
-    is_impossible = (
-        field(values, "is_impossible", bool, where)
-        if values.get("is_impossible") is not None
-        else None
-    )
-    answers = []
-    if values.get("answers") is not None and not is_impossible:
-        given = _answer_list(values["answers"], f"{where}.answers")
-        for n, answer in enumerate(given):
-            answers.append(
-                _answer(
-                    answer, context, f"{where}.answers[{n}]", on_bad_answer, bad_answers, example_id
-                )
+def _empty_list(source: Any) -> ExampleList:
+    """An ExampleList that holds nothing yet, of the name of a data source."""
+    if isinstance(source, ExampleList) and source.source:
+        kept = source.kept(())
+        kept.bad_answers = list(source.bad_answers)
+        return kept
+    if is_in_memory(source):
+        return ExampleList(source=count_records(source))
+    return ExampleList(source="standard input" if str(source) == STDIN else str(source))
+
+
+def _plain_records(source: Any) -> Any:
+    """A list of Examples as a list of dicts; any other source as it is."""
+    if not isinstance(source, (list, tuple)):
+        return source
+    return [_as_dict(item) if isinstance(item, Example) else item for item in source]
+
+
+class _Checker:
+    """Makes Examples of Records, and notes the answers that are not at their place."""
+
+    def __init__(self, on_bad_answer: str) -> None:
+        self.on_bad_answer = on_bad_answer
+        self.bad: list[BadAnswer] = []
+        # The place of each id.
+        self.places: dict[str, str] = {}
+        # Each context and itself, so that flat records on one context share one string.
+        self.contexts: dict[str, str] = {}
+
+    def check(self, record: Record) -> Example:
+        """Make an Example of a record. Raises InputError if it cannot be used."""
+        values = record.values
+        where = record.where
+        example_id = _id(values, where)
+        question = text_field(values, "question", where)
+        context = self.contexts.setdefault(record.context, record.context)
+        is_impossible = None
+        if values.get("is_impossible") is not None:
+            is_impossible = field(values, "is_impossible", bool, where)
+        answers = []
+        if values.get("answers") is not None and not is_impossible:
+            given = _answer_list(values["answers"], f"{where}.answers")
+            for n, answer in enumerate(given):
+                place = f"{where}.answers[{n}]"
+                answers.append(self._answer(answer, context, place, example_id))
+            # Some tools write SQuAD 2.0 without is_impossible, and an empty list alone.
+            if not given and is_impossible is None:
+                is_impossible = True
+        self._claim_id(example_id, where)
+        return Example(
+            example_id, question, context, tuple(answers), bool(is_impossible), record.title
+        )
+
+    def _claim_id(self, example_id: str, where: str) -> None:
+        if example_id in self.places:
+            taken = self.places[example_id]
+            raise InputError(
+                f"{where}.id: '{example_id}' is the id of {taken} already; ids must differ."
             )
-        if not given and is_impossible is None:
-            is_impossible = True  # an empty list, and no word of is_impossible: SQuAD 2.0 as some tools write it
-    return Example(example_id, question, context, tuple(answers), bool(is_impossible), record.title)
+        self.places[example_id] = where
+
+    def _answer(self, record: Any, context: str, where: str, example_id: str) -> Answer:
+        """Check one answer, and move or note it if it is not at its place."""
+        text = field(record, "text", str, where)
+        start = field(record, "answer_start", int, where)
+        if text and start >= 0 and context.startswith(text, start):
+            return Answer(text, start)
+        if self.on_bad_answer == "error":
+            first = max(start, 0)
+            there = context[first : first + max(len(text), 1)]
+            raise InputError(
+                f"{where}.answer_start: {start} holds {shorten(there)} where the text is "
+                f"{shorten(text)}; correct it, or use --on-bad-answer repair or skip."
+            )
+        nearest = NOT_FOUND
+        if self.on_bad_answer == "repair":
+            nearest = _nearest(context, text, start)
+        self.bad.append(BadAnswer(where, example_id, text, start, nearest))
+        return Answer(text, nearest)
 
 
-def _answer_list(answers, where):
-    """[{text, answer_start}, ...], given in this form or as {text: [...], answer_start: [...]}, as `datasets` stores it."""
+def _id(values: Any, where: str) -> str:
+    """The id of a record, under the name `id` or `guid`."""
+    has_guid = isinstance(values, dict) and "id" not in values and "guid" in values
+    return str(field(values, "guid" if has_guid else "id", (str, int), where))
+
+
+def _answer_list(answers: Any, where: str) -> list[Any]:
+    """[{text, answer_start}, ...] of this form or of {text: [...], answer_start: [...]}.
+
+    The second is how `datasets` stores it.
+    """
     if isinstance(answers, list):
         return answers
-    hint = ' Answers are [{"text": ..., "answer_start": ...}, ...] or {"text": [...], "answer_start": [...]}.'
     if not isinstance(answers, dict):
-        raise InputError(f"{where}: must be a list or an object, not {json_name(answers)}.{hint}")
-    texts, starts = (field(answers, name, list, where, hint) for name in ("text", "answer_start"))
+        found = json_name(answers)
+        raise InputError(f"{where}: must be a list or an object, not {found}.{ANSWERS_HINT}")
+    texts = field(answers, "text", list, where, hint=ANSWERS_HINT)
+    starts = field(answers, "answer_start", list, where, hint=ANSWERS_HINT)
     if len(texts) != len(starts):
         raise InputError(
             f"{where}: has {len(texts)} texts and {len(starts)} values of answer_start."
         )
-    return [{"text": text, "answer_start": start} for text, start in zip(texts, starts)]
+    pairs = zip(texts, starts, strict=True)
+    return [{"text": text, "answer_start": start} for text, start in pairs]
 
 
-def _answer(record, context, where, on_bad_answer, bad_answers, example_id):
-    """Check one answer; one that is not at its place is added to `bad_answers`."""
-    text = field(record, "text", str, where)
-    start = field(record, "answer_start", int, where)
-    if text and start >= 0 and context.startswith(text, start):
-        return Answer(text, start)
-    if on_bad_answer == "error":
-        there = context[max(start, 0) : max(start, 0) + max(len(text), 1)]
-        raise InputError(
-            f"{where}.answer_start: {start} holds {shorten(there)} where the text is {shorten(text)}; "
-            "correct it, or use --on-bad-answer repair or skip."
-        )
-    nearest = _nearest(context, text, start) if on_bad_answer == "repair" else NOT_FOUND
-    bad_answers.append(BadAnswer(where, example_id, text, start, nearest))
-    return Answer(text, nearest)
-
-
-def _nearest(context, text, start):
-    """The occurrence of `text` in `context` closest to `start`, the earlier of two; NOT_FOUND if there is none."""
+def _nearest(context: str, text: str, start: int) -> int:
+    """The occurrence of `text` closest to `start`, the earlier of two, or NOT_FOUND."""
     if not text:
         return NOT_FOUND
     start = min(max(start, 0), len(context))
-    before, after = context.rfind(text, 0, start + len(text)), context.find(text, start)
+    before = context.rfind(text, 0, start + len(text))
+    after = context.find(text, start)
     if NOT_FOUND in (before, after):
         return max(before, after)
     return before if start - before <= after - start else after
 
 
-def write_squad(examples, path):
-    """Write examples as SQuAD JSON, those that follow each other on one context or one title together."""
-    articles = []
-    for example in examples:
-        if not articles or articles[-1]["title"] != example.title:
-            articles.append({"title": example.title, "paragraphs": []})
-        paragraphs = articles[-1]["paragraphs"]
-        if not paragraphs or paragraphs[-1]["context"] != example.context:
-            paragraphs.append({"context": example.context, "qas": []})
-        record = {"id": example.id, "question": example.question}
-        if example.is_labeled:
-            record["is_impossible"] = example.is_impossible
-            record["answers"] = [
-                {"text": answer.text, "answer_start": answer.start} for answer in example.answers
-            ]
-        paragraphs[-1]["qas"].append(record)
-    write_json(path, {"version": getattr(examples, "version", ""), "data": articles})
+def write_squad(examples: Iterable[Example], path: str | Path) -> None:
+    """Write examples as SQuAD JSON.
+
+    Examples that follow each other on one context, or under one title, are written together.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    version = getattr(examples, "version", "")
+    write_json(path, {"version": version, "data": list(_articles(examples))})
+
+
+def _articles(examples: Iterable[Example]) -> Iterator[dict[str, Any]]:
+    for title, of_title in groupby(examples, key=attrgetter("title")):
+        paragraphs = []
+        for context, of_context in groupby(of_title, key=attrgetter("context")):
+            paragraphs.append({"context": context, "qas": [_own_fields(e) for e in of_context]})
+        yield {"title": title, "paragraphs": paragraphs}
+
+
+def _as_dict(example: Example) -> dict[str, Any]:
+    """An example as a flat record."""
+    return {"title": example.title, "context": example.context, **_own_fields(example)}
+
+
+def _own_fields(example: Example) -> dict[str, Any]:
+    """An example as a record of SQuAD, without title and context."""
+    record: dict[str, Any] = {"id": example.id, "question": example.question}
+    if example.is_labeled:
+        record["is_impossible"] = example.is_impossible
+        record["answers"] = [
+            {"text": answer.text, "answer_start": answer.start} for answer in example.answers
+        ]
+    return record

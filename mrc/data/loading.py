@@ -1,176 +1,323 @@
 """The data of a run: what it is trained on, what it is scored on, and what was odd about it."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from mrc.data.examples import load_examples
+from mrc.config.train import TrainConfig
+from mrc.data.examples import ExampleList, load_examples
 from mrc.data.formats import files_of, is_hub_id
+from mrc.data.memory import is_in_memory
+from mrc.data.records import OnProblem, raise_problem
 from mrc.data.sample import is_sample, load_sample
 from mrc.errors import InputError
-from mrc.files import sha256
+from mrc.files import sha256, write_json
+
+__all__ = [
+    "RunData",
+    "bad_answer_records",
+    "data_hashes",
+    "describe_source",
+    "is_in_memory",
+    "leak_warning",
+    "load_data",
+    "load_questions",
+    "load_run_data",
+    "load_training_data",
+    "load_validation_data",
+    "report_data_problems",
+    "split_examples",
+]
+
+# How `describe_source` begins what it says of data in memory.
+IN_MEMORY = "in memory ("
+
+# The settings that hold data. Their names are its names in errors and records too.
+DATA_SETTINGS = ("train_file", "validation_file")
 
 
-def load_data(source, split=None, usual_split="validation", on_bad_answer="repair", problems=None):
-    """An ExampleList of the built-in corpus or of any source that `load_examples` reads. Raises InputError."""
-    if is_sample(source):
-        return load_sample(source, split or usual_split)
-    return load_examples(source, on_bad_answer, split, usual_split, problems)
+class RunData(NamedTuple):
+    """The examples of a run.
 
-
-def load_questions(source, split=None, count=None):
-    """The first `count` questions of a source (all for None), to be answered or scored. Raises InputError if it holds none.
-
-    Scores compare texts, so it does not matter here where an answer stands.
+    Attributes:
+        train: those to train on.
+        validation: those to score, or None.
+        without_label: how many questions were left out because they have no answer to train on.
     """
+
+    train: ExampleList
+    validation: ExampleList | None
+    without_label: int
+
+
+class ExampleView(Protocol):
+    """Examples as features: the part of a FeatureDataset that is needed here."""
+
+    examples: Any
+
+    def report(self) -> str:
+        """What to tell the user about them, or ""."""
+
+
+def load_data(
+    source: Any,
+    split: str | None = None,
+    *,
+    usual_split: str = "validation",
+    on_bad_answer: str = "repair",
+    name: str = "",
+    on_problem: OnProblem = raise_problem,
+) -> ExampleList:
+    """Load the built-in corpus, or any source that `load_examples` reads.
+
+    Args:
+        source: "sample", "sample:ko,en" and so on for the corpus; see `load_examples`.
+        split, usual_split, on_bad_answer, name, on_problem: as for `load_examples`.
+
+    Raises:
+        InputError: naming file, record and field.
+    """
+    if not is_in_memory(source):
+        if is_sample(source):
+            return load_sample(source, split or usual_split)
+        if str(source).startswith(IN_MEMORY):
+            raise InputError(
+                f"{name or 'data'}: the run's data was {source}, which is not saved; give the "
+                "same data again."
+            )
+    return load_examples(
+        source,
+        on_bad_answer=on_bad_answer,
+        split=split,
+        usual_split=usual_split,
+        name=name,
+        on_problem=on_problem,
+    )
+
+
+def load_questions(source: Any, split: str | None = None, count: int | None = None) -> ExampleList:
+    """Load the first `count` questions of a source, or all, to be answered or scored.
+
+    Raises:
+        InputError: if the source cannot be read or holds no question.
+    """
+    # Scores compare texts, so it does not matter where an answer stands.
     examples = load_data(source, split, on_bad_answer="skip")
     if not examples:
         raise InputError(f"{examples.source}: holds no question.")
     return examples.head(count)
 
 
-def load_training_data(settings):
-    """The training and the validation examples of a run; the second is None where the run has none.
+def load_training_data(config: TrainConfig) -> tuple[ExampleList, ExampleList | None]:
+    """Load the training and the validation examples of a run; the latter is None if it has none.
 
-    settings: TrainConfig.to_dict(), of which the flags of the group "data", and the seed, are used. Raises InputError.
+    Raises:
+        InputError: if they cannot be loaded.
     """
-    policy = settings["on_bad_answer"]
+    has_file = config.train_file is not None
     train = load_data(
-        settings["train_file"] or settings["data"], settings["train_split"], "train", policy
+        config.train_file if has_file else config.data,
+        config.train_split,
+        usual_split="train",
+        on_bad_answer=config.on_bad_answer,
+        name="train_file",
     )
-    if settings["validation_fraction"]:
-        return split_examples(train, settings["validation_fraction"], settings["seed"])
-    return train, load_validation_data(settings)
+    if config.validation_fraction:
+        return split_examples(train, config.validation_fraction, config.seed)
+    return train, load_validation_data(config)
 
 
-def load_validation_data(settings):
-    """The validation examples of a run alone, or None; otherwise as `load_training_data`."""
-    if settings["validation_fraction"]:
-        return load_training_data(settings)[1]
-    source = settings["validation_file"] or (
-        settings["data"] if not settings["train_file"] else None
+def load_validation_data(config: TrainConfig) -> ExampleList | None:
+    """Load the validation examples of a run alone; otherwise as `load_training_data`."""
+    if config.validation_fraction:
+        return load_training_data(config)[1]
+    source = config.validation_file
+    # The built-in corpus has a part of its own to score.
+    if source is None and config.train_file is None:
+        source = config.data
+    if source is None:
+        return None
+    return load_data(
+        source,
+        config.validation_split,
+        usual_split="validation",
+        on_bad_answer=config.on_bad_answer,
+        name="validation_file",
     )
-    return source and load_data(
-        source, settings["validation_split"], "validation", settings["on_bad_answer"]
-    )
 
 
-def split_examples(examples, fraction, seed):
-    """Divide an ExampleList in two, the second with about `fraction` of the questions, and no context and no title in both.
+def load_run_data(config: TrainConfig) -> RunData:
+    """Load what a run trains on and scores, cut to the numbers of examples in its settings.
 
-    seed decides which; both keep their order. Raises InputError if all questions hang together.
+    Raises:
+        InputError: if the data cannot be loaded, or a part of it holds nothing of use.
     """
-    groups = _connected(examples)
-    sizes = np.bincount(groups)  # questions of each group
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    # As many of the shuffled groups as come closest to the share, one at least on each side.
-    count = (
-        1 + int(np.abs(np.cumsum(sizes[order]) - fraction * len(examples)).argmin())
-        if len(sizes)
-        else 0
-    )
-    count = min(count, len(sizes) - 1)
-    if count < 1:
-        raise InputError(
-            f"{examples.source}: all its questions are on one context or under one title, so no part of them can be set "
-            "aside; give a --validation-file."
-        )
-    aside = np.isin(groups, order[:count])
-    return tuple(
-        examples.kept(e for e, is_aside in zip(examples, aside) if is_aside == part)
-        for part in (False, True)
-    )
-
-
-def leak_warning(train, validation):
-    """A sentence on the contexts that are both trained on and scored, or "" where none is."""
-    scored = {example.context for example in validation}
-    leaked = len(scored & {example.context for example in train})
-    if not leaked:
-        return ""
-    return f"warning: {leaked} of the {len(scored)} contexts that are scored are also trained on; the scores will be too high."
-
-
-def bad_answer_records(*parts):
-    """The BadAnswers of some ExampleLists (or None) as dicts, each once: for a JSON file."""
-    return [
-        asdict(bad)
-        for bad in dict.fromkeys(
-            bad for part in parts if part is not None for bad in part.bad_answers
-        )
-    ]
-
-
-def _connected(examples):
-    """(examples,) numbers of groups from 0 on: examples of one context or of one title, if it is not empty, share theirs."""
-    parent = {}
-
-    def root(key):
-        while parent.setdefault(key, key) != key:
-            parent[key] = key = parent[parent[key]]
-        return key
-
-    for example in examples:
-        context = root(("context", example.context))
-        if example.title:
-            parent[context] = root(("title", example.title))
-    numbers = {}
-    return np.array(
-        [numbers.setdefault(root(("context", e.context)), len(numbers)) for e in examples],
-        dtype=np.int64,
-    )
-
-
-def data_hashes(config):
-    """{path: SHA-256} of the files that the config's data is read from; folders and globs are the files that they stand for."""
-    sources = [
-        source
-        for source in (config.train_file, config.validation_file)
-        if source and not is_hub_id(source)
-    ]
-    return {
-        path: sha256(path)
-        for source in sources
-        for path in files_of(source)
-        if Path(path).is_file()
-    }
-
-
-def load_run_data(config):
-    """-> the questions to train on; those to be scored on, or None; how many were left out, having no answer to train on."""
-    from mrc.data.loading import load_training_data
-
-    train, validation = load_training_data(config.to_dict())
-    labelled = train.trainable()
-    without_label, train = len(train) - len(labelled), labelled.head(config.max_train_examples)
+    loaded, validation = load_training_data(config)
+    trainable = loaded.trainable()
+    train = trainable.head(config.max_train_examples)
     if not train:
         raise InputError(f"{train.source}: holds no question that can be trained on.")
     if validation is not None:
         validation = validation.head(config.max_eval_examples)
         if not validation:
             raise InputError(f"{validation.source}: holds no question to score.")
-    return train, validation, without_label
+    return RunData(train, validation, len(loaded) - len(trainable))
 
 
-def report_data_problems(train_set, eval_set, without_label, folder):
-    """Say what in the data was left out, cut or mended, each thing once; list the answers that are not where they should be."""
-    from mrc.data.loading import bad_answer_records, leak_warning
-    from mrc.files import write_json
+def split_examples(
+    examples: ExampleList, fraction: float, seed: int
+) -> tuple[ExampleList, ExampleList]:
+    """Divide examples in two, so that no context and no title is in both parts.
 
-    train, validation = train_set.examples, eval_set and eval_set.examples
-    left_out = (
-        f"{without_label} questions have no answer to train on and are left out."
-        if without_label
-        else ""
+    Args:
+        examples: what to divide. Both parts keep its order.
+        fraction: about which share of the questions is in the second part.
+        seed: decides which these are.
+
+    Raises:
+        InputError: if all questions are on one context or under one title.
+    """
+    groups = _connected(examples)
+    # sizes: (groups,) questions of each
+    sizes = np.bincount(groups)
+    if len(sizes) < 2:
+        raise InputError(
+            f"{examples.source}: all its questions are on one context or under one title, so no "
+            "part of them can be set aside; give a --validation-file."
+        )
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    # As many of the shuffled groups as come closest to the share, at least one on each side.
+    excess = np.cumsum(sizes[order]) - fraction * len(examples)
+    count = min(1 + int(np.abs(excess).argmin()), len(sizes) - 1)
+    is_aside = np.isin(groups, order[:count])
+    train = [example for example, aside in zip(examples, is_aside, strict=True) if not aside]
+    validation = [example for example, aside in zip(examples, is_aside, strict=True) if aside]
+    return examples.kept(train), examples.kept(validation)
+
+
+def _connected(examples: Sequence[Any]) -> npt.NDArray[np.int64]:
+    """Number the groups of examples that hang together by a context or a title.
+
+    Returns:
+        (examples,) the number of each example's group, from 0 on. An empty title joins nothing.
+    """
+    # A union-find over contexts and titles.
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(key: tuple[str, str]) -> tuple[str, str]:
+        parent.setdefault(key, key)
+        while parent[key] != key:
+            # Shorten the way for the next one who goes it.
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    for example in examples:
+        context = root(("context", example.context))
+        if example.title:
+            parent[context] = root(("title", example.title))
+    roots = [root(("context", example.context)) for example in examples]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(roots))}
+    return np.array([numbers[key] for key in roots], dtype=np.int64)
+
+
+def leak_warning(train: ExampleList, validation: ExampleList) -> str:
+    """A sentence on the contexts that are both trained on and scored, or "" if there is none."""
+    trained = {example.context for example in train}
+    scored = {example.context for example in validation}
+    leaked = len(scored & trained)
+    if not leaked:
+        return ""
+    return (
+        f"warning: {leaked} of the {len(scored)} contexts that are scored are also trained on; "
+        "the scores will be too high."
     )
-    reports = [train.report(), left_out, train_set.report()]
-    if validation:
+
+
+def bad_answer_records(*parts: ExampleList | None) -> list[dict[str, Any]]:
+    """The BadAnswers of some ExampleLists as dicts for a JSON file, each once."""
+    present = [part for part in parts if part is not None]
+    bad_answers = dict.fromkeys(bad for part in present for bad in part.bad_answers)
+    return [asdict(bad) for bad in bad_answers]
+
+
+def report_data_problems(
+    train_set: ExampleView, eval_set: ExampleView | None, without_label: int, folder: Path
+) -> None:
+    """Print what in the data of a run was left out, cut or repaired.
+
+    Answers that are not at their answer_start are listed in the folder's bad_answers.json.
+    """
+    train = train_set.examples
+    validation = eval_set.examples if eval_set else None
+    reports = [train.report()]
+    if without_label:
+        reports.append(f"{without_label} questions have no answer to train on and are left out.")
+    reports.append(train_set.report())
+    if eval_set and validation:
         reports += [validation.report(), eval_set.report(), leak_warning(train, validation)]
-    for report in filter(
-        None, dict.fromkeys(reports)
-    ):  # the same only once, where one file is both
-        print(report)
-    if bad_answers := bad_answer_records(train, validation):
-        write_json(folder / "bad_answers.json", bad_answers, indent=2)
-        print(f"The answers not at their answer_start are listed in {folder / 'bad_answers.json'}.")
+    # Each sentence once: both parts may be of one file.
+    for report in dict.fromkeys(reports):
+        if report:
+            print(report)
+    bad_answers = bad_answer_records(train, validation)
+    if bad_answers:
+        file = folder / "bad_answers.json"
+        write_json(file, bad_answers, indent=2)
+        print(f"The answers not at their answer_start are listed in {file}.")
+
+
+def describe_source(source: Any) -> str | None:
+    """What a run records of its data: a path or a hub id as it is, data in memory in short.
+
+    Data in memory becomes "in memory (120 records, sha256 0123456789ab)". The hash is the same
+    whether the questions come as a list, as a Dataset or as a DataFrame.
+    """
+    if source is None:
+        return None
+    if not is_in_memory(source):
+        return str(source)
+    examples = _readable(source)
+    count = "1 record" if len(examples) == 1 else f"{len(examples)} records"
+    return f"{IN_MEMORY}{count}, sha256 {_content_hash(examples)[:12]})"
+
+
+def data_hashes(config: TrainConfig) -> dict[str, str]:
+    """The SHA-256 of the data of a run, to tell whether it is resumed with the same data.
+
+    Returns:
+        {path: hash} of each file; a folder or a glob is the files that it stands for. Data in
+        memory is under the name of its setting. Hub data sets are left out.
+    """
+    hashes: dict[str, str] = {}
+    for name in DATA_SETTINGS:
+        source = getattr(config, name)
+        if source is None:
+            continue
+        if is_in_memory(source):
+            hashes[name] = _content_hash(_readable(source))
+        elif not is_hub_id(source):
+            files = [file for file in files_of(source) if Path(file).is_file()]
+            hashes.update({file: sha256(file) for file in files})
+    return hashes
+
+
+def _readable(source: Any) -> ExampleList:
+    """The questions of data in memory that can be read: what cannot is for loading to say."""
+    return load_examples(source, on_bad_answer="skip", on_problem=lambda error: None)
+
+
+def _content_hash(examples: ExampleList) -> str:
+    """The SHA-256 of everything that examples hold, and of their answers' first places."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(json.dumps(asdict(example)).encode())
+    for bad in examples.bad_answers:
+        digest.update(json.dumps([bad.id, bad.text, bad.answer_start]).encode())
+    return digest.hexdigest()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mrc.data.examples import Example
-from mrc.features import FeatureDataset
+from mrc.features import FeatureDataset, WindowSettings
 from mrc.metrics import Metrics, evaluate
 
 
@@ -41,7 +41,7 @@ class ScriptedModel(torch.nn.Module):
 
 
 def test_the_loss_is_the_mean_over_labeled_features(examples, bert):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     start_logits, end_logits = random_logits(dataset, 4)
     model = ScriptedModel(dataset, start_logits, end_logits)
     losses = []
@@ -60,7 +60,7 @@ def test_the_loss_is_the_mean_over_labeled_features(examples, bert):
 
 
 def test_a_loss_of_ones_own_takes_the_place_of_the_default(examples, bert):
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     model = ScriptedModel(dataset, *random_logits(dataset, 4))
 
     def rows(output, batch):
@@ -73,7 +73,7 @@ def test_a_loss_of_ones_own_takes_the_place_of_the_default(examples, bert):
 
 def test_without_labels_there_is_no_loss(examples, bert):
     bare = [Example(e.id, e.question, e.context) for e in examples]
-    dataset = FeatureDataset(bare, bert, 64, 20)
+    dataset = FeatureDataset(bare, bert, WindowSettings(max_length=64, stride=20))
     model = ScriptedModel(dataset, *random_logits(dataset, 0))
     assert evaluate(model, Metrics(dataset)) == {}
 
@@ -81,7 +81,7 @@ def test_without_labels_there_is_no_loss(examples, bert):
 def test_without_a_terminal_evaluation_prints_how_far_it_is(examples, bert, capsys, monkeypatch):
     monkeypatch.setattr("mrc.runtime.progress.FIRST_LINE", 0.0)
     monkeypatch.setattr("mrc.runtime.progress.NEXT_LINE", 0.0)
-    dataset = FeatureDataset(examples, bert, 64, 20)
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
     evaluate(ScriptedModel(dataset, *random_logits(dataset, 0)), Metrics(dataset), batch_size=2)
     first = capsys.readouterr().out.splitlines()[0]
     assert re.fullmatch(rf"evaluated 2 of {len(dataset)} features, [\d,]+ features/s", first)

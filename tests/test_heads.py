@@ -121,7 +121,14 @@ def test_beams_are_searched_as_a_loop_would():
         tokens = torch.tensor([[0, length]] * batch)
         null = torch.zeros(batch, dtype=torch.long)
         spans = best_spans(
-            start_logits, end_logits, tokens, context, null, n_best, longest, starts=starts
+            start_logits,
+            end_logits,
+            tokens=tokens,
+            context=context,
+            null_position=null,
+            n_best=n_best,
+            max_answer_length=longest,
+            starts=starts,
         )
         for b in range(batch):
             pairs = [
@@ -181,7 +188,12 @@ def test_nan_in_a_beam_is_seen():
     end_logits[1, 1, 3] = torch.nan
     borders = torch.tensor([[0, 6], [0, 6]])
     assert best_spans(
-        start_logits, end_logits, borders, borders, torch.zeros(2, dtype=torch.long), starts=starts
+        start_logits,
+        end_logits,
+        tokens=borders,
+        context=borders,
+        null_position=torch.zeros(2, dtype=torch.long),
+        starts=starts,
     ).is_nan.tolist() == [False, True]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mrc.data.examples import Answer, Example
 from mrc.features.dataset import FeatureDataset, WindowSettings
-from mrc.metrics.answers import strip_answer, strip_particle
+from mrc.metrics.answers import count_differences, strip_answer, strip_particle
 from mrc.metrics.metrics import Metrics
 
 
@@ -85,7 +85,7 @@ def assert_equals_reference(metrics, dataset, start_logits, end_logits):
         dataset,
         start_logits,
         end_logits,
-        metrics.n,
+        metrics.n_best_size,
         metrics.max_answer_length,
         metrics.allows_no_answer,
     )
@@ -182,13 +182,12 @@ def test_exact_search_finds_the_best_of_all_spans(
     assert {i: [span["text"] for span in spans] for i, spans in metrics.n_best.items()} == expected
     pruned = Metrics(dataset, n_best=n, max_answer_length=max_answer_length)
     pruned.compute(*logits)
-    assert metrics.answers_changed == sum(
-        pruned.predictions[i] != metrics.predictions[i] for i in expected
-    )
+    changed = count_differences(metrics.predictions, pruned.predictions)
+    assert changed == sum(pruned.predictions[i] != metrics.predictions[i] for i in expected)
     if (
         kind == "question" and family == "bert-cased" and n == 5
     ):  # where all of the best starts lie in the question
-        assert metrics.answers_changed == len(expected)
+        assert changed == len(expected)
 
 
 @pytest.mark.parametrize("family", ["bert-cased", "xlnet"])
@@ -304,13 +303,11 @@ def test_the_null_threshold_can_be_tuned(bert):
 
 def test_klue_takes_the_empty_answer_too(bert):
     examples = [Example("none", "Who?", "The mill was built in 1784.", (), True)]
-    metrics = Metrics(
-        FeatureDataset(examples, bert, WindowSettings(max_length=40, stride=8)), scorer="klue"
-    )
-    start_logits = end_logits = np.eye(1, 12, dtype=np.float32)
-    assert metrics.compute(start_logits, end_logits)["rouge_w"] == 100 and metrics.predictions == {
-        "none": ""
-    }
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=40, stride=8))
+    metrics = Metrics(dataset, scorer="klue")
+    start_logits = end_logits = np.eye(1, int(dataset.lengths.max()), dtype=np.float32)
+    assert metrics.compute(start_logits, end_logits)["rouge_w"] == 100
+    assert metrics.predictions == {"none": ""}
 
 
 def test_logits_that_are_no_numbers_name_the_example(examples, bert):
@@ -396,3 +393,42 @@ def test_answers_can_be_cleaned(bert):
         plain.predictions["1"].startswith('"')
         and cleaned.predictions["1"] == plain.predictions["1"][1:]
     )
+
+
+def test_logits_come_as_arrays_tensors_or_batches_of_them(examples, bert):
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
+    start_logits, end_logits = make_logits(dataset, 1)
+    scores = Metrics(dataset).compute(start_logits, end_logits)
+    tensors = torch.from_numpy(start_logits), torch.from_numpy(end_logits)
+    assert Metrics(dataset).compute(*tensors) == scores
+    # As a plain loop collects them: batch by batch, each as wide as its longest feature.
+    batches = [], []
+    for indices in np.array_split(np.arange(len(dataset)), 3):
+        width = int(dataset.lengths[indices].max())
+        batches[0].append(start_logits[indices, :width])
+        batches[1].append(end_logits[indices, :width])
+    assert Metrics(dataset).compute(*batches) == scores
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "message"),
+    [
+        (
+            slice(1, None),
+            slice(None),
+            r"the logits have \d+ rows, but the dataset has \d+ features",
+        ),
+        (slice(None), slice(3), "the logits are 3 columns wide"),
+        (0, slice(None), "give .features, length. arrays"),
+    ],
+)
+def test_logits_that_do_not_fit_the_features_are_refused(examples, bert, rows, columns, message):
+    dataset = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=20))
+    start_logits, end_logits = make_logits(dataset, 1)
+    with pytest.raises(ValueError, match=message):
+        Metrics(dataset).compute(start_logits[rows][..., columns], end_logits[rows][..., columns])
+    too_many = np.concatenate([start_logits, start_logits])
+    with pytest.raises(ValueError, match="rows"):
+        Metrics(dataset).compute(too_many, too_many)
+    with pytest.raises(ValueError, match="different numbers of rows"):
+        Metrics(dataset).compute(start_logits, end_logits[1:])

@@ -102,29 +102,31 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
         print(dataset.report())
 
     # Logits, spans, answers, scores.
-    metrics = Metrics(
-        dataset,
-        scorer=config.scorer,
-        n_best=config.n_best,
-        max_answer_length=config.max_answer_length,
-        search=config.search,
+    answering = {
+        "scorer": config.scorer,
+        "n_best": config.n_best,
+        "max_answer_length": config.max_answer_length,
         # A reader that has learned to give no answer may do so; else the scorer decides.
-        allows_no_answer=settings.get("allows_no_answer") or None,
-        null_threshold=config.null_threshold,
-        clean=strip_answer if config.strip_answer else None,
-    )
+        "allows_no_answer": settings.get("allows_no_answer") or None,
+        "null_threshold": config.null_threshold,
+        "clean": strip_answer if config.strip_answer else None,
+    }
+    metrics = Metrics(dataset, search=config.search, **answering)
+    # What the pruned search says as well tells what the exact one changes.
+    pruned = Metrics(dataset, **answering) if config.search == "exact" else None
     scores = evaluation.evaluate(
         model,
         metrics,
         batch_size=config.batch_size,
         precision=choose_precision(config.precision, device),
         world=world,
+        also=[pruned] if pruned else [],
     )
     if not world.is_main:
         return world.broadcast(None)
 
     # The main process has all the answers, and writes them.
-    scores, results = _results(config, metrics, scores)
+    scores, results = _results(config, metrics, scores, pruned)
     results["seconds"] = time.perf_counter() - started
     results["peak_memory_mb"] = peak_memory_mb(device)
     results["config"] = {**config.to_dict(), "data": source}
@@ -185,12 +187,12 @@ def _validation_source(config: EvalConfig, settings: dict[str, Any], trained: "T
 
 
 def _results(
-    config: EvalConfig, metrics: "Metrics", scores: dict[str, Any]
+    config: EvalConfig, metrics: "Metrics", scores: dict[str, Any], pruned: "Metrics | None"
 ) -> tuple[list[str], dict[str, Any]]:
     """The names of the scores, and what metrics.json says: the scores, then what explains them."""
     from mrc.commands.results import score_names
     from mrc.metrics.analysis import details
-    from mrc.metrics.answers import strip_particle
+    from mrc.metrics.answers import count_differences, strip_particle
 
     results: dict[str, Any] = {}
     if "eval_loss" in scores:
@@ -200,8 +202,9 @@ def _results(
     results["questions"] = len(examples)
     results["windows"] = len(metrics.dataset)
     results["without_span"] = metrics.without_span
-    if metrics.search == "exact":
-        results["answers_changed_by_exact_search"] = metrics.answers_changed
+    if pruned:
+        changed = count_differences(metrics.predictions, pruned.predictions)
+        results["answers_changed_by_exact_search"] = changed
     if config.strip_particles:
         results["with_particles"] = scores
         metrics.predictions = {i: strip_particle(text) for i, text in metrics.predictions.items()}

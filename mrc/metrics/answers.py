@@ -104,3 +104,8 @@ def count_missing(path, predictions, examples):
             f"{path}: answers none of the questions of {examples.source}; do the ids belong together?"
         )
     return missing
+
+
+def count_differences(predictions: dict[str, str], others: dict[str, str]) -> int:
+    """How many questions two sets of predictions on the same questions answer differently."""
+    return sum(text != others[identity] for identity, text in predictions.items())

@@ -1,26 +1,24 @@
 """The evaluation loop: a model over a dataset, to scores."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from mrc.data.examples import NOT_FOUND
 from mrc.features.batching import INPUTS, make_loader, to_device
 from mrc.features.dataset import FeatureDataset
 from mrc.metrics.metrics import Metrics
 from mrc.model.heads import marginal_logits
-from mrc.model.loss import span_loss
+from mrc.model.loss import Loss, loss_of
+from mrc.model.span_model import span_logits
 from mrc.runtime.device import autocast
 from mrc.runtime.processes import ALONE, World
 from mrc.runtime.progress import ProgressReport
 from mrc.runtime.sharding import dummy_input, is_sharded
 from mrc.runtime.signals import StopSignals
-
-Loss = Callable[[Any, dict], torch.Tensor]
 
 
 # Not inference_mode: a sharded model could no longer be trained with what it gathers there.
@@ -50,9 +48,10 @@ def evaluate(
             predictions in the main process only.
         signals: checked after each batch; once a signal has arrived, the result is None.
         loss: called with the model's output and the batch, a dict of tensors, whose features all
-            have a label; returns the mean over the batch, a scalar. By default `span_loss`. The
-            evaluation output of a conditional head (start logits, end logits by start, starts)
-            reaches it as `marginal_logits`: log-probabilities of starts and of ends.
+            have a label; returns the mean over the batch, a scalar. By default the model's own
+            loss, or else `span_loss`. The evaluation output of a conditional head (start logits,
+            end logits by start, starts) reaches it as the pair of `marginal_logits`: the
+            log-probabilities of starts and of ends.
         also: more Metrics on the same dataset, which take in the same batches.
 
     Returns:
@@ -67,7 +66,7 @@ def evaluate(
     collectors = [metrics, *also]
     for collector in collectors:
         collector.reset()
-    mean_loss = MeanLoss(loss or default_loss, dataset)
+    mean_loss = MeanLoss(loss or loss_of(model), dataset)
     loader = make_loader(dataset, batch_size, device, precision, world.rank, world.size)
     features_per_round = batch_size * world.size
     rounds = math.ceil(len(dataset) / features_per_round)
@@ -84,7 +83,7 @@ def evaluate(
                 with autocast(device, precision):
                     output = model(**inputs)
                 for collector in collectors:
-                    collector.update(indices, *output)
+                    collector.update(indices, *span_logits(output))
                 mean_loss.update(output, batch, indices)
             elif is_sharded(model):
                 # The other processes wait for this one's shards.
@@ -106,11 +105,7 @@ class MeanLoss:
 
     def __init__(self, loss: Loss, dataset: FeatureDataset) -> None:
         self.loss = loss
-        can_be_trained_on = [
-            example.is_impossible or any(a.start != NOT_FOUND for a in example.answers)
-            for example in dataset.examples
-        ]
-        self.has_label = np.array(can_be_trained_on, dtype=bool)[dataset.example_index]
+        self.has_label = dataset.has_label
         self.losses: list[torch.Tensor] = []
         self.sizes: list[int] = []
 
@@ -138,12 +133,6 @@ class MeanLoss:
         # fsum rounds once: the result does not depend on how the batches were shared out.
         total = math.fsum(loss for loss, _ in batches)
         return {"eval_loss": total / sum(size for _, size in batches)}
-
-
-def default_loss(output: Any, batch: dict) -> torch.Tensor:
-    """`span_loss` of a pair of start and end logits."""
-    start_logits, end_logits = output
-    return span_loss(start_logits, end_logits, batch)
 
 
 def _padded_with_none(batches: Iterable[dict], rounds: int) -> Iterator[dict | None]:

@@ -2,167 +2,183 @@
 
 import bisect
 import gc
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mrc.errors import InputError
-from mrc.features.arrays import ranges_within
-from mrc.metrics.decoding import best_spans
+from mrc.features.dataset import FeatureDataset
+from mrc.metrics.decoding import Spans, best_spans
+from mrc.metrics.merging import FeatureSpans, RankedSpans, merge_spans
 from mrc.metrics.scoring import Gold
 
-NO_SPAN = {
-    "text": "",
-    "probability": 1.0,
-    "start_logit": None,
-    "end_logit": None,
-}  # the empty answer
+# The entry of an n-best list that stands for "no answer".
+NO_ANSWER = {"text": "", "probability": 1.0, "start_logit": None, "end_logit": None}
 
+# Features decoded at once when `compute` is given whole arrays.
+UPDATE_SIZE = 64
 
-UPDATE_SIZE = 64  # features decoded at once when `compute` is given whole arrays
+Logits = np.ndarray | Tensor | Sequence[np.ndarray | Tensor]
 
 
 class Metrics:
-    """Collect the n best spans of a dataset's features batch by batch, then answer and score its examples.
+    """Collect the best spans of a dataset batch by batch, then answer and score its examples.
 
         metrics = Metrics(dataset, scorer="korquad")
         for batch in loader:
             metrics.update(batch["feature_index"], *model(...))
         scores = metrics.compute()          # {"exact_match": ..., "f1": ..., "total": ...}
         metrics.predictions["some id"]      # its answer, as it stands in the context
-        metrics.n_best["some id"]           # [{"text", "probability", "start_logit", "end_logit"}, ...], best first
+        metrics.n_best["some id"]           # [{"text", "probability", "start_logit", ...}, ...]
 
-    No logits are kept, only spans. The n best spans of an example are those of all its features merged; probabilities
-    are the softmax of their scores (start + end logit).
+    Only spans are kept, no logits. The n best spans of an example are those of all its features,
+    merged; probabilities are the softmax of their scores (start logit plus end logit).
 
-    Where questions may have no answer, the empty answer takes part, with the smallest null score of the example's
-    features. It is the prediction where that score exceeds the best span's by more than `null_threshold`.
+    Where questions may have no answer, the empty answer takes part with the smallest null score of
+    the example's features. It is the prediction where that score exceeds the best span's by more
+    than `null_threshold`.
 
-    dataset: FeatureDataset. scorer: a name in `mrc.scoring.SCORERS`, or "auto". search: "pruned" or "exact", see
-    `best_spans`. allows_no_answer: whether questions may have no answer; None leaves that to the scorer. tune_threshold: let
-    `compute` set `null_threshold` to what is best for the scorer's soft score on this very data, as is done on
-    validation data. clean: a function applied to each answer's text, such as `strip_answer`.
+    Args:
+        dataset: the FeatureDataset to answer.
+        scorer: a name in `mrc.metrics.SCORERS`, or "auto" to choose by the data.
+        n_best: spans to keep of each feature and of each example.
+        max_answer_length: tokens of the longest answer.
+        search: "pruned" or "exact", see `best_spans`.
+        allows_no_answer: whether questions may have no answer; None leaves that to the scorer.
+        null_threshold: see above; in units of logits.
+        tune_threshold: let `compute` set `null_threshold` to what is best for the scorer's soft
+            score on this very data, as is done on validation data.
+        clean: applied to each answer's text, such as `strip_answer`.
 
-    After `compute`: `predictions`; `n_best`; `null_odds` (id -> null score less the best span's score; empty unless answers
-    may be); `best_texts` (id -> the best answer that is not empty); `without_span`, the number of examples with no valid span
-    at all, whose prediction is the empty text; `answers_changed` by an exact search, else None.
+    Attributes:
+        predictions: id -> answer, after `compute`, as are those below.
+        n_best: id -> [{"text", "probability", "start_logit", "end_logit"}], best first.
+        best_texts: id -> the best answer that is not the empty one.
+        null_odds: id -> null score less the best span's score; empty if every question has an
+            answer.
+        without_span: number of examples without any valid span, which get the empty answer.
     """
+
+    predictions: dict[str, str]
+    n_best: dict[str, list[dict]]
+    best_texts: dict[str, str]
+    null_odds: dict[str, float]
+    without_span: int
 
     def __init__(
         self,
-        dataset,
+        dataset: FeatureDataset,
         *,
-        scorer="squad",
-        n_best=20,
-        max_answer_length=30,
-        search="pruned",
-        allows_no_answer=None,
-        null_threshold=0.0,
-        tune_threshold=False,
-        clean=None,
-    ):
+        scorer: str = "squad",
+        n_best: int = 20,
+        max_answer_length: int = 30,
+        search: str = "pruned",
+        allows_no_answer: bool | None = None,
+        null_threshold: float = 0.0,
+        tune_threshold: bool = False,
+        clean: Callable[[str], str] | None = None,
+    ) -> None:
         self.dataset = dataset
         self.gold = Gold(dataset.examples, scorer)
         self.scorer = self.gold.name
-        self.allows_no_answer = (
-            self.gold.scorer.allows_no_answer if allows_no_answer is None else allows_no_answer
-        )
         self.main_score = self.gold.scorer.soft_score
-        self.n, self.max_answer_length, self.search, self.clean = (
-            n_best,
-            max_answer_length,
-            search,
-            clean,
-        )
-        self.null_threshold, self.tune_threshold = null_threshold, tune_threshold
-        # What the pruned search would have said is found beside, to tell what an exact one changes.
-        self.pruned = None
-        if search == "exact":
-            self.pruned = Metrics(
-                dataset,
-                scorer=self.scorer,
-                n_best=n_best,
-                max_answer_length=max_answer_length,
-                allows_no_answer=allows_no_answer,
-                null_threshold=null_threshold,
-                tune_threshold=tune_threshold,
-                clean=clean,
-            )
+        self.n_best_size = n_best
+        self.max_answer_length = max_answer_length
+        self.search = search
+        if allows_no_answer is None:
+            allows_no_answer = self.gold.scorer.allows_no_answer
+        self.allows_no_answer = allows_no_answer
+        self.null_threshold = null_threshold
+        self.tune_threshold = tune_threshold
+        self.clean = clean
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget everything, for the next evaluation."""
-        self.predictions, self.best_texts, self.n_best, self.null_odds = {}, {}, {}, {}
-        self.without_span, self.answers_changed = 0, None
-        self._spans = []  # one tuple of flat arrays a batch
-        self._null_score = np.full(
-            len(self.dataset), np.nan, dtype=np.float32
-        )  # NaN: feature not seen
-        if self.pruned:
-            self.pruned.reset()
+        self.predictions = {}
+        self.best_texts = {}
+        self.n_best = {}
+        self.null_odds = {}
+        self.without_span = 0
+        # One entry a batch.
+        self._spans: list[FeatureSpans] = []
+        # NaN for features that have not been seen.
+        self._null_scores = np.full(len(self.dataset), np.nan, dtype=np.float32)
 
     @torch.inference_mode()
-    def update(self, feature_indices, start_logits, end_logits, starts=None):
-        """Take in one batch: feature_indices (batch,); start_logits, end_logits (batch, length), padded as by the Collator.
+    def update(
+        self,
+        feature_indices: Sequence[int] | np.ndarray | Tensor,
+        start_logits: Tensor,
+        end_logits: Tensor,
+        starts: Tensor | None = None,
+    ) -> None:
+        """Take in one batch.
 
-        starts: for a model whose end logits depend on the start, see `best_spans`.
-        Raises FloatingPointError naming the example if a logit is not a number.
+        Args:
+            feature_indices: (batch,), each feature's index in the dataset.
+            start_logits: (batch, length), padded as by the Collator.
+            end_logits: the same; with `starts`, (batch, beam, length).
+            starts: for a model whose end logits depend on the start, see `best_spans`.
+
+        Raises:
+            ValueError: the logits do not belong to these features.
+            InputError: an exact search is asked of a model that brings `starts`.
+            FloatingPointError: a logit is NaN; the message names the example.
         """
-        indices, dataset = np.asarray(feature_indices), self.dataset
+        indices = np.asarray(feature_indices)
         if starts is not None and self.search == "exact":
             raise InputError(
-                "--search exact: a conditional head looks for answers in a beam of its own."
+                "--search exact: a conditional head looks for answers in a beam of its own; "
+                "leave the flag out."
             )
-        tokens, context, null_position = dataset.borders(
-            indices, start_logits.shape[1], start_logits.device
-        )
-        if dataset.mask_question:  # no loss has kept the question's logits down
-            position = torch.arange(start_logits.shape[1], device=start_logits.device)
-            elsewhere = (position < context[:, :1]) | (position >= context[:, 1:])
-            elsewhere &= position != null_position[:, None]
-            start_logits, end_logits = (
-                logits.masked_fill(elsewhere, -torch.inf) for logits in (start_logits, end_logits)
-            )
-        spans = best_spans(
-            start_logits,
-            end_logits,
-            tokens,
-            context,
-            null_position,
-            self.n,
-            self.max_answer_length,
-            self.search,
-            starts,
-        )
-        start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
-        start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
-        null_score, is_nan = torch.stack([spans.null_score, spans.is_nan.float()]).cpu().numpy()
-        if is_nan.any():
-            example = dataset.examples[dataset.example_index[indices[is_nan.argmax()]]]
-            raise FloatingPointError(
-                f"the model's logits for example '{example.id}' are not numbers (NaN)."
-            )
+        self._check_logits(indices, start_logits, end_logits)
+        spans = self._decode(indices, start_logits, end_logits, starts)
+        self._keep(indices, spans, width=start_logits.shape[1])
 
-        row, rank = np.nonzero(valid)
-        begin_char, end_char = dataset.characters(
-            indices[row], start[row, rank], end[row, rank], start_logits.shape[1]
-        )
-        self._spans.append(
-            (
-                indices[row].astype(np.int64),
-                begin_char,
-                end_char,
-                start_logit[row, rank],
-                end_logit[row, rank],
-            )
-        )
-        self._null_score[indices] = null_score
-        if self.pruned:
-            self.pruned.update(feature_indices, start_logits, end_logits, starts)
+    def compute(
+        self, start_logits: Logits | None = None, end_logits: Logits | None = None
+    ) -> dict[str, float]:
+        """Answer every example and return its scores, {} if no example is labeled.
 
-    def choose_score(self, name=None):
-        """The score that decides which of two is better: `main_score`, or the one called `name`. Raises InputError if there is none."""
+        Args:
+            start_logits: a (features, length) array or tensor, in the order of the dataset and
+                padded on the tokenizer's side; or a list of the batches of such an array, which
+                may differ in length. None where `update` has had every feature.
+            end_logits: the same.
+
+        Raises:
+            ValueError: a feature has no logits, or the arrays do not fit the dataset.
+            FloatingPointError: a logit is NaN; the message names the example.
+        """
+        if start_logits is not None and end_logits is not None:
+            self._update_all(start_logits, end_logits)
+        elif start_logits is not None or end_logits is not None:
+            raise ValueError("compute() needs start_logits and end_logits, or neither.")
+        self._check_complete()
+        with _no_garbage_collection():
+            self._answer()
+        if self.tune_threshold and self.allows_no_answer and self.gold.answers:
+            self.null_threshold = self._best_threshold()
+        self.predictions = {
+            identity: "" if self._is_unanswered(identity) else text
+            for identity, text in self.best_texts.items()
+        }
+        if not self.gold.scorer.allows_no_answer:
+            # Such a scorer knows answers only, no odds.
+            return self.gold.score(self.predictions)
+        return self.gold.score(self.best_texts, self.null_odds, self.null_threshold)
+
+    def choose_score(self, name: str | None = None) -> str:
+        """The score that tells the better of two models: the one called `name`, or `main_score`.
+
+        Raises:
+            InputError: the scorer has no score of that name.
+        """
         names = (self.gold.scorer.exact, self.gold.scorer.soft_score)
         if name and name not in names:
             raise InputError(
@@ -170,155 +186,196 @@ class Metrics:
             )
         return name or self.main_score
 
-    def collected(self):
-        """What `update` has taken in so far, for the `collect` of another process: plain arrays."""
-        return self._spans, self._null_score, self.pruned and self.pruned.collected()
+    def collected(self) -> tuple[list[FeatureSpans], np.ndarray]:
+        """What `update` has taken in so far, as plain arrays, for `collect` in another process."""
+        return self._spans, self._null_scores
 
-    def collect(self, parts):
-        """Take in what several have `collected`, each of its own features, in place of what this one has."""
-        spans, null_scores, pruned = zip(*parts)
-        self._spans = [columns for part in spans for columns in part]
-        self._null_score = np.fmax.reduce(null_scores)  # NaN where a feature was not seen
-        if self.pruned:
-            self.pruned.collect(pruned)
+    def collect(self, parts: Sequence[tuple[list[FeatureSpans], np.ndarray]]) -> None:
+        """Replace what this one has taken in by what several have `collected`."""
+        self._spans = [spans for batches, _ in parts for spans in batches]
+        # fmax ignores NaN: each feature was seen by one process.
+        self._null_scores = np.fmax.reduce([null_scores for _, null_scores in parts])
 
-    def compute(self, start_logits=None, end_logits=None):
-        """Answer every example and return its scorer's scores (an empty dict if no example is labelled).
+    def merge(self) -> RankedSpans:
+        """The n best spans of each example, as arrays."""
+        columns = (np.concatenate(column) for column in zip(*self._spans, strict=True))
+        return merge_spans(
+            FeatureSpans(*columns),
+            self.dataset.example_index,
+            examples=len(self.dataset.examples),
+            n_best=self.n_best_size,
+            null_scores=self._null_scores if self.allows_no_answer else None,
+        )
 
-        start_logits, end_logits: (features, length), right- or left-padded like the tokenizer; None where `update` has
-        had every feature already. Raises ValueError if a feature is missing, FloatingPointError for logits that are no numbers.
-        """
-        if start_logits is not None:
-            self.reset()
-            for at in range(0, len(self.dataset), UPDATE_SIZE):
-                part = slice(at, at + UPDATE_SIZE)
-                self.update(
-                    np.arange(len(self.dataset))[part],
-                    torch.as_tensor(start_logits[part]),
-                    torch.as_tensor(end_logits[part]),
-                )
-        if np.isnan(self._null_score).any():
-            missing = int(np.isnan(self._null_score).argmax())
+    def _check_logits(self, indices: np.ndarray, start_logits: Tensor, end_logits: Tensor) -> None:
+        """Refuse logits that cannot be those of the features `indices`."""
+        rows, width = start_logits.shape
+        if rows != len(indices) or end_logits.shape[-1] != width or len(end_logits) != rows:
             raise ValueError(
-                f"no logits have been given for feature {missing}; update() must see every feature of the dataset."
+                f"{len(indices)} features, but start logits of shape {tuple(start_logits.shape)} "
+                f"and end logits of shape {tuple(end_logits.shape)}; each needs one row a feature."
             )
-        with _no_garbage_collection():
-            self._answer()
-        if self.tune_threshold and self.allows_no_answer and self.gold.answers:
-            soft_scores = {
-                identity: pair[1] for identity, pair in self.gold.each(self.best_texts).items()
-            }
-            below_all = min(self.null_odds.values()) - 1.0  # gives no answer at all
-            _, self.null_threshold = self.gold.best_threshold(
-                soft_scores, self.best_texts, self.null_odds, below_all
+        longest = int(self.dataset.lengths[indices].max(initial=0))
+        if width < longest:
+            raise ValueError(
+                f"the logits are {width} columns wide, but these features have up to {longest} "
+                "tokens; were they cut, or made from other features?"
             )
-        self.predictions = {
-            identity: ""
-            if self.allows_no_answer and self.null_odds[identity] > self.null_threshold
-            else text
-            for identity, text in self.best_texts.items()
-        }
-        if self.pruned:
-            self.pruned.compute()
-            self.answers_changed = sum(
-                text != self.pruned.predictions[identity]
-                for identity, text in self.predictions.items()
-            )
-        if not self.gold.scorer.allows_no_answer:  # such a scorer knows no odds, only answers
-            return self.gold.score(self.predictions)
-        return self.gold.score(self.best_texts, self.null_odds, self.null_threshold)
 
-    def _answer(self):
-        """Turn each example's best spans into texts, and the odds for its having no answer."""
+    def _decode(
+        self,
+        indices: np.ndarray,
+        start_logits: Tensor,
+        end_logits: Tensor,
+        starts: Tensor | None,
+    ) -> Spans:
+        """The n best spans of each feature of a batch."""
+        width = start_logits.shape[1]
+        tokens, context, null_position = self.dataset.borders(indices, width, start_logits.device)
+        if self.dataset.mask_question:
+            # The training loss has not kept the question's logits down.
+            position = torch.arange(width, device=start_logits.device)
+            elsewhere = (position < context[:, :1]) | (position >= context[:, 1:])
+            elsewhere &= position != null_position[:, None]
+            start_logits = start_logits.masked_fill(elsewhere, -torch.inf)
+            if starts is not None:
+                # (batch, 1, length): the same for every start of the beam
+                elsewhere = elsewhere[:, None]
+            end_logits = end_logits.masked_fill(elsewhere, -torch.inf)
+        return best_spans(
+            start_logits,
+            end_logits,
+            tokens=tokens,
+            context=context,
+            null_position=null_position,
+            n_best=self.n_best_size,
+            max_answer_length=self.max_answer_length,
+            search=self.search,
+            starts=starts,
+        )
+
+    def _keep(self, indices: np.ndarray, spans: Spans, width: int) -> None:
+        """Move a batch's valid spans and null scores to the host."""
+        # Stacked, so that there are three copies from the device and not seven.
+        start, end, valid = torch.stack([spans.start, spans.end, spans.valid.long()]).cpu().numpy()
+        start_logit, end_logit = torch.stack([spans.start_logit, spans.end_logit]).cpu().numpy()
+        null_score, is_nan = torch.stack([spans.null_score, spans.is_nan.float()]).cpu().numpy()
+        if is_nan.any():
+            example = self.dataset.example_index[indices[is_nan.argmax()]]
+            raise FloatingPointError(
+                f"the model's logits for example '{self.dataset.examples[example].id}' "
+                "are not numbers (NaN)."
+            )
+        row, rank = np.nonzero(valid)
+        feature = indices[row].astype(np.int64)
+        begin, end = self.dataset.characters(feature, start[row, rank], end[row, rank], width)
+        self._spans.append(
+            FeatureSpans(feature, begin, end, start_logit[row, rank], end_logit[row, rank])
+        )
+        self._null_scores[indices] = null_score
+
+    def _update_all(self, start_logits: Logits, end_logits: Logits) -> None:
+        """Take in the logits of all features, after forgetting what has been taken in before."""
+        self.reset()
+        start_batches = _batches(start_logits)
+        end_batches = _batches(end_logits)
+        start_sizes = [len(batch) for batch in start_batches]
+        if start_sizes != [len(batch) for batch in end_batches]:
+            raise ValueError("start_logits and end_logits have different numbers of rows.")
+        if sum(start_sizes) != len(self.dataset):
+            raise ValueError(
+                f"the logits have {sum(start_sizes)} rows, but the dataset has "
+                f"{len(self.dataset)} features; give one row a feature, in the dataset's order."
+            )
+        first = 0
+        for start, end in zip(start_batches, end_batches, strict=True):
+            self.update(np.arange(first, first + len(start)), start, end)
+            first += len(start)
+
+    def _check_complete(self) -> None:
+        """Refuse to answer before every feature has been seen."""
+        is_missing = np.isnan(self._null_scores)
+        if is_missing.any():
+            raise ValueError(
+                f"no logits have been given for feature {int(is_missing.argmax())}; "
+                "update() must see every feature of the dataset."
+            )
+
+    def _answer(self) -> None:
+        """Turn each example's best spans into texts, and find the odds of its having no answer."""
         examples = self.dataset.examples
-        example, begin, end, start_logit, end_logit, probability, null_probability, null_odds = (
-            self.merge()
-        )
-        texts = [
-            examples[e].context[b:c]
-            for e, b, c in zip(example.tolist(), begin.tolist(), end.tolist())
-        ]
-        texts = list(map(self.clean, texts)) if self.clean else texts
-        rows = zip(texts, probability.tolist(), start_logit.tolist(), end_logit.tolist())
-        spans = [
-            {"text": text, "probability": p, "start_logit": s, "end_logit": t}
-            for text, p, s, t in rows
-        ]
-        borders = np.searchsorted(
-            example, np.arange(len(examples) + 1)
-        ).tolist()  # of each example's spans
-        n_best = [spans[a:b] for a, b in zip(borders, borders[1:])]
+        ranked = self.merge()
+        spans = self._span_dicts(ranked)
+        ends = np.searchsorted(ranked.example, np.arange(len(examples) + 1)).tolist()
+        n_best = [spans[first:end] for first, end in pairwise(ends)]
 
-        self.without_span = sum(not spans for spans in n_best)
-        self.best_texts = {
-            item.id: spans[0]["text"] if spans else "" for item, spans in zip(examples, n_best)
+        self.without_span = sum(not found for found in n_best)
+        for example, found in zip(examples, n_best, strict=True):
+            self.best_texts[example.id] = found[0]["text"] if found else ""
+        if ranked.null_odds is not None:
+            for example, odds in zip(examples, ranked.null_odds.tolist(), strict=True):
+                self.null_odds[example.id] = odds
+            for found, probability in zip(n_best, ranked.null_probability.tolist(), strict=True):
+                no_answer = {**NO_ANSWER, "probability": probability}
+                bisect.insort(found, no_answer, key=lambda span: -span["probability"])
+        for example, found in zip(examples, n_best, strict=True):
+            self.n_best[example.id] = found or [dict(NO_ANSWER)]
+
+    def _span_dicts(self, ranked: RankedSpans) -> list[dict]:
+        """Each span as an entry of an n-best list."""
+        examples = self.dataset.examples
+        places = zip(
+            ranked.example.tolist(), ranked.begin.tolist(), ranked.end.tolist(), strict=True
+        )
+        texts = [examples[example].context[begin:end] for example, begin, end in places]
+        if self.clean:
+            texts = [self.clean(text) for text in texts]
+        rows = zip(
+            texts,
+            ranked.probability.tolist(),
+            ranked.start_logit.tolist(),
+            ranked.end_logit.tolist(),
+            strict=True,
+        )
+        return [
+            {"text": text, "probability": probability, "start_logit": start, "end_logit": end}
+            for text, probability, start, end in rows
+        ]
+
+    def _best_threshold(self) -> float:
+        """The null threshold that is best for the scorer's soft score on this data."""
+        soft_scores = {
+            identity: soft for identity, (_, soft) in self.gold.each(self.best_texts).items()
         }
-        if self.allows_no_answer:
-            self.null_odds = {item.id: odds for item, odds in zip(examples, null_odds.tolist())}
-            for spans, p in zip(n_best, null_probability.tolist()):
-                bisect.insort(
-                    spans, {**NO_SPAN, "probability": p}, key=lambda span: -span["probability"]
-                )
-        self.n_best = {item.id: spans or [dict(NO_SPAN)] for item, spans in zip(examples, n_best)}
+        # With a threshold below all odds, no question gets an answer.
+        below_all = min(self.null_odds.values()) - 1.0
+        _, threshold = self.gold.best_threshold(
+            soft_scores, self.best_texts, self.null_odds, below_all
+        )
+        return threshold
 
-    def merge(self):
-        """The n best spans of each example, those of one example together and best first, as arrays.
+    def _is_unanswered(self, identity: str) -> bool:
+        return self.allows_no_answer and self.null_odds[identity] > self.null_threshold
 
-        Returns for each span its example, its characters [begin, end), its two logits and its probability; for each
-        example the probability of no answer and the null odds. The empty answer is one of the n best if it scores so, and
-        beyond them if not, as in the reference recipe.
-        """
-        count = len(self.dataset.examples)
-        feature, begin, end, start_logit, end_logit = (
-            np.concatenate(column) for column in zip(*self._spans)
-        )
-        example, score = self.dataset.example_index[feature], start_logit + end_logit
-        # By example, then score, best first; stable sorts keep the earlier feature first, and in it the earlier span.
-        in_order = np.argsort(feature, kind="stable")
-        order = in_order[np.lexsort((-score[in_order], example[in_order]))]
-        example, begin, end, start_logit, end_logit, score = (
-            a[order] for a in (example, begin, end, start_logit, end_logit, score)
-        )
 
-        null_score, most = np.full(count, -np.inf, dtype=np.float32), np.full(count, self.n)
-        if self.allows_no_answer:
-            null_score[:] = np.inf
-            np.minimum.at(null_score, self.dataset.example_index, self._null_score)
-            ahead_of_null = np.bincount(example, score >= null_score[example], minlength=count)
-            most -= ahead_of_null < self.n  # it takes a place among the n
-        kept = ranges_within(example) < most[example]
-
-        best = np.full(count, -np.inf, dtype=np.float32)
-        np.maximum.at(best, example, score)
-        example, begin, end, start_logit, end_logit, score = (
-            a[kept] for a in (example, begin, end, start_logit, end_logit, score)
-        )
-        top = np.maximum(best, null_score)
-        top[np.isinf(top)] = 0.0  # no span and no null: nothing to weigh
-        weight, null_weight = (
-            np.exp((score - top[example]).astype(np.float64)),
-            np.exp((null_score - top).astype(np.float64)),
-        )
-        total = np.bincount(example, weight, minlength=count) + null_weight
-        total[total == 0] = 1.0
-        null_odds = (
-            np.nan_to_num(null_score - best) if self.allows_no_answer else None
-        )  # finite where there is no span
-        return (
-            example,
-            begin,
-            end,
-            start_logit,
-            end_logit,
-            weight / total[example],
-            null_weight / total,
-            null_odds,
-        )
+def _batches(logits: Logits) -> list[Tensor]:
+    """Whole arrays in batches, or a list of batches as it is, as tensors."""
+    if isinstance(logits, list | tuple):
+        batches = [torch.as_tensor(batch) for batch in logits]
+    else:
+        batches = list(torch.as_tensor(logits).split(UPDATE_SIZE))
+    for batch in batches:
+        if batch.ndim != 2:
+            raise ValueError(
+                f"logits of shape {tuple(batch.shape)}; give (features, length) arrays, "
+                "or a list of the batches of such arrays."
+            )
+    return batches
 
 
 @contextmanager
-def _no_garbage_collection():
-    """Spare Python's collector the walk over what is made within the block: hundreds of thousands of spans, all alive."""
+def _no_garbage_collection() -> Iterator[None]:
+    """Spare Python's collector its walks over hundreds of thousands of new spans, all alive."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -354,7 +354,13 @@ class Reader:
             tokens, context, null_position = dataset.borders(indices, width, self.device)
             logits, _ = log_probabilities(start_logits, end_logits, context, null_position)
             spans = best_spans(
-                *logits, tokens, context, null_position, count, settings.max_answer_len, "exact"
+                *logits,
+                tokens=tokens,
+                context=context,
+                null_position=null_position,
+                n_best=count,
+                max_answer_length=settings.max_answer_len,
+                search="exact",
             )
             if spans.is_nan.any():
                 example = dataset.example_index[indices[int(spans.is_nan.int().argmax())]]
@@ -441,7 +447,9 @@ class Reader:
         )
         for batch in self._logits(dataset, settings.batch_size):
             metrics.update(*batch)
-        example, begin, end, _, _, score, null_score, null_odds = metrics.merge()
+        ranked = metrics.merge()
+        example, begin, end, score = ranked.example, ranked.begin, ranked.end, ranked.probability
+        null_score, null_odds = ranked.null_probability, ranked.null_odds
         first = ranges_within(example) == 0
         if allows_no_answer:
             example, begin, end, score = append_null(example, begin, end, score, null_score)

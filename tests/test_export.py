@@ -34,20 +34,13 @@ import mrc.__main__
 from mrc.checkpoint.loading import load_checkpoint
 from mrc.checkpoint.store import save_checkpoint
 from mrc.commands import evaluate
-from mrc.commands.export import ExportConfig
+from mrc.config.export import ExportConfig
 from mrc.config.train import TrainConfig
 from mrc.data.examples import load_examples
 from mrc.errors import InputError, command_line
-from mrc.export.onnx import (
-    TOLERANCE,
-    OnnxReader,
-    _write,
-    export_onnx,
-    largest_difference,
-    probe,
-    quantize,
-    to_onnx,
-)
+from mrc.export.folder import export_onnx
+from mrc.export.onnx import TOLERANCE, OnnxReader, _write, quantize, to_onnx
+from mrc.export.probe import largest_difference, probe
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics.evaluation import evaluate as score
 from mrc.metrics.metrics import Metrics
@@ -214,7 +207,7 @@ def test_other_outputs_than_two_logits_a_token_are_refused(bert, encoder_folder,
         def forward(self, input_ids, attention_mask, token_type_ids=None):
             return *self.reader(input_ids, attention_mask, token_type_ids), input_ids
 
-    with pytest.raises(InputError, match="gives other than start and end logits"):
+    with pytest.raises(InputError, match="does not return one start logit and one end logit"):
         to_onnx(
             Three(BaselineModel.from_pretrained(encoder_folder)).eval(),
             bert,
@@ -368,7 +361,7 @@ def test_the_comparison_reads_windows_as_trained(checkpoint, tmp_path, monkeypat
     save_checkpoint(tmp_path / "masked", model, tokenizer, settings)
     read = []
     monkeypatch.setattr(
-        "mrc.export.onnx.compare",
+        "mrc.export.folder.compare",
         lambda readers, dataset, *_, **settings: read.append(dataset) or {},
     )
     export_onnx(
@@ -408,16 +401,14 @@ def fails(capsys, *argv):
 
 def test_refusals(checkpoint, exported, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "is there already; choose another folder" in fails(
-        capsys, "export", checkpoint, exported
-    )
+    assert "already exists; choose another folder" in fails(capsys, "export", checkpoint, exported)
     assert "./absent: no such folder" in fails(capsys, "export", "./absent", "out")
     assert "absent.json: no such file" in fails(
         capsys, "export", checkpoint, "out", "--data", "absent.json"
     )
     assert "--split x needs --data" in fails(capsys, "export", checkpoint, "out", "--split", "x")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert 'pip install -e ".[onnx]"' in fails(capsys, "export", checkpoint, "out")
+    assert 'pip install "mrc-reader[onnx]"' in fails(capsys, "export", checkpoint, "out")
     assert not list(tmp_path.iterdir())
 
 
@@ -430,10 +421,10 @@ def test_a_folder_is_whole_or_not_there(checkpoint, tmp_path, monkeypatch):
         return write_some
 
     config = ExportConfig(checkpoint=str(checkpoint), out=str(tmp_path / "out"))
-    monkeypatch.setattr("mrc.export.onnx.to_onnx", until(OSError(28, "No space left on device")))
+    monkeypatch.setattr("mrc.export.folder.to_onnx", until(OSError(28, "No space left on device")))
     with pytest.raises(InputError, match="out: cannot be written .*No space left on device"):
         export_onnx(config)
-    monkeypatch.setattr("mrc.export.onnx.to_onnx", until(KeyboardInterrupt()))
+    monkeypatch.setattr("mrc.export.folder.to_onnx", until(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         export_onnx(config)
     assert not list(tmp_path.iterdir())

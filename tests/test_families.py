@@ -16,10 +16,10 @@ from transformers import AutoConfig, AutoModel, AutoModelForQuestionAnswering
 
 from mrc.checkpoint.loading import load_checkpoint
 from mrc.commands import evaluate, train
-from mrc.commands.export import ExportConfig
+from mrc.config.export import ExportConfig
 from mrc.data.examples import load_examples, write_squad
 from mrc.errors import InputError
-from mrc.export.onnx import export_onnx
+from mrc.export.folder import export_onnx
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.baseline import BaselineModel
 from mrc.model.loading import load_model

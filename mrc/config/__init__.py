@@ -7,11 +7,11 @@ from mrc.config.reader import ReaderConfig
 from mrc.config.train import TrainConfig
 
 __all__ = [
+    "HEADS",
+    "SCORERS",
     "Config",
     "EvalConfig",
-    "HEADS",
     "ReaderConfig",
-    "SCORERS",
     "TrainConfig",
     "flag",
     "parse_args",

@@ -1,190 +1,99 @@
-"""A reader as ONNX, for programs without PyTorch, checked against what it was made from."""
+"""From a reader to an ONNX file, which must give the logits of PyTorch in every shape."""
 
 import logging
-import os
-import shutil
-import sys
 import tempfile
-import time
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from mrc.checkpoint.loading import as_trained, find_checkpoint, load_checkpoint
-from mrc.checkpoint.store import SETTINGS
-from mrc.data.loading import load_questions
-from mrc.errors import InputError, in_short
-from mrc.features.batching import INPUTS, make_loader
-from mrc.features.dataset import EXACT_MATCH_TYPE, FeatureDataset, WindowSettings
-from mrc.features.template import Template
-from mrc.files import write_json
-from mrc.metrics.metrics import Metrics
-
-REPORT = "export.json"
-
-
-FILES = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
-
+from mrc.errors import InputError, import_optional, in_short
+from mrc.export.probe import check_shapes, largest_difference, probe
 
 OUTPUTS = ["start_logits", "end_logits"]
-
-
 OPSET = 18
-
-
-TOLERANCE = 1e-3  # between the logits of PyTorch and of ONNX in float32; sums in another order differ by 1e-5 or so
-
-
-EXAMPLE = (2, 24)  # batch and length that the exporter sees; it must not hold on to either
-
-
-SHAPES = (
-    (1, 16),
-    (1, 24),
-    (2, 37),
-    (3, 64),
-    (5, 31),
-    (16, 24),
-)  # those that are checked; the longest window is added
-
-
-TWO_GIB = 2**31 - 2**26  # what one ONNX file can hold, less some room for the graph itself
-
-
-def export_onnx(config):
-    """Make the folder that an ExportConfig asks for, whole or not at all; return what export.json then holds. Raises InputError."""
-    onnx, onnxruntime = onnx_packages()
-    folder = Path(config.out)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"{folder}: is there already; choose another folder, or remove this one.")
-    checkpoint = find_checkpoint(config.checkpoint)
-    model, tokenizer, settings = load_checkpoint(
-        checkpoint,
-        model_class=config.model_class,
-        trust_remote_code=config.trust_remote_code,
-        allow_pickle=config.allow_pickle,
-    )
-    model.eval()
-    trained = as_trained(settings, model, tokenizer)
-    comparison = _comparison(config, model, tokenizer, settings, trained) if config.data else None
-
-    with _whole_folder(folder) as aside:
-        report = {
-            "checkpoint": str(config.checkpoint),
-            "opset": OPSET,
-            "tolerance": TOLERANCE,
-            **to_onnx(model, tokenizer, aside / FILES["onnx"], trained.max_length),
-        }
-        readers = {"pytorch": model, "onnx": OnnxReader(aside / FILES["onnx"])}
-        models = {
-            "pytorch": {"mb": sum(p.nbytes for p in model.state_dict().values()) / 1e6},
-            "onnx": {
-                "mb": _megabytes(aside / FILES["onnx"]),
-                "largest_difference": report.pop("largest_difference"),
-            },
-        }
-        if config.int8:
-            quantize(aside / FILES["onnx"], aside / FILES["int8"])
-            readers["int8"] = OnnxReader(aside / FILES["int8"])
-            models["int8"] = {
-                "mb": _megabytes(aside / FILES["int8"]),
-                "largest_difference": largest_difference(
-                    model, readers["int8"], tokenizer, trained.max_length
-                ),
-            }
-        if comparison:
-            dataset, metric_settings = comparison
-            report.update(
-                {
-                    "data": config.data,
-                    "questions": len(dataset.examples),
-                    "windows": len(dataset),
-                    "batch_size": config.batch_size,
-                    "threads": torch.get_num_threads(),
-                }
-            )
-            for name, found in compare(
-                readers, dataset, config.batch_size, **metric_settings
-            ).items():
-                models[name].update(found)
-        report["models"] = models
-        report["versions"] = {
-            "torch": torch.__version__,
-            "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
-        }
-        tokenizer.save_pretrained(aside)
-        for name in ("config.json", SETTINGS):
-            if (Path(checkpoint) / name).is_file():
-                shutil.copyfile(Path(checkpoint) / name, aside / name)
-        write_json(aside / REPORT, report, indent=2)
-    return report
+# Between logits in float32. Sums in another order differ by about 1e-5.
+TOLERANCE = 1e-3
+# Batch and length that the exporter sees; the file must not be tied to either.
+EXAMPLE = (2, 24)
+# What one ONNX file can hold, less some room for the graph itself.
+TWO_GIB = 2**31 - 2**26
 
 
 class OnnxReader(nn.Module):
-    """An ONNX reader in place of a model: the same inputs, the logits as tensors, for `Metrics` and `evaluate`.
+    """An ONNX file in place of a model, on the CPU, for `Metrics` and `evaluate`.
 
-    path: the .onnx file; threads: that onnxruntime computes with, by default as many as PyTorch. On CPU only.
+    Args:
+        path: the .onnx file.
+        threads: number of threads; by default as many as PyTorch has.
     """
 
-    def __init__(self, path, threads=None):
+    def __init__(self, path: str | Path, threads: int | None = None):
         super().__init__()
         _, onnxruntime = onnx_packages()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or torch.get_num_threads()
-        options.log_severity_level = 4  # its errors are raised as well
+        # Its errors are raised as well as logged.
+        options.log_severity_level = 4
         self.session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
         self.takes = [node.name for node in self.session.get_inputs()]
-        self.on = nn.Parameter(
-            torch.empty(0), requires_grad=False
-        )  # tells `evaluate` that this reader computes on the CPU
+        # By its parameters `evaluate` sees which device a model computes on.
+        self.device_marker = nn.Parameter(torch.empty(0), requires_grad=False)
 
-    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
-        """input_ids, attention_mask, token_type_ids: (batch, length) -> start_logits, end_logits: (batch, length)."""
-        attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs of (batch, length) -> start and end logits, each (batch, length)."""
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
         given = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "token_type_ids": token_type_ids,
         }
-        start_logits, end_logits = self.session.run(
-            OUTPUTS, {name: given[name].numpy() for name in self.takes}
-        )
+        arrays = {name: given[name].numpy() for name in self.takes}
+        start_logits, end_logits = self.session.run(OUTPUTS, arrays)
         return torch.from_numpy(start_logits), torch.from_numpy(end_logits)
 
 
-def to_onnx(model, tokenizer, path, longest):
-    """Write a reader in evaluation mode to the file `path`, and hold it against PyTorch in many shapes.
+def to_onnx(model: nn.Module, tokenizer: Any, path: Path, longest: int) -> dict[str, Any]:
+    """Write a reader to an ONNX file, and check it against PyTorch in many shapes.
 
-    longest: the longest window that it shall be checked on, in tokens. PyTorch's exporter goes first, and where it cannot,
-    or fixes a shape, the older one that traces. Returns {"exporter", "passed_over": why the first was not taken, "inputs",
-    "checked": [[batch, length], ...], "largest_difference"}. Raises InputError, with the reasons, where neither gives the same
-    logits up to TOLERANCE.
+    PyTorch's new exporter is tried first. Where it fails, or ties the file to a shape, the older
+    one that traces is used.
+
+    Args:
+        model: the reader, in evaluation mode.
+        tokenizer: the reader's.
+        path: the file to write.
+        longest: tokens of the longest window that is checked.
+
+    Returns:
+        "exporter", "passed_over" (why the first was not used), "inputs", "checked" (a list of
+        [batch, length]) and "largest_difference".
+
+    Raises:
+        InputError: neither gives the same logits up to TOLERANCE; the message has the reasons.
     """
     example = probe(model, tokenizer, *EXAMPLE)
-    with torch.inference_mode():
-        outputs = model(**example)
-    if not (
-        isinstance(outputs, tuple)
-        and len(outputs) == 2
-        and all(logits.shape == EXAMPLE for logits in outputs)
-    ):
-        raise InputError(
-            "this reader gives other than start and end logits, which alone can be exported: one pair a token."
-        )
+    _check_outputs(model, example)
     failures = []
     for exporter, dynamo in (("torch.export", True), ("tracing", False)):
+        # The exporters, onnx and onnxruntime each raise their own kinds of exception.
         try:
             _write(model, example, path, dynamo)
             difference = largest_difference(model, OnnxReader(path), tokenizer, longest)
-        except Exception as error:  # the exporters, onnx and onnxruntime each raise their own kinds
+        except Exception as error:
             failures.append(f"{exporter}: {_reason(error)}")
             continue
         if difference <= TOLERANCE:
@@ -192,7 +101,7 @@ def to_onnx(model, tokenizer, path, longest):
                 "exporter": exporter,
                 "passed_over": failures,
                 "inputs": list(example),
-                "checked": _shapes(longest),
+                "checked": check_shapes(longest),
                 "largest_difference": difference,
             }
         failures.append(
@@ -201,232 +110,101 @@ def to_onnx(model, tokenizer, path, longest):
     raise InputError(f"this reader cannot be exported ({'; '.join(failures)}).")
 
 
-def _write(model, example, path, dynamo):
-    """Export by one of PyTorch's two exporters to `path`; weights that no one file can hold go to PATH.data."""
-    for left in path.parent.glob(f"{path.name}*"):  # of an earlier attempt
-        left.unlink()
-    names, is_large = list(example), _is_large(model)
-    if dynamo:
-        free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
-        how = {"dynamic_shapes": (free,) * len(names), "external_data": is_large, "verbose": False}
-    else:
-        how = {"dynamic_axes": {name: {0: "batch", 1: "length"} for name in names + OUTPUTS}}
-    with _quiet(), torch.no_grad(), tempfile.TemporaryDirectory(dir=path.parent) as beside:
-        scattered = (
-            Path(beside) / path.name
-        )  # the exporter that traces gives each large weight a file of its own
-        torch.onnx.export(
-            model,
-            tuple(example.values()),
-            str(path if dynamo else scattered),
-            dynamo=dynamo,
-            input_names=names,
-            output_names=OUTPUTS,
-            opset_version=OPSET,
-            **how,
-        )
-        if not dynamo:
-            onnx, _ = onnx_packages()
-            onnx.save_model(
-                onnx.load(scattered),
-                path,
-                save_as_external_data=is_large,
-                location=f"{path.name}.data",
-            )
-
-
-def quantize(path, quantized):
-    """Write the ONNX file `path` anew with 8-bit weights, to `quantized`; activations are rounded as they come.
-
-    One scale a column, and 7 of the 8 bits: without VNNI, a CPU's sums of 8 bits overflow.
-    """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    is_large = path.with_name(path.name + ".data").exists()
+def quantize(path: Path, quantized: Path) -> None:
+    """Write an ONNX file again with 8-bit weights; activations are rounded as they come."""
+    quantization = import_optional(
+        "onnxruntime.quantization", extra="onnx", purpose="Exporting with 8-bit weights"
+    )
+    is_large = path.with_name(f"{path.name}.data").exists()
     with _quiet():
-        quantize_dynamic(
+        quantization.quantize_dynamic(
             path,
             quantized,
-            weight_type=QuantType.QInt8,
+            weight_type=quantization.QuantType.QInt8,
             per_channel=True,
+            # 7 of the 8 bits: without VNNI, a CPU's sums of 8 bits overflow.
             reduce_range=True,
             use_external_data_format=is_large,
         )
 
 
-def largest_difference(model, reader, tokenizer, longest):
-    """The largest absolute difference of two readers' logits on made-up inputs of many shapes; NaN if one gives NaN.
-
-    longest: tokens of the longest. Logits of padding, which nobody looks at, are left out.
-    """
-    largest = []
-    for shape in _shapes(longest):
-        inputs = probe(model, tokenizer, *shape)
-        real = inputs["attention_mask"] == 1
-        with torch.inference_mode():
-            largest += [
-                (a - b)[real].abs().max() for a, b in zip(model(**inputs), reader(**inputs))
-            ]
-    return torch.stack(largest).max().item()
-
-
-def _shapes(longest):
-    return [[batch, min(length, longest)] for batch, length in (*SHAPES, (2, longest))]
-
-
-def probe(model, tokenizer, batch, length):
-    """Inputs for a reader: random tokens in the tokenizer's template, the first row of full length, later ones shorter and padded.
-
-    Returns a dict of the inputs that the model takes and the tokenizer makes, each (batch, length), int64.
-    """
-    rng, template = np.random.default_rng((batch, length)), Template.of(tokenizer)
-    vocabulary = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
-    ids = np.full((batch, length), tokenizer.pad_token_id or 0)
-    types, mask = np.full_like(ids, tokenizer.pad_token_type_id), np.zeros_like(ids)
-    for row in range(batch):
-        room = max(2, length - len(template) - row * length // (2 * batch))
-        drawn = {
-            "question": rng.choice(vocabulary, max(1, room // 4)),
-            "context": rng.choice(vocabulary, room - max(1, room // 4)),
-        }
-        parts = [
-            (
-                drawn[part] if isinstance(part, str) else part,
-                part_types,
-                part == "context" if isinstance(part, str) else False,
-            )
-            for part, part_types in template.parts
-        ]
-        tokens = np.concatenate([part for part, _, _ in parts])
-        token_types = np.concatenate(
-            [np.broadcast_to(part_types, part.shape) for part, part_types, _ in parts]
-        )
-        if getattr(model, "marks_exact_match", False):
-            is_context = np.concatenate(
-                [np.full(part.shape, is_context) for part, _, is_context in parts]
-            )
-            token_types = np.where(
-                is_context & (rng.random(len(tokens)) < 0.3), EXACT_MATCH_TYPE, token_types
-            )
-        place = (
-            slice(length - len(tokens), None)
-            if tokenizer.padding_side == "left"
-            else slice(len(tokens))
-        )
-        ids[row, place], types[row, place], mask[row, place] = tokens, token_types, 1
-    takes_types = (
-        getattr(model, "takes_token_types", True)
-        and "token_type_ids" in tokenizer.model_input_names
+def onnx_packages() -> tuple[ModuleType, ModuleType]:
+    """The modules onnx and onnxruntime. Raises InputError if a package of the extra `onnx` is missing."""
+    # PyTorch's exporter imports onnxscript.
+    names = ("onnx", "onnxruntime", "onnxscript")
+    onnx, onnxruntime, _ = (
+        import_optional(name, extra="onnx", purpose="Exporting to ONNX") for name in names
     )
-    arrays = dict(zip(INPUTS, (ids, mask, types)))
-    return {
-        name: torch.from_numpy(array)
-        for name, array in arrays.items()
-        if name != "token_type_ids" or takes_types
-    }
-
-
-def compare(readers, dataset, batch_size=16, **settings):
-    """Score and time readers on the same batches, each batch by all of them in turn, so that they share what else the machine does.
-
-    readers: name -> module, the first of which the others are held against; dataset: FeatureDataset; settings: of Metrics.
-    Returns name -> {"windows_per_second" (forward passes alone), "answers_changed", "scorer", and the scores}.
-    """
-    metrics, seconds = (
-        {name: Metrics(dataset, **settings) for name in readers},
-        dict.fromkeys(readers, 0.0),
-    )
-    bar = tqdm(
-        make_loader(dataset, batch_size),
-        desc="comparing",
-        unit="batch",
-        leave=False,
-        disable=not sys.stderr.isatty(),
-    )
-    for number, batch in enumerate(bar):
-        inputs = {name: batch[name] for name in INPUTS if name in batch}
-        for name, reader in readers.items():
-            with torch.inference_mode():
-                if number == 0:
-                    reader(**inputs)  # what is done once, at the first pass, is not timed
-                started = time.perf_counter()
-                logits = reader(**inputs)
-                seconds[name] += time.perf_counter() - started
-            metrics[name].update(batch["feature_index"], *logits)
-    results = {}
-    for name in readers:
-        scores = metrics[name].compute()
-        original = metrics[next(iter(readers))].predictions
-        changed = sum(
-            text != original[identity] for identity, text in metrics[name].predictions.items()
-        )
-        results[name] = {
-            "windows_per_second": len(dataset) / seconds[name],
-            "answers_changed": changed,
-            "scorer": metrics[name].scorer,
-            **scores,
-        }
-    return results
-
-
-def _comparison(config, model, tokenizer, settings, trained):
-    """The dataset of --data in windows as trained, and the settings of Metrics."""
-    examples = load_questions(config.data, config.split, config.max_eval_examples)
-    model.check_fits(tokenizer, trained.max_length)
-    dataset = FeatureDataset(
-        examples,
-        tokenizer,
-        WindowSettings(
-            max_length=trained.max_length,
-            stride=trained.stride,
-            max_question_length=trained.max_question_length,
-            mark_exact_match=model.marks_exact_match,
-            mask_question=trained.mask_question,
-        ),
-    )
-    return dataset, {
-        "scorer": trained.scorer,
-        "n_best": trained.n_best,
-        "max_answer_length": trained.max_answer_length,
-        "search": trained.search,
-        "allows_no_answer": settings.get("allows_no_answer") or None,
-        "null_threshold": settings.get("null_threshold", 0.0),
-    }
-
-
-def onnx_packages():
-    """onnx and onnxruntime, of the extra `onnx`. Raises InputError naming it."""
-    try:
-        import onnx
-        import onnxruntime
-        import onnxscript  # noqa: F401  (PyTorch's exporter needs it)
-    except ImportError as error:
-        raise InputError(
-            f'exporting needs onnx, onnxruntime and onnxscript: pip install -e ".[onnx]". ({error})'
-        ) from None
     return onnx, onnxruntime
 
 
-@contextmanager
-def _whole_folder(folder):
-    """Give a folder to fill, which takes the place of `folder` once the block has ended well, and else goes. Raises InputError."""
-    aside = folder.with_name(f".{folder.name}.tmp")
-    try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        yield aside
-        if folder.exists():
-            folder.rmdir()  # it is empty
-        os.rename(aside, folder)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error}).") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+def _check_outputs(model: nn.Module, example: dict[str, torch.Tensor]) -> None:
+    """Raise InputError if a reader returns anything but a start and an end logit for each token."""
+    with torch.inference_mode():
+        outputs = model(**example)
+    is_pair = isinstance(outputs, tuple) and len(outputs) == 2
+    if not (is_pair and all(logits.shape == EXAMPLE for logits in outputs)):
+        raise InputError(
+            "this reader cannot be exported: it does not return one start logit and one end logit "
+            "for each token."
+        )
+
+
+def _write(model: nn.Module, example: dict[str, torch.Tensor], path: Path, dynamo: bool) -> None:
+    """Export with one of PyTorch's two exporters; weights too large for one file go beside it."""
+    for left_over in path.parent.glob(f"{path.name}*"):
+        left_over.unlink()
+    is_large = sum(parameter.nbytes for parameter in model.parameters()) > TWO_GIB
+    if dynamo:
+        _export(model, example, path, dynamo=True, is_large=is_large)
+        return
+    onnx, _ = onnx_packages()
+    with tempfile.TemporaryDirectory(dir=path.parent) as beside:
+        # The exporter that traces gives each large weight a file of its own: join them.
+        scattered = Path(beside) / path.name
+        _export(model, example, scattered, dynamo=False, is_large=is_large)
+        onnx.save_model(
+            onnx.load(scattered),
+            path,
+            save_as_external_data=is_large,
+            location=f"{path.name}.data",
+        )
+
+
+def _export(
+    model: nn.Module,
+    example: dict[str, torch.Tensor],
+    path: Path,
+    *,
+    dynamo: bool,
+    is_large: bool,
+) -> None:
+    """Call torch.onnx.export, with batch and length left free."""
+    names = list(example)
+    options: dict[str, Any]
+    if dynamo:
+        free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
+        shapes = (free,) * len(names)
+        options = {"dynamic_shapes": shapes, "external_data": is_large, "verbose": False}
+    else:
+        axes = {0: "batch", 1: "length"}
+        options = {"dynamic_axes": dict.fromkeys(names + OUTPUTS, axes)}
+    with _quiet(), torch.no_grad():
+        torch.onnx.export(
+            model,
+            tuple(example.values()),
+            str(path),
+            dynamo=dynamo,
+            input_names=names,
+            output_names=OUTPUTS,
+            opset_version=OPSET,
+            **options,
+        )
 
 
 @contextmanager
-def _quiet():
-    """Keep the exporters from telling what they do: what comes of it is checked here."""
+def _quiet() -> Iterator[None]:
+    """Silence the exporters: their results are checked here."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -437,17 +215,8 @@ def _quiet():
         logging.disable(level)
 
 
-def _reason(error):
+def _reason(error: BaseException) -> str:
     """The cause of an exporter's error, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return in_short(f"{type(error).__name__}: {error}")
-
-
-def _megabytes(path):
-    """The size of an ONNX file, and of the file beside it that holds its weights where they are large."""
-    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*")) / 1e6
-
-
-def _is_large(model):
-    return sum(parameter.nbytes for parameter in model.parameters()) > TWO_GIB

@@ -641,7 +641,7 @@ def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys)
         (["--train-file", "absent.json"], "absent.json: no such file"),
         (
             ["--train-file", "absent", "--validation-file", "absent"],
-            "absent: no such file, and no data set of that name could be had from",
+            "absent: no such file, and no data set of that name could be loaded from",
         ),
         (["--train-file", "*.jsonl"], "*.jsonl: no file has a name of this pattern"),
         (["--train-split", "train[:10%]"], "is read whole; a split such as 'train[:10%]'"),

@@ -46,7 +46,7 @@ def test_no_entity_name_stands_in_both_parts(parts):
 
 
 def test_several_entities_share_each_kind_of_fact(parts):
-    from mrc.data.sample import FACTS
+    from mrc.data.sample_facts import FACTS
 
     # Each context tells the asked fact of three entities at least, so its type alone does not give the answer away.
     statements = [

@@ -4,10 +4,10 @@ from mrc.data.examples import NOT_FOUND, Answer, Example, ExampleList, load_exam
 from mrc.data.loading import load_data, load_questions
 
 __all__ = [
+    "NOT_FOUND",
     "Answer",
     "Example",
     "ExampleList",
-    "NOT_FOUND",
     "load_data",
     "load_examples",
     "load_questions",

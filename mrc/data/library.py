@@ -61,10 +61,8 @@ def saved_records(
         raise InputError(
             f"{source}: this folder of datasets.save_to_disk cannot be read ({_reason(error)})."
         ) from error
-    if isinstance(loaded, dict):
-        parts = loaded
-    else:
-        parts = {str(loaded.split or usual_split): loaded}
+    is_dict = isinstance(loaded, dict)
+    parts = loaded if is_dict else {str(loaded.split or usual_split): loaded}
     split = split or choose_split(list(parts), usual_split, source)
     dataset = take_split(parts, split, source)
     yield from dataset_records(dataset, f"{source} {split}: record ", on_problem)

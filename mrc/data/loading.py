@@ -78,7 +78,11 @@ def load_data(
 
     Args:
         source: "sample", "sample:ko,en" and so on for the corpus; see `load_examples`.
-        split, usual_split, on_bad_answer, name, on_problem: as for `load_examples`.
+        split: the split to load; "train" or "validation" for the corpus.
+        usual_split: what `split` is if it is not given.
+        on_bad_answer: as for `load_examples`.
+        name: as for `load_examples`.
+        on_problem: as for `load_examples`.
 
     Raises:
         InputError: naming file, record and field.

@@ -35,7 +35,8 @@ def memory_records(
         source: a list or tuple of dicts, which are questions, paragraphs or articles; a dict as
             a SQuAD file holds it; a Dataset or DatasetDict; a DataFrame.
         name: what errors call the source, such as "train_file", or "".
-        split, usual_split: for a DatasetDict, as for `formats.read_records`.
+        split: for a DatasetDict, the split to read or a slice of it.
+        usual_split: what `split` is if it is not given.
         on_problem: takes the errors of single records.
 
     Raises:

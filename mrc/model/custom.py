@@ -52,7 +52,8 @@ def as_span_model(module: nn.Module) -> SpanModel:
     if isinstance(module, PreTrainedModel):
         if "start_positions" in inspect.signature(module.forward).parameters:
             return QuestionAnsweringModel(module)
-        if isinstance(module, MODEL_MAPPING.get(type(module.config), ())):
+        encoder_classes: Any = MODEL_MAPPING.get(type(module.config), ())
+        if isinstance(module, encoder_classes):
             name = type(module).__name__
             raise InputError(
                 f"{name} returns token states, not start and end logits; put a head on it: "
@@ -298,10 +299,8 @@ def _forward_inputs(module: nn.Module, name: str) -> tuple[str, ...]:
     """Return which of FORWARD_ARGUMENTS a module's forward takes; InputError if it needs others."""
     signature = inspect.signature(module.forward)
     parameters = signature.parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        inputs = FORWARD_ARGUMENTS
-    else:
-        inputs = tuple(key for key in FORWARD_ARGUMENTS if key in signature.parameters)
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    inputs = tuple(key for key in FORWARD_ARGUMENTS if takes_all or key in signature.parameters)
     try:
         signature.bind(**dict.fromkeys(inputs))
     except TypeError as error:

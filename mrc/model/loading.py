@@ -76,10 +76,14 @@ def load_model(
 
     Args:
         name_or_path: a hub id or a folder.
-        dropout: as for `BaselineModel.from_pretrained`, and so are the arguments not listed here.
+        dropout: the probability of dropout in the encoder's layers and in the head.
+        attention_dropout: the probability of dropout of attention weights.
+        attention: as for `BaselineModel.from_pretrained`.
         head: a name in HEADS, to replace the model's head; None keeps the head that is there, or
             adds a linear one.
         model_class: for the folder of a model of your own: see `CustomModel.load`.
+        trust_remote_code: run the code that the checkpoint brings, if any.
+        allow_pickle: read weights that are not in safetensors, which can run code.
 
     Raises:
         InputError: the model cannot be loaded.

@@ -1,43 +1,56 @@
-"""Pretrained weights: Hugging Face configurations, encoders and state files."""
+"""Pretrained weights: Hugging Face configurations, encoders, and files of weights."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoConfig, AutoModel
-from transformers.models.auto.modeling_auto import MODEL_FOR_QUESTION_ANSWERING_MAPPING
+from transformers import (
+    MODEL_FOR_QUESTION_ANSWERING_MAPPING,
+    AutoConfig,
+    AutoModel,
+    PretrainedConfig,
+    PreTrainedModel,
+)
 
 from mrc.errors import InputError, in_short
 from mrc.model.tokenizer import loading_error, quiet_loading
 
 WEIGHTS = "model.safetensors"
 
+# Some configurations state a huge number of positions where there is no limit.
+MOST_POSITIONS = 10**6
 
-MOST_POSITIONS = 10**6  # what some configurations say for "no limit" is above this
+# Dropouts of unused heads, of whole layers, and inside feed-forward layers.
+OTHER_DROPOUTS = ("classif", "summary", "pooler", "qa_", "layerdrop", "activation")
 
 
 def load_config(
-    name_or_path,
+    name_or_path: str | Path,
     *,
-    dropout,
-    attention_dropout,
-    attention=None,
-    trust_remote_code=False,
-    allow_pickle=False,
-):
-    """A Hugging Face configuration with its dropouts set, and the options to load its weights with.
+    dropout: float,
+    attention_dropout: float,
+    attention: str | None = None,
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+) -> tuple[PretrainedConfig, dict[str, Any]]:
+    """Load a Hugging Face configuration and set its dropouts.
 
-    attention: as for `BaselineModel.from_pretrained`.
-    trust_remote_code: run the code that the checkpoint brings, where it brings any; allow_pickle: read weights that are not
-    safetensors. Raises InputError.
+    The arguments are those of `BaselineModel.from_pretrained`.
+
+    Returns:
+        The configuration, and the options to load the weights with: see `load_weights`.
+
+    Raises:
+        InputError: there is no configuration that can be loaded.
     """
     try:
         with quiet_loading():
             config = AutoConfig.from_pretrained(name_or_path, trust_remote_code=trust_remote_code)
-    except (
-        Exception
-    ) as error:  # the hub client, transformers and safetensors each raise their own kinds
+    except Exception as error:
+        # The hub client and transformers each raise their own kinds.
         raise loading_error(name_or_path, "model", error) from error
     set_dropout(config, dropout, attention_dropout)
     options = {
@@ -48,11 +61,29 @@ def load_config(
     return config, options
 
 
-def load_weights(model_class, name_or_path, config, options):
-    """-> the model in float32, and the names of the tensors that its file lacked: the head's only, or InputError is raised."""
+def load_weights(
+    model_class: Any,
+    name_or_path: str | Path,
+    config: PretrainedConfig,
+    options: Mapping[str, Any],
+) -> tuple[Any, set[str]]:
+    """Load a model in float32.
+
+    Args:
+        model_class: a Hugging Face class, or an Auto class.
+        name_or_path: a hub id or a folder.
+        config: the configuration that `load_config` returned.
+        options: what it returned with it.
+
+    Returns:
+        The model, and the names of the parameters that were missing from its file.
+
+    Raises:
+        InputError: the weights cannot be loaded, or more than a head and a pooler is missing.
+    """
     try:
         with quiet_loading():
-            loaded, info = model_class.from_pretrained(
+            model, info = model_class.from_pretrained(
                 name_or_path,
                 config=config,
                 dtype=torch.float32,
@@ -60,109 +91,133 @@ def load_weights(model_class, name_or_path, config, options):
                 **options,
             )
     except Exception as error:
-        raise attention_error(options["attn_implementation"], error) or loading_error(
-            name_or_path, "model", error
-        ) from error
-    missing = sorted(
-        key
-        for key in info["missing_keys"]
-        if not key.startswith("qa_outputs.") and "pooler" not in key
+        # The hub client, transformers, and safetensors each raise their own kinds.
+        wrong_attention = attention_error(options["attn_implementation"], error)
+        raise wrong_attention or loading_error(name_or_path, "model", error) from error
+    missing = set(info["missing_keys"])
+    needed = sorted(
+        name for name in missing if not name.startswith("qa_outputs.") and "pooler" not in name
     )
-    if missing:
+    if needed:
         raise InputError(
-            f"{name_or_path}: its weights lack {len(missing)} tensors of a {type(loaded).__name__}, first '{missing[0]}'; "
-            "the folder's config.json and weights do not belong together."
+            f"{name_or_path}: its weights lack {len(needed)} tensors of a {type(model).__name__}, "
+            f"first '{needed[0]}'; the folder's config.json and weights do not belong together."
         )
-    return loaded, info["missing_keys"]
+    return model, missing
 
 
-def attention_error(attention, error):
-    """The InputError for an attention that the encoder has not, or whose package is missing; None for an error of another kind.
+def attention_error(attention: str | None, error: Exception) -> InputError | None:
+    """Return the InputError for an attention implementation that an encoder cannot use.
 
-    attention: what was asked for, or None.
+    Args:
+        attention: the one that was asked for; None for the default.
+        error: what loading raised. The result is None if it has another cause.
     """
-    if (
-        attention is None
-        or not isinstance(error, (ImportError, ValueError))
-        or "ttention" not in str(error)
-    ):
+    if attention is None or not isinstance(error, ImportError | ValueError):
+        return None
+    if "ttention" not in str(error):
         return None
     return InputError(f"--attn-implementation {attention}: {' '.join(str(error).split())}")
 
 
-def encoder_of(config, attention=None):
-    """An encoder with random weights, of the same parts as `from_pretrained` takes: no pooler where there is a class without.
+def encoder_of(config: PretrainedConfig, attention: str | None = None) -> PreTrainedModel:
+    """Return an encoder with random weights and the parts that `load_weights` gives it.
 
-    attention: as for `BaselineModel.from_pretrained`. Raises InputError if the encoder cannot have it.
+    It has no pooler where Hugging Face has a class without one.
+
+    Raises:
+        InputError: the encoder cannot use this implementation of attention.
     """
     if attention:
         config._attn_implementation = attention
+    qa_class: Any = linear_qa_class(config)
     try:
-        qa_class = linear_qa_class(config)
-        encoder = qa_class(config).base_model if qa_class else AutoModel.from_config(config)
+        if qa_class is not None:
+            return qa_class(config).base_model
+        model = AutoModel.from_config(config)
     except (ImportError, ValueError) as error:
         raise attention_error(attention, error) or error from error
-    return encoder.get_encoder() if config.is_encoder_decoder else encoder
+    return model.get_encoder() if config.is_encoder_decoder else model
 
 
-def load_module_state(model, folder):
-    """Set a model's weights to those in a folder of our own. Raises InputError if they are not this model's."""
+def load_module_state(model: Any, folder: str | Path) -> None:
+    """Set a SpanModel's weights to those in a folder that was saved here.
+
+    Raises InputError if they are not this model's.
+    """
     try:
         model.load_state_dict(load_file(Path(folder) / WEIGHTS))
-    except Exception as error:  # safetensors and torch each raise their own kinds
-        reason = in_short(error)
+    except Exception as error:
+        # safetensors and torch each raise their own kinds.
         raise InputError(
-            f"{folder}: its weights are not those of the model that its config.json describes ({reason})."
+            f"{folder}: its weights are not those of the model that its config.json describes "
+            f"({in_short(error)})."
         ) from error
     model.head_is_new = False
 
 
-def save_module_state(state, folder):
-    """Write tensors to a folder's model.safetensors; those that share memory (tied embeddings) each by itself."""
-    state = {key: value.detach().cpu().clone().contiguous() for key, value in state.items()}
-    save_file(state, Path(folder) / WEIGHTS, metadata={"format": "pt"})
+def save_module_state(state: Mapping[str, torch.Tensor], folder: str | Path) -> None:
+    """Write tensors to a folder's model.safetensors."""
+    # Clones, since safetensors refuses tensors that share memory, such as tied embeddings.
+    tensors = {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
+    save_file(tensors, Path(folder) / WEIGHTS, metadata={"format": "pt"})
 
 
-def linear_qa_class(config):
-    """The Hugging Face class that is this encoder plus a linear `qa_outputs` and nothing else; None where there is none."""
-    qa_class = MODEL_FOR_QUESTION_ANSWERING_MAPPING.get(type(config), None)
+def linear_qa_class(config: PretrainedConfig) -> type[PreTrainedModel] | None:
+    """Return the Hugging Face class that is this encoder plus a linear `qa_outputs`.
+
+    It is None where there is no such class, or where it has more parts than these.
+    """
+    qa_class: Any = MODEL_FOR_QUESTION_ANSWERING_MAPPING.get(type(config), None)
     if qa_class is None or config.is_encoder_decoder:
         return None
-    with torch.device("meta"):  # builds the modules without their memory
-        children = dict(qa_class(config).named_children())
-    others = set(children) - {"dropout", "qa_dropout"}
-    return (
-        qa_class
-        if others == {qa_class.base_model_prefix, "qa_outputs"}
-        and isinstance(children["qa_outputs"], nn.Linear)
-        else None
-    )
+    # On this device the modules take no memory.
+    with torch.device("meta"):
+        parts = dict(qa_class(config).named_children())
+    names = set(parts) - {"dropout", "qa_dropout"}
+    if names != {qa_class.base_model_prefix, "qa_outputs"}:
+        return None
+    return qa_class if isinstance(parts["qa_outputs"], nn.Linear) else None
 
 
-def set_dropout(config, hidden, attention):
-    """Set a configuration's dropouts under whatever names it has them: those with "att" in them are of attention weights.
+def set_dropout(config: PretrainedConfig, hidden: float, attention: float) -> None:
+    """Set a configuration's dropout probabilities, whatever their names are.
 
-    Dropouts of heads that are not used here, of whole layers, and within the feed-forward layers stay as they are.
+    Args:
+        config: changed in place; OTHER_DROPOUTS stay as they are.
+        hidden: for the dropouts of hidden states and embeddings.
+        attention: for those of attention weights, which have "att" in their names.
     """
     for name in dir(config):
-        value = getattr(config, name) if "drop" in name else None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if "drop" not in name:
+            continue
+        value = getattr(config, name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if "att" in name:
             setattr(config, name, attention)
-        elif not any(
-            other in name
-            for other in ("classif", "summary", "pooler", "qa_", "layerdrop", "activation")
-        ):
+        elif not any(other in name for other in OTHER_DROPOUTS):
             setattr(config, name, hidden)
 
 
-def positions(encoder):
-    """-> the longest input that the encoder's positions allow, in tokens (None for no limit), and the padding token by which
-    it counts them, where it does: RoBERTa and its kin count from padding_idx + 1 on, and skip padding."""
+def vocabulary_size(encoder: PreTrainedModel) -> int:
+    """Return the number of rows of an encoder's token embedding."""
+    embedding: Any = encoder.get_input_embeddings()
+    return embedding.num_embeddings
+
+
+def positions(encoder: PreTrainedModel) -> tuple[int | None, int | None]:
+    """Return an encoder's longest input, and the padding token by which it counts positions.
+
+    The longest input is in tokens, None for no limit. RoBERTa and its kin skip padding and count
+    from padding_idx + 1 on; for all others the padding token is None.
+    """
     for name, module in encoder.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            skipped = 0 if module.padding_idx is None else module.padding_idx + 1
-            return module.num_embeddings - skipped, module.padding_idx
-    most = getattr(encoder.config, "max_position_embeddings", None)
-    return most if most and 0 < most < MOST_POSITIONS else None, None  # XLNet says -1
+            if module.padding_idx is None:
+                return module.num_embeddings, None
+            return module.num_embeddings - module.padding_idx - 1, module.padding_idx
+    limit = getattr(encoder.config, "max_position_embeddings", None)
+    # XLNet states -1.
+    has_limit = limit is not None and 0 < limit < MOST_POSITIONS
+    return (limit if has_limit else None), None

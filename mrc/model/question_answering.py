@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from mrc.model.pretrained import positions
+from mrc.model.pretrained import positions, vocabulary_size
 from mrc.model.span_model import SpanModel, span_logits
 
 
@@ -30,7 +30,7 @@ class QuestionAnsweringModel(SpanModel):
             self.inputs.discard("token_type_ids")
         self.takes_token_types = "token_type_ids" in self.inputs
         self.max_length, self.pad_token_id = positions(model)
-        self.vocab_size = model.get_input_embeddings().num_embeddings
+        self.vocab_size = vocabulary_size(model)
 
     @property
     def transformers_class(self) -> type[PreTrainedModel]:

@@ -237,9 +237,7 @@ def first_recipe_batch(features):
 
 
 def first_batch(features):
-    return next(
-        iter(make_training_loader(features, TrainConfig(batch_size=BATCH), "cpu", "fp32"))
-    ).batches[0]
+    return next(iter(make_training_loader(features, TrainConfig(batch_size=BATCH)))).batches[0]
 
 
 ARMS = {"recipe": recipe, "mrc": ours}

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from mrc.config.evaluate import EvalConfig
     from mrc.config.train import TrainConfig
     from mrc.data.examples import Answer, Example, load_examples
-    from mrc.features.batching import Collator, LengthBucketSampler
+    from mrc.features.batching import Collator
     from mrc.features.dataset import FeatureDataset
+    from mrc.features.sampler import LengthBucketSampler
     from mrc.metrics.metrics import Metrics
     from mrc.model.baseline import BaselineModel
     from mrc.model.loss import span_loss
@@ -32,7 +33,7 @@ _PLACES = {
     "span_loss": "mrc.model.loss",
     "FeatureDataset": "mrc.features.dataset",
     "Collator": "mrc.features.batching",
-    "LengthBucketSampler": "mrc.features.batching",
+    "LengthBucketSampler": "mrc.features.sampler",
     "Metrics": "mrc.metrics.metrics",
     "Reader": "mrc.reader.reader",
     "Answer": "mrc.data.examples",

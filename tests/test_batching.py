@@ -16,12 +16,14 @@ def deal(lengths, batch_size, epoch=0, seed=3, **settings):
     """What each process gets of an epoch: a list of its Groups for each."""
     processes = settings.pop("world_size", 1)
     samplers = [
-        LengthBucketSampler(lengths, batch_size, seed, rank=rank, world_size=processes, **settings)
+        LengthBucketSampler(
+            lengths, batch_size, seed=seed, rank=rank, world_size=processes, **settings
+        )
         for rank in range(processes)
     ]
     for sampler in samplers:
         sampler.set_epoch(epoch)
-    return [list(sampler) for sampler in samplers]
+    return [list(sampler.step_batches()) for sampler in samplers]
 
 
 def features_of(group):
@@ -42,7 +44,7 @@ def test_each_feature_comes_once(lengths, batch_size, accumulation, world_size, 
         lengths,
         batch_size,
         epoch,
-        accumulation=accumulation,
+        accumulation_steps=accumulation,
         world_size=world_size,
         max_tokens=max_tokens,
     )
@@ -74,7 +76,7 @@ def test_a_step_has_the_same_features_however_it_is_dealt(lengths, shape):
     batch_size, accumulation, world_size = shape
     whole, parts = (
         deal(lengths, 12)[0],
-        deal(lengths, batch_size, accumulation=accumulation, world_size=world_size),
+        deal(lengths, batch_size, accumulation_steps=accumulation, world_size=world_size),
     )
     assert [features_of(group) for group in whole] == [
         sorted(i for group in step for i in features_of(group)) for step in zip(*parts)
@@ -84,9 +86,10 @@ def test_a_step_has_the_same_features_however_it_is_dealt(lengths, shape):
 def test_an_epoch_can_begin_at_any_step():
     sampler = LengthBucketSampler(np.arange(1, 100), 4, seed=1)
     sampler.set_epoch(2)
-    whole = list(sampler)
+    whole = list(sampler.step_batches())
     sampler.set_epoch(2, first_step=7)
-    assert list(sampler) == whole[7:] and len(sampler) == len(whole)
+    assert list(sampler.step_batches()) == whole[7:]
+    assert sampler.steps_in_epoch == len(whole)
 
 
 def test_order_depends_on_seed_and_epoch_alone():
@@ -149,7 +152,7 @@ def test_batches_in_half_precision_have_few_shapes(examples, bert, precision):
     config = TrainConfig(batch_size=2, precision=precision)
     trained = [
         batch
-        for group in make_training_loader(dataset, config, "cpu", precision)
+        for group in make_training_loader(dataset, config, precision=precision)
         for batch in group.batches
     ]
     for batches in (trained, list(make_loader(dataset, 2, precision=precision))):

@@ -504,7 +504,7 @@ def test_no_mask_without_padding(examples, bert, encoder_folder, tmp_path, monke
     trainer.fit()
     lengths = [
         trainer.loader.dataset.lengths[indices]
-        for group in trainer.loader.batch_sampler
+        for group in trainer.loader.sampler.step_batches()
         for indices, _ in group.batches
     ]
     masks = [inputs["attention_mask"] for inputs in seen]

@@ -9,8 +9,8 @@ from mrc.config.flags import Config, flag, parse_args
 from mrc.data.examples import NOT_FOUND
 from mrc.data.loading import load_data
 from mrc.errors import InputError
-from mrc.features.batching import LengthBucketSampler
 from mrc.features.dataset import FeatureDataset, WindowSettings
+from mrc.features.sampler import LengthBucketSampler
 from mrc.model.tokenizer import load_tokenizer, train_tokenizer
 
 PERCENTILES = (1, 25, 50, 75, 95, 99, 100)

@@ -1,6 +1,7 @@
 """Small array helpers: many ranges at once, ranks within groups, distinct texts."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,6 @@ def is_between(columns: np.ndarray, begin: np.ndarray, count: np.ndarray) -> np.
     return (columns >= begin) & (columns < end)
 
 
-def round_up(length: np.ndarray, multiple: int) -> np.ndarray:
-    """The smallest multiple that is not below each length."""
+def round_up(length: Any, multiple: int) -> Any:
+    """The smallest multiple that is not below a length, or below each of an array."""
     return (length + multiple - 1) // multiple * multiple

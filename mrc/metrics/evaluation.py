@@ -67,9 +67,17 @@ def evaluate(
     for collector in collectors:
         collector.reset()
     mean_loss = MeanLoss(loss or loss_of(model), dataset)
-    loader = make_loader(dataset, batch_size, device, precision, world.rank, world.size)
+    loader = make_loader(
+        dataset,
+        batch_size,
+        device=device,
+        precision=precision,
+        rank=world.rank,
+        world_size=world.size,
+    )
     features_per_round = batch_size * world.size
-    rounds = math.ceil(len(dataset) / features_per_round)
+    # As many as the process with the most batches has.
+    rounds = world.max(len(loader))[0]
 
     model.eval()
     with ProgressReport(

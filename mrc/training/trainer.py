@@ -57,7 +57,12 @@ class Trainer:
         self.folder, self.precision = Path(folder), choose_precision(config.precision, device)
         tune_malloc(device)
         self.loader = make_training_loader(
-            train_set, config, device, self.precision, world.rank, world.size
+            train_set,
+            config,
+            device=device,
+            precision=self.precision,
+            rank=world.rank,
+            world_size=world.size,
         )
         self.inputs = (*INPUTS, "start_positions") if model.takes_start_positions else INPUTS
         self.metrics = None
@@ -76,7 +81,7 @@ class Trainer:
             )
             self.score_for_best = self.metrics.choose_score(config.metric_for_best)
 
-        self.total_steps = config.max_steps or self.loader.batch_sampler.total_steps(config.epochs)
+        self.total_steps = config.max_steps or self.loader.total_steps(config.epochs)
         warmup_steps = (
             int(config.warmup_ratio * self.total_steps)
             if config.warmup_steps is None
@@ -93,7 +98,7 @@ class Trainer:
         sharded = config.fsdp and world.size > 1
         here = torch.device("cpu") if sharded else device
         model.to(here)
-        batch = to_device(Collator(train_set, device, self.precision)([0]), here)
+        batch = to_device(Collator(train_set, device=device, precision=self.precision)([0]), here)
         with autocast(here, self.precision):
             freeze_unused_parameters(
                 model, {name: batch[name] for name in self.inputs if name in batch}
@@ -149,7 +154,7 @@ class Trainer:
         """Go on from a checkpoint of a run, with which the model has been loaded. Raises InputError if it does not fit."""
         restore(self, load_state(checkpoint))
         self.saved_step = self.progress.step
-        self.loader.batch_sampler.set_epoch(
+        self.loader.set_epoch(
             self.progress.epoch, self.progress.step_in_epoch
         )  # whose length tells where it ends
 
@@ -180,7 +185,7 @@ class Trainer:
     def train_epoch(self):
         """Take the steps of one epoch, or those that are left of it, or as many as the run still has."""
         progress = self.progress
-        self.loader.batch_sampler.set_epoch(progress.epoch, progress.step_in_epoch)
+        self.loader.set_epoch(progress.epoch, progress.step_in_epoch)
         self.model.train()
         for group in self.loader:
             grad_norm = self.train_step(group)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -108,4 +109,7 @@ def processes(device):
     try:
         yield World(rank, size)
     finally:
+        # PyTorch 2.6 joins gloo's threads while it holds the interpreter's lock, for which a thread
+        # that frees the tensors of the last exchange may wait: let it have the lock first.
+        time.sleep(0.1)
         dist.destroy_process_group()

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mrc.__main__
-from mrc.commands.inspect import BINS, InspectConfig, histogram, inspect, percentiles, suggest
+from mrc.commands.inspection import BINS, histogram, inspect, percentiles, suggest
+from mrc.config.inspect import InspectConfig
 from mrc.errors import InputError
 from mrc.features.dataset import FeatureDataset, WindowSettings
 
@@ -29,11 +30,11 @@ def test_counts(encoder_folder):
             "answers",
             "answerable",
             "unanswerable",
-            "unlabelled",
+            "unlabeled",
         )
     ] == [2, 1, 1, 1, 1, 1, 0]
     report = report_of(DATA / "news_test.json", encoder_folder)
-    assert (report["unlabelled"], report["answers"], report["characters"]["answer"]) == (2, 0, None)
+    assert (report["unlabeled"], report["answers"], report["characters"]["answer"]) == (2, 0, None)
     assert "answers_in_a_window" not in report["windows"]
 
 

@@ -129,9 +129,9 @@ def written_whole(path: str | Path, newline: str | None = None) -> Iterator[Text
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError:
+    finally:
+        # Once it is renamed, there is nothing of this name.
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from conftest import DATA
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrc.data.examples import NOT_FOUND, Answer, Example, load_examples, write_squad
@@ -30,12 +30,11 @@ def question(identity="1", text="1784", start=22, **more):
 def test_squad_of_three_languages():
     examples = load_examples(DATA / "squad.json")
     assert [e.id for e in examples] == ["en-1", "en-2", "en-3", "vi-1", "vi-2", "ru-1", "ru-2"]
-    assert (
-        examples[0].answers == (Answer("1784", 41), Answer("in 1784", 38))
-        and examples[0].title == "Harrow Bend"
-    )
+    assert examples[0].answers == (Answer("1784", 41), Answer("in 1784", 38))
+    assert examples[0].title == "Harrow Bend"
     assert all(e.context[a.start :].startswith(a.text) for e in examples for a in e.answers)
-    assert examples.version == "1.1" and examples.report() == ""
+    assert examples.version == "1.1"
+    assert examples.report() == ""
 
 
 def test_korquad_says_so():
@@ -44,18 +43,17 @@ def test_korquad_says_so():
 
 def test_squad_v2_and_its_plausible_answers():
     answerable, impossible = load_examples(DATA / "squad_v2.json")
-    assert (
-        not answerable.is_impossible
-        and impossible.is_impossible
-        and impossible.answers == ()
-        and impossible.is_labeled
-    )
+    assert not answerable.is_impossible
+    assert impossible.is_impossible
+    assert impossible.answers == ()
+    assert impossible.is_labeled
 
 
 def test_a_news_test_file_has_guids_and_no_answers():
     examples = load_examples(DATA / "news_test.json")
     assert [e.id for e in examples] == ["news-0001", "news-0002"]
-    assert not any(e.is_labeled for e in examples) and not examples.trainable()
+    assert not any(e.is_labeled for e in examples)
+    assert not examples.trainable()
 
 
 def test_an_empty_list_of_answers_means_no_answer(write):
@@ -74,15 +72,13 @@ def test_a_byte_order_mark_and_odd_characters_keep_their_offsets(write):
     assert load_examples(path)[0].context == context
 
 
-@pytest.mark.parametrize("policy, start", [("repair", 22), ("skip", NOT_FOUND)])
+@pytest.mark.parametrize(("policy", "start"), [("repair", 22), ("skip", NOT_FOUND)])
 def test_an_answer_beside_its_place(write, policy, start):
     examples = load_examples(write(squad(question(start=20))), on_bad_answer=policy)
     assert examples[0].answers == (Answer("1784", start),)
     assert [bad.moved_to for bad in examples.bad_answers] == [start]
-    assert (
-        len(examples.trainable()) == (policy == "repair")
-        and "data[0].paragraphs[0].qas[0].answers[0]" in examples.report()
-    )
+    assert len(examples.trainable()) == (policy == "repair")
+    assert "data[0].paragraphs[0].qas[0].answers[0]" in examples.report()
 
 
 def test_the_nearest_occurrence_is_taken(write):
@@ -96,12 +92,13 @@ def test_the_nearest_occurrence_is_taken(write):
 
 def test_an_answer_that_stands_nowhere_still_counts_in_scores(write):
     examples = load_examples(write(squad(question(text="1900"))))
-    assert examples[0].answers == (Answer("1900", NOT_FOUND),) and not examples.trainable()
+    assert examples[0].answers == (Answer("1900", NOT_FOUND),)
+    assert not examples.trainable()
     assert "1 found nowhere" in examples.report()
 
 
 @pytest.mark.parametrize(
-    "content, message",
+    ("content", "message"),
     [
         ("{", "broken JSON at line 1, column 2"),
         ("[" * 100000, "nested too deeply"),
@@ -167,7 +164,8 @@ def test_faults_are_named(write, content, message):
     path = write(content)
     with pytest.raises(InputError) as raised:
         load_examples(path)
-    assert str(raised.value).startswith(str(path)) and message in str(raised.value)
+    assert str(raised.value).startswith(str(path))
+    assert message in str(raised.value)
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -185,7 +183,8 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_a_bad_answer_can_stop_the_run(write):
     with pytest.raises(
         InputError,
-        match=r"answer_start: 20 holds 'n 17' where the text is '1784'; correct it, or use --on-bad-answer",
+        match=r"answer_start: 20 holds 'n 17' where the text is '1784'; correct it, or use "
+        "--on-bad-answer",
     ):
         load_examples(write(squad(question(start=20))), on_bad_answer="error")
 
@@ -193,6 +192,7 @@ def test_a_bad_answer_can_stop_the_run(write):
 TEXT = st.text(min_size=1, max_size=20).filter(str.strip)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(TEXT, TEXT, st.sampled_from(["answer", "none", "bare"])), min_size=1, max_size=6

@@ -1,4 +1,4 @@
-"""The same questions in every form that people have them: files, folders, globs, standard input, hub data sets."""
+"""The same questions in every form: files, folders, globs, standard input, hub data sets."""
 
 import csv
 import gzip
@@ -20,7 +20,7 @@ from mrc.metrics.scoring import choose_scorer
 
 @pytest.fixture(scope="module")
 def questions():
-    """Answerable, unanswerable and unlabelled questions in four languages, as Examples."""
+    """Answerable, unanswerable and unlabeled questions in four languages, as Examples."""
     examples = [
         e
         for name in ("squad", "korquad", "squad_v2", "news_test")
@@ -104,7 +104,8 @@ def test_every_form_holds_the_same_questions(questions, tmp_path, name, packed):
 def test_standard_input(questions, monkeypatch, name):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(FORMS[name](questions).encode())))
     examples = load_examples("-")
-    assert examples == questions and examples.source == "standard input"
+    assert examples == questions
+    assert examples.source == "standard input"
 
 
 def test_one_question_alone(questions, write):
@@ -112,7 +113,11 @@ def test_one_question_alone(questions, write):
 
 
 def test_answers_in_two_columns(write):
-    rows = 'id,question,context,answer_text,answer_start\n1,When?,"Built in 1784, they say.",1784,9\n2,Who?,Nobody knows.,,\n'
+    rows = (
+        "id,question,context,answer_text,answer_start\n"
+        '1,When?,"Built in 1784, they say.",1784,9\n'
+        "2,Who?,Nobody knows.,,\n"
+    )
     assert load_examples(write(rows, "data.csv")) == [
         Example("1", "When?", "Built in 1784, they say.", (Answer("1784", 9),)),
         Example("2", "Who?", "Nobody knows."),
@@ -153,7 +158,7 @@ def test_folders_and_globs(questions, tmp_path):
     st.sampled_from(["list.json", "lines.jsonl", "table.csv", "table.tsv"]),
 )
 def test_any_text_is_read_as_it_is(tmp_path_factory, rows, name):
-    """Quotes, delimiters, NULs, line separators, right-to-left marks: offsets index the very string that was written."""
+    """Quotes, NULs, line separators, right-to-left marks: offsets index what was written."""
     examples = [
         Example(str(n), question, context, (Answer(context[1:] or context, int(len(context) > 1)),))
         for n, (question, context) in enumerate(rows)
@@ -186,7 +191,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize(
-    "name, content, message",
+    ("name", "content", "message"),
     [
         ("a.jsonl", json.dumps(GOOD) + "\n{", "broken JSON at line 2, column 2"),
         (
@@ -254,7 +259,8 @@ def test_faults_are_named(write, name, content, message):
     path = write(content, name)
     with pytest.raises(InputError) as raised:
         load_examples(path)
-    assert str(raised.value).startswith(f"{path}: ") and message in str(raised.value)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert message in str(raised.value)
 
 
 def test_gzip_that_is_cut_short(tmp_path):
@@ -285,7 +291,7 @@ def test_problems_are_collected_where_asked(write):
 
 
 @pytest.mark.parametrize(
-    "source, is_id",
+    ("source", "is_id"),
     [
         ("squad", True),
         ("klue:mrc", True),
@@ -305,7 +311,7 @@ def test_what_is_a_hub_id(source, is_id):
     assert is_hub_id(source) == is_id
 
 
-# What the `datasets` library makes and reads: data sets made here, in the forms that the hub has them.
+# What the `datasets` library makes and reads: data sets made here, in the hub's forms.
 
 
 @pytest.fixture
@@ -318,7 +324,7 @@ def library(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def labelled(questions):
+def labeled(questions):
     return [e for e in questions if e.is_labeled]
 
 
@@ -326,14 +332,14 @@ def dataset_of(library, examples):
     return library.Dataset.from_list([flat(e) for e in examples])
 
 
-def test_a_folder_of_save_to_disk(library, labelled):
+def test_a_folder_of_save_to_disk(library, labeled):
     library.DatasetDict(
-        train=dataset_of(library, labelled[:8]), validation=dataset_of(library, labelled[8:])
+        train=dataset_of(library, labeled[:8]), validation=dataset_of(library, labeled[8:])
     ).save_to_disk("saved")
-    assert load_examples("saved") == labelled[:8]
-    assert load_examples("saved", usual_split="validation") == labelled[8:]
-    assert load_examples("saved", split="train[:25%]") == labelled[:2]
-    assert load_examples("saved", split="train[6:]+validation") == labelled[6:]
+    assert load_examples("saved") == labeled[:8]
+    assert load_examples("saved", usual_split="validation") == labeled[8:]
+    assert load_examples("saved", split="train[:25%]") == labeled[:2]
+    assert load_examples("saved", split="train[6:]+validation") == labeled[6:]
     with pytest.raises(
         InputError, match="saved: cannot give the split 'test'; it has train, validation"
     ):
@@ -342,20 +348,20 @@ def test_a_folder_of_save_to_disk(library, labelled):
         InputError, match="saved: has the splits train, validation; say which is meant"
     ):
         load_examples("saved", usual_split="test")
-    dataset_of(library, labelled).save_to_disk("one")
-    assert load_examples("one", usual_split="validation") == labelled
+    dataset_of(library, labeled).save_to_disk("one")
+    assert load_examples("one", usual_split="validation") == labeled
     os.remove("one/dataset_info.json")
     with pytest.raises(
-        InputError, match="one: this folder of datasets.save_to_disk cannot be read"
+        InputError, match=r"one: this folder of datasets.save_to_disk cannot be read"
     ):
         load_examples("one")
 
 
-def test_hub_data_sets(library, labelled, tmp_path):
-    """A repository as the hub has it, with configurations, under a name of the same form as a hub id's."""
+def test_hub_data_sets(library, labeled, tmp_path):
+    """A folder as a repository on the hub is, with a name that could be a hub id."""
     folder = tmp_path / "klue"
     folder.mkdir()
-    for split, part in (("train", labelled[:8]), ("validation", labelled[8:])):
+    for split, part in (("train", labeled[:8]), ("validation", labeled[8:])):
         dataset_of(library, part).to_parquet(folder / f"{split}.parquet")
     files = "".join(
         f"  - split: {split}\n    path: {split}.parquet\n" for split in ("train", "validation")
@@ -364,10 +370,12 @@ def test_hub_data_sets(library, labelled, tmp_path):
         f"---\nconfigs:\n- config_name: mrc\n  data_files:\n{files}---\n"
     )
     train = load_examples("klue:mrc")
-    assert train == labelled[:8] and train.version == "klue:mrc" and choose_scorer(train) == "klue"
-    assert load_examples("klue:mrc", usual_split="validation") == labelled[8:]
-    assert load_examples("klue:mrc", split="train[:50%]") == labelled[:4]
-    assert load_examples(folder / "validation.parquet") == labelled[8:]
+    assert train == labeled[:8]
+    assert train.version == "klue:mrc"
+    assert choose_scorer(train) == "klue"
+    assert load_examples("klue:mrc", usual_split="validation") == labeled[8:]
+    assert load_examples("klue:mrc", split="train[:50%]") == labeled[:4]
+    assert load_examples(folder / "validation.parquet") == labeled[8:]
     with pytest.raises(
         InputError, match=r"klue:absent: no such file, and no data set of that name could be loaded"
     ):
@@ -377,15 +385,15 @@ def test_hub_data_sets(library, labelled, tmp_path):
         load_examples(folder / "broken.parquet")
 
 
-def test_what_the_library_writes(library, labelled):
-    dataset = dataset_of(library, labelled)
+def test_what_the_library_writes(library, labeled):
+    dataset = dataset_of(library, labeled)
     for write, name in ((dataset.to_json, "a.json"), (dataset.to_csv, "a.csv")):
         write(name)
-        assert load_examples(name) == labelled
+        assert load_examples(name) == labeled
 
 
 @pytest.mark.parametrize(
-    "name, scorer",
+    ("name", "scorer"),
     [
         ("squad_kor_v1", "korquad"),
         ("klue:mrc", "klue"),
@@ -394,7 +402,7 @@ def test_what_the_library_writes(library, labelled):
         ("squad", "squad"),
     ],
 )
-def test_a_hub_data_set_says_how_it_is_scored(labelled, name, scorer):
+def test_a_hub_data_set_says_how_it_is_scored(labeled, name, scorer):
     examples = load_examples(DATA / "squad.json")
     examples.source = examples.version = name
     assert choose_scorer(examples) == scorer
@@ -404,7 +412,8 @@ def test_a_hub_data_set_that_cannot_be_had():
     pytest.importorskip("datasets", reason="needs the extra hub")
     with pytest.raises(
         InputError,
-        match="squad_kor_v1: no such file, and no data set of that name could be loaded from the Hugging Face hub",
+        match="squad_kor_v1: no such file, and no data set of that name could be loaded from "
+        "the Hugging Face hub",
     ):
         load_examples("squad_kor_v1")
 
@@ -420,6 +429,7 @@ def test_without_the_library_an_error_names_the_extra(monkeypatch):
 def test_a_file_has_no_splits():
     with pytest.raises(
         InputError,
-        match=r"squad.json: is read whole; a split such as 'train\[:10%\]' can be taken of a hub data set",
+        match=r"squad.json: is read whole; a split such as 'train\[:10%\]' can be taken of "
+        "a hub data set",
     ):
         load_examples(DATA / "squad.json", split="train[:10%]")

@@ -33,7 +33,7 @@ def distinct(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:
 
 
 def is_between(columns: np.ndarray, begin: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Which columns lie in [begin, begin + count) of each row: (width,), (n,), (n,) -> (n, width)."""
+    """Which columns are in [begin, begin + count): (width,), (n,), (n,) -> (n, width) booleans."""
     begin = begin[:, None]
     end = begin + count[:, None]
     return (columns >= begin) & (columns < end)

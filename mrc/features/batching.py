@@ -191,7 +191,8 @@ def make_training_loader(
         settings: `batch_size`, `seed`, `gradient_accumulation_steps`, `max_tokens_per_batch`.
         device: what computes with the batches.
         precision: "fp32", "bf16" or "fp16".
-        rank, world_size: which process this is, and of how many.
+        rank: which process this is.
+        world_size: of how many.
     """
     sampler = LengthBucketSampler(
         dataset.lengths,
@@ -276,10 +277,14 @@ class BatchLoader:
         """One step of some batches, each weighed by its rows."""
         rows = [len(batch["input_ids"]) for batch in batches]
         features = sum(rows) * self.world_size
+        weighted = [
+            {**batch, "weight": count / features}
+            for count, batch in zip(rows, batches, strict=True)
+        ]
         tokens = sum(map(_count_tokens, batches))
         padded_tokens = sum(batch["input_ids"].numel() for batch in batches)
         return StepBatch(
-            batches=[{**batch, "weight": n / features} for n, batch in zip(rows, batches)],
+            batches=weighted,
             features=features,
             tokens=tokens * self.world_size,
             padded_tokens=padded_tokens * self.world_size,

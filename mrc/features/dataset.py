@@ -432,7 +432,8 @@ class FeatureDataset(Dataset):
 
         Args:
             indices: the feature of each span, (n,).
-            start, end: its first and last column, (n,) each.
+            start: its first column, (n,).
+            end: its last column, (n,).
             width: of the batch that the columns belong to; None for features without padding.
 
         Returns:

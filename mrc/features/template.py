@@ -1,73 +1,101 @@
-"""How a tokenizer puts a question and a context together."""
+"""The template by which a tokenizer puts a question and a context together."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mrc.features.tokens import backend_tokenizer
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+# The ids of special tokens, or "question" or "context".
+Part = np.ndarray | str
+
 
 @dataclass
 class Template:
-    """How a tokenizer puts two sequences together: its special tokens before, between and after them.
+    """The special tokens before, between and after two sequences, and everyone's token types.
 
-    prefix, middle, suffix: int64 token ids; types: the token type of each token of prefix, first sequence, middle, second
-    sequence, suffix, in this order, a sequence counting as one token. null_position: index of the CLS token (of the BOS
-    token or 0 where there is none), negative if it is counted from the end of a feature.
+    Attributes:
+        prefix, middle, suffix: the ids of the special tokens, int64.
+        types: the token types of prefix, first sequence, middle, second sequence and suffix, in
+            this order; one per special token, and one per sequence.
+        null_position: where the token that stands for "no answer" is in a feature: the CLS token,
+            or the BOS token, or 0 if there is neither. If negative, counted from the end.
+        puts_context_first: whether the context is the first sequence.
     """
 
     prefix: np.ndarray
     middle: np.ndarray
     suffix: np.ndarray
-    types: list
+    types: list[int]
     null_position: int
     puts_context_first: bool
 
     @classmethod
-    def of(cls, tokenizer):
-        """Read the template off the encoding of a pair of short texts."""
-        core = backend_tokenizer(tokenizer)
-        probe = core.encode("a", "a")
-        sequence = np.array([-1 if s is None else s for s in probe.sequence_ids])
-        ids, types = np.array(probe.ids, dtype=np.int64), np.array(probe.type_ids)
-        (first,), (second,) = np.nonzero(sequence == 0), np.nonzero(sequence == 1)
-        prefix, middle, suffix = (
-            ids[: first[0]],
-            ids[first[-1] + 1 : second[0]],
-            ids[second[-1] + 1 :],
-        )
-        kept = np.concatenate([np.nonzero(sequence == -1)[0], first[:1], second[:1]])
-        null_position = 0
-        for special in (tokenizer.cls_token_id, tokenizer.bos_token_id):
-            if special is not None and special in prefix:
-                null_position = int(np.nonzero(prefix == special)[0][0])
-                break
-            if special is not None and special in suffix:
-                null_position = int(np.nonzero(suffix == special)[0][0]) - len(suffix)
-                break
+    def of(cls, tokenizer: "PreTrainedTokenizerFast") -> "Template":
+        """Read the template off the encoding of a pair of short texts.
+
+        Raises:
+            InputError: for a slow (Python) tokenizer.
+        """
+        encoding = backend_tokenizer(tokenizer).encode("a", "a")
+        ids = np.array(encoding.ids, dtype=np.int64)
+        types = np.array(encoding.type_ids)
+        # Special tokens are of no sequence.
+        sequence = np.array([-1 if s is None else s for s in encoding.sequence_ids])
+        specials = np.flatnonzero(sequence == -1)
+        first = np.flatnonzero(sequence == 0)
+        second = np.flatnonzero(sequence == 1)
+
+        prefix = ids[: first[0]]
+        suffix = ids[second[-1] + 1 :]
+        # A sequence has one type, that of its first token.
+        typed = np.sort([*specials, first[0], second[0]])
         return cls(
-            prefix,
-            middle,
-            suffix,
-            types[np.sort(kept)].tolist(),
-            null_position,
-            tokenizer.padding_side == "left",
+            prefix=prefix,
+            middle=ids[first[-1] + 1 : second[0]],
+            suffix=suffix,
+            types=types[typed].tolist(),
+            null_position=_null_position(tokenizer, prefix, suffix),
+            puts_context_first=tokenizer.padding_side == "left",
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
+        """The number of special tokens."""
         return len(self.prefix) + len(self.middle) + len(self.suffix)
 
     @property
-    def parts(self):
-        """(token ids, or the name of a sequence; their token types) from left to right."""
-        p, m = len(self.prefix), len(self.middle)
-        first, second = (
-            ("context", "question") if self.puts_context_first else ("question", "context")
-        )
+    def parts(self) -> list[tuple[Part, int | list[int]]]:
+        """From left to right: special tokens or the name of a sequence, and their token types."""
+        first, second = "question", "context"
+        if self.puts_context_first:
+            first, second = second, first
+        # Where the type of each sequence stands in `types`.
+        first_at = len(self.prefix)
+        second_at = first_at + 1 + len(self.middle)
         return [
-            (self.prefix, self.types[:p]),
-            (first, self.types[p]),
-            (self.middle, self.types[p + 1 : p + 1 + m]),
-            (second, self.types[p + 1 + m]),
-            (self.suffix, self.types[p + 2 + m :]),
+            (self.prefix, self.types[:first_at]),
+            (first, self.types[first_at]),
+            (self.middle, self.types[first_at + 1 : second_at]),
+            (second, self.types[second_at]),
+            (self.suffix, self.types[second_at + 1 :]),
         ]
+
+
+def _null_position(
+    tokenizer: "PreTrainedTokenizerFast", prefix: np.ndarray, suffix: np.ndarray
+) -> int:
+    """Where the CLS or BOS token is in a feature; negative if counted from the end."""
+    for special in (tokenizer.cls_token_id, tokenizer.bos_token_id):
+        if special is None:
+            continue
+        in_prefix = np.flatnonzero(prefix == special)
+        in_suffix = np.flatnonzero(suffix == special)
+        if len(in_prefix):
+            return int(in_prefix[0])
+        if len(in_suffix):
+            return int(in_suffix[0]) - len(suffix)
+    return 0

@@ -29,7 +29,7 @@ from mrc.data.examples import load_examples
 from mrc.data.sample import sample_examples
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.tokenizer import train_tokenizer
-from mrc.reader.reader import AskSettings, Reader
+from mrc.reader import AskSettings, Reader
 
 DATA = Path(__file__).parent / "data"
 # Real data sets, where they are at hand: MRC_DATA names their folder.

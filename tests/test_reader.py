@@ -529,7 +529,7 @@ def test_every_family_of_tokenizers_can_be_asked(tokenizer, taught):
 )
 def test_words(text, part, whole):
     words, begin = Words(["other text", text, ""]), text.index(part)
-    begin, end = words.whole(np.array([1]), np.array([begin]), np.array([begin + len(part)]))
+    begin, end = words.extend(np.array([1]), np.array([begin]), np.array([begin + len(part)]))
     assert text[begin[0] : end[0]] == whole
 
 

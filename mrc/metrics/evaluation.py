@@ -121,8 +121,10 @@ class MeanLoss:
         """Take in the output for a batch of the features `indices`, if they have labels."""
         if not self.has_label[indices].all():
             return
-        if isinstance(output, tuple) and len(output) == 3:
-            output = marginal_logits(*output)
+        # The three tensors of a conditional head, and not an object with more than two fields.
+        logits = span_logits(output)
+        if len(logits) == 3:
+            output = marginal_logits(*logits)
         # Left on the device: reading it here would make the host wait for each batch.
         self.losses.append(self.loss(output, batch).float())
         self.sizes.append(len(indices))

@@ -45,8 +45,9 @@ def loss_of(model: nn.Module, label_smoothing: float = 0.0) -> Loss:
     `span_loss`. A conditional head returns log probabilities for some starts when it is not
     training; their marginals are scored.
     """
-    own_loss = getattr(model, "loss", None)
-    if own_loss is not None:
+    # Of the class: an instance's `self.loss = nn.CrossEntropyLoss()` takes other arguments.
+    own_loss = model.loss if hasattr(type(model), "loss") else None
+    if callable(own_loss):
         return own_loss
 
     def loss(output: Any, batch: Mapping[str, Any]) -> torch.Tensor:

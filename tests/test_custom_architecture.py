@@ -32,7 +32,7 @@ from mrc.model import (
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "custom_architecture.md").read_text("utf-8")
 
-MODELS = """
+GUESTS = """
 import torch
 from torch import nn
 
@@ -88,10 +88,10 @@ class LectureOrder(Bag):
 @pytest.fixture
 def model_folder(tmp_path, monkeypatch):
     """A module of the user's own in the working directory."""
-    (tmp_path / "my_models.py").write_text(MODELS)
+    (tmp_path / "my_guests.py").write_text(GUESTS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    sys.modules.pop("my_models", None)
+    sys.modules.pop("my_guests", None)
     return tmp_path
 
 
@@ -122,19 +122,18 @@ def run_quick(*argv):
 def test_an_own_class_is_trained_saved_resumed_and_scored(
     model_folder, encoder_folder, name, capsys
 ):
-    argv = ("--model-class", f"my_models:{name}", "--model", encoder_folder)
+    argv = ("--model-class", f"my_guests:{name}", "--model", encoder_folder)
     run_quick(*argv, "--output-dir", "whole", "--save-every", 2, "--keep", 3)
     assert capsys.readouterr().out.endswith(
-        f"\nNext: python evaluate.py --checkpoint whole --model-class my_models:{name}\n"
+        f"\nNext: python evaluate.py --checkpoint whole --model-class my_guests:{name}\n"
     )
     with pytest.raises(
         InputError,
-        match=f"was begun with --model-class my_models:{name}, by which code or pickles are read; "
-        "give that again",
+        match=rf"was (begun|started) with --model-class my_guests:{name}, .* give (it|that) again",
     ):
         train.main(["--resume", "whole/step-2"])
-    train.main(["--resume", "whole/step-2", "--model-class", f"my_models:{name}"])
-    evaluate.main(["--checkpoint", "whole", "--model-class", f"my_models:{name}"])
+    train.main(["--resume", "whole/step-2", "--model-class", f"my_guests:{name}"])
+    evaluate.main(["--checkpoint", "whole", "--model-class", f"my_guests:{name}"])
     trained, scored = (
         json.loads(Path(f"whole/{file}").read_text())
         for file in ("metrics.json", "best-on-squad/metrics.json")
@@ -142,7 +141,7 @@ def test_an_own_class_is_trained_saved_resumed_and_scored(
     assert trained["f1"] == scored["f1"]
     assert scored["questions"] == 7
 
-    model, _, _ = load_checkpoint("whole/best", model_class=f"my_models:{name}")
+    model, _, _ = load_checkpoint("whole/best", model_class=f"my_guests:{name}")
     model.eval()
     ids = torch.tensor([[2, 9, 3, 11, 12, 3]])
     # No mask: nothing is padding.
@@ -151,7 +150,7 @@ def test_an_own_class_is_trained_saved_resumed_and_scored(
     assert model.takes_token_types == (name == "OnEncoder")
     with pytest.raises(
         InputError,
-        match=f"was made by the class my_models:{name}, which is code of your own; "
+        match=f"was made by the class my_guests:{name}, which is code of your own; "
         "add --model-class",
     ):
         load_checkpoint("whole/best")
@@ -160,7 +159,7 @@ def test_an_own_class_is_trained_saved_resumed_and_scored(
 def test_a_resumed_run_of_an_own_class_is_the_same_run(model_folder, encoder_folder):
     argv = (
         "--model-class",
-        "my_models:OnEncoder",
+        "my_guests:OnEncoder",
         "--model",
         encoder_folder,
         "--dropout",
@@ -172,7 +171,7 @@ def test_a_resumed_run_of_an_own_class_is_the_same_run(model_folder, encoder_fol
     )
     run_quick(*argv, "--output-dir", "whole")
     run_quick(*argv, "--output-dir", "half")
-    train.main(["--resume", "half/step-2", "--model-class", "my_models:OnEncoder"])
+    train.main(["--resume", "half/step-2", "--model-class", "my_guests:OnEncoder"])
     weights = [
         (model_folder / run / "last" / "model.safetensors").read_bytes()
         for run in ("whole", "half")
@@ -185,32 +184,32 @@ def test_a_resumed_run_of_an_own_class_is_the_same_run(model_folder, encoder_fol
 )
 def test_what_needs_to_know_the_layers_is_refused(model_folder, argv, capsys):
     with pytest.raises(InputError, match=r"does not support it|need a model with an encoder"):
-        run_quick("--model-class", "my_models:Bag", *argv, "--output-dir", "refused")
+        run_quick("--model-class", "my_guests:Bag", *argv, "--output-dir", "refused")
     assert not (model_folder / "refused").exists()
 
 
 def test_its_limits_are_kept(model_folder, encoder_folder):
     with pytest.raises(InputError, match="--max-length 65 is above the 64 positions"):
         run_quick(
-            "--model-class", "my_models:OnEncoder", "--model", encoder_folder, "--max-length", 65
+            "--model-class", "my_guests:OnEncoder", "--model", encoder_folder, "--max-length", 65
         )
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("my_models:Needy", "its constructor needs 'color'; it can ask for vocab_size"),
-        ("my_models:NoModule", "is no torch.nn.Module"),
-        ("my_models:OneLogit", "forward returned a Tensor of shape (1, "),
-        ("my_models:WithAxis", "it must return a tuple of start and end logits"),
+        ("my_guests:Needy", "its constructor needs 'color'; it can ask for vocab_size"),
+        ("my_guests:NoModule", "is no torch.nn.Module"),
+        ("my_guests:OneLogit", "forward returned a Tensor of shape (1, "),
+        ("my_guests:WithAxis", "it must return a tuple of start and end logits"),
         (
-            "my_models:OtherNames",
+            "my_guests:OtherNames",
             "its forward(words) cannot be called by keyword with input_ids, attention_mask,",
         ),
-        ("my_models:Absent", "cannot be imported"),
+        ("my_guests:Absent", "cannot be imported"),
         ("absent_module:Bag", "cannot be imported"),
-        ("my_models", "cannot be imported"),
-        ("my_models:OnEncoder", "asks for an encoder; name one with --model"),
+        ("my_guests", "cannot be imported"),
+        ("my_guests:OnEncoder", "asks for an encoder; name one with --model"),
     ],
 )
 def test_classes_that_cannot_be_used(model_folder, name, message):
@@ -221,7 +220,7 @@ def test_classes_that_cannot_be_used(model_folder, name, message):
 
 def test_what_does_not_go_with_an_own_class(model_folder):
     with pytest.raises(InputError, match="a model of your own has its own head"):
-        run_quick("--model-class", "my_models:Bag", "--head", "mlp")
+        run_quick("--model-class", "my_guests:Bag", "--head", "mlp")
 
 
 def test_the_page_builds_its_model_in_under_a_hundred_lines():
@@ -418,8 +417,8 @@ def test_a_loss_that_is_no_scalar_is_refused():
 
 
 def test_inputs_are_given_by_keyword(model_folder, bert):
-    model = CustomModel.make("my_models:LectureOrder", bert, max_length=64, dropout=0.1)
-    plain = CustomModel.make("my_models:Bag", bert, max_length=64, dropout=0.1)
+    model = CustomModel.make("my_guests:LectureOrder", bert, max_length=64, dropout=0.1)
+    plain = CustomModel.make("my_guests:Bag", bert, max_length=64, dropout=0.1)
     plain.load_state_dict(model.state_dict())
     kept = INPUTS["attention_mask"] == 1
     assert torch.equal(model(**INPUTS)[0][kept], plain(**INPUTS)[0][kept])
@@ -456,6 +455,6 @@ def test_only_what_the_class_asks_for_is_made(model_folder, bert):
     def load():
         raise AssertionError("not asked for")
 
-    model = CustomModel.make("my_models:Bag", bert, max_length=64, dropout=0.1, load_encoder=load)
+    model = CustomModel.make("my_guests:Bag", bert, max_length=64, dropout=0.1, load_encoder=load)
     assert model.vocab_size == len(bert)
     assert set(model.arguments) == {"vocab_size", "pad_token_id"}

@@ -142,7 +142,7 @@ def test_long_sentences_and_no_answer():
     "argv, message",
     [
         (["--question", "x"], "--question needs a --context"),
-        (["--json"], "--json works with --question alone"),
+        (["--json"], "--json needs --question"),
         (["--question", "x", "--context", "@absent"], "absent: no such file"),
         (["--question", " ", "--context", "x"], "the question is empty"),
         (["--max-length", "4096"], "--max-length 4096: the model has 512 positions"),
@@ -259,13 +259,13 @@ def test_an_interrupted_prediction_goes_on(reader, reader_folder, tmp_path, monk
         [*argv, "--max-answer-length", "9"], capsys
     )
     main(argv)
-    assert "2 of them done before" in capsys.readouterr().out
+    assert "2 of them already answered" in capsys.readouterr().out
     examples = load_examples(DATA / "squad.json")
     assert asked == [e.id for e in examples[:6]] + [
         e.id for e in examples[4:]
     ]  # only the third part was begun again
     assert json.loads(output.read_text("utf-8")) == {e.id: reader(e)["answer"] for e in examples}
-    assert "is there already" in fails(argv, capsys)
+    assert "already exists" in fails(argv, capsys)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_it_is_exported_and_never_over_a_users_files(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["sample", str(tmp_path), "--data", "sample:ko"])
     sample.main()
     assert load_examples(tmp_path / "validation.json") == load_sample("sample:ko", "validation")
-    with pytest.raises(InputError, match=r"train.json: is there already"):
+    with pytest.raises(InputError, match=r"train.json: already exists"):
         sample.main()
 
 

@@ -1,123 +1,135 @@
-"""`mrc ask`: a question, its answer in bold inside its sentence, and the runners-up."""
+"""`mrc ask`: ask a reader about a text, at a prompt or once."""
 
 import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from mrc.config.flags import flag, parse_args
 from mrc.config.reader import ReaderConfig
 from mrc.errors import InputError
 from mrc.files import STDIN, read_text
 
+if TYPE_CHECKING:
+    from mrc.reader.reader import AskSettings, Reader
+
+SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])|\n+")
+# Characters of a sentence that are shown around an answer.
+WIDTH = 300
+BOLD = ("\033[1m", "\033[0m")
+BRACKETS = ("[", "]")
+
+INTRODUCTION = (
+    "Paste the text to ask about and end it with an empty line, or type :load FILE. "
+    ":help lists all commands."
+)
+HELP = """:load FILE   read a text from a file
+:paste       paste a text; a line with a single dot ends it
+:show        show the text
+:top N       show N answers
+:quit        quit (or press Ctrl-D)
+Anything else is a question."""
+
 
 @dataclass
 class AskConfig(ReaderConfig):
     """Ask a reader about a text: at a prompt, or once with --question and --context."""
 
-    question: str | None = flag(None, "ask this, print the answers, and end", group="question")
+    question: str | None = flag(None, "ask this, print the answers and quit", group="question")
     context: str | None = flag(
         None, "the text to read, or @FILE (@- for standard input)", group="question"
     )
     top_k: int = flag(3, "answers to show", group="question", at_least=1)
-    json: bool = flag(False, "print the answers as JSON", group="question")
+    json: bool = flag(False, "with --question: print the answers as JSON", group="question")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        """Check the values. Raises InputError for settings that do not go together."""
         super().__post_init__()
         if self.question is not None and self.context is None:
             raise InputError("--question needs a --context: the text itself, or @FILE.")
         if self.json and self.question is None:
-            raise InputError("--json works with --question alone.")
+            raise InputError("--json needs --question.")
 
 
-SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’»)\]]*\s+|(?<=[。！？])|\n+")
-
-
-WIDTH = 300  # characters of a sentence that are shown around an answer
-
-
-HELP = """:load FILE   read a text from a file
-:paste       paste a text; a line with a single dot ends it
-:show        show the text that questions are about
-:top N       show N answers
-:quit        end (as does Ctrl-D)
-Anything else is a question."""
-
-
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
     config = parse_args(AskConfig, argv, "ask")
     context = None if config.context is None else read_context(config.context)
-    from mrc.reader.reader import Reader  # torch takes seconds to load
+    # Imported once the flags are known to be right: torch takes seconds to load.
+    from mrc.reader.reader import Reader
 
     reader, settings = Reader.of(config)
     if config.question is None:
         prompt(reader, settings, context)
         return
-    answers = ask(reader, settings, config.question, context)
+    answers = ask(reader, settings, config.question, context or "")
     if config.json:
         print(json.dumps({"question": config.question, "answers": answers}, ensure_ascii=False))
     else:
-        print(show(context, answers, bold=is_terminal()))
+        print(show(context or "", answers, bold=is_terminal()))
 
 
-def read_context(given):
-    """A context from the command line: itself, or what a file or standard input holds. Raises InputError."""
+def read_context(given: str) -> str:
+    """The text that --context gives: itself, or the content of @FILE. Raises InputError."""
     return read_text(given[1:]) if given.startswith("@") else given
 
 
-def ask(reader, settings, question, context):
+def ask(
+    reader: "Reader", settings: "AskSettings", question: str, context: str
+) -> list[dict[str, Any]]:
     """The answers to one question as a list, whatever top_k is."""
     answers = reader(question=question, context=context, **asdict(settings))
     return answers if isinstance(answers, list) else [answers]
 
 
-def show(context, answers, bold):
-    """The best answer within its sentence and with its score, and the other answers."""
-    best, *others = answers
+def show(context: str, answers: list[dict[str, Any]], bold: bool) -> str:
+    """The best answer in its sentence, then every answer with its score."""
+    best = answers[0]
     if best["answer"]:
-        lines = [
-            in_sentence(context, best["start"], best["end"], bold),
-            f"  {_percent(best)}  {_one_line(best['answer'])}",
-        ]
+        first = in_sentence(context, best["start"], best["end"], bold)
     else:
-        lines = ["The text does not answer this.", f"  {_percent(best)}  (no answer)"]
-    return "\n".join(
-        lines
-        + [
-            f"  {_percent(other)}  {_one_line(other['answer']) or '(no answer)'}"
-            for other in others
-        ]
-    )
+        first = "The text does not answer this."
+    lines = [
+        f"  {100 * answer['score']:5.1f} %  {_one_line(answer['answer']) or '(no answer)'}"
+        for answer in answers
+    ]
+    return "\n".join([first, *lines])
 
 
-def in_sentence(context, start, end, bold):
-    """The sentence around the characters [start, end), which are set in bold, or within brackets where nothing is bold."""
-    begin = max(
-        [match.end() for match in SENTENCE_END.finditer(context, max(0, start - WIDTH), start)],
-        default=0,
-    )
+def in_sentence(context: str, start: int, end: int, bold: bool) -> str:
+    """The sentence around the characters [start, end), which are bold or in brackets."""
+    before = [match.end() for match in SENTENCE_END.finditer(context, max(0, start - WIDTH), start)]
     after = SENTENCE_END.search(context, end)
-    stop = after.start() if after else len(context)
-    cut_before, cut_after = begin < start - WIDTH // 2, stop > end + WIDTH // 2
-    begin, stop = max(begin, start - WIDTH // 2), min(stop, end + WIDTH // 2)
-    left, right = ("\033[1m", "\033[0m") if bold else ("[", "]")
-    sentence = f"{context[begin:start]}{left}{context[start:end]}{right}{context[end:stop]}"
-    return _one_line(("… " if cut_before else "") + sentence + (" …" if cut_after else ""))
+    sentence_begin = max(before, default=0)
+    sentence_end = after.start() if after else len(context)
+    # Of a long sentence, only what is near the answer.
+    begin = max(sentence_begin, start - WIDTH // 2)
+    stop = min(sentence_end, end + WIDTH // 2)
+    left, right = BOLD if bold else BRACKETS
+    shown = _one_line(f"{context[begin:start]}{left}{context[start:end]}{right}{context[end:stop]}")
+    if begin > sentence_begin:
+        shown = f"… {shown}"
+    if stop < sentence_end:
+        shown = f"{shown} …"
+    return shown
 
 
-def is_terminal():
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+def is_terminal() -> bool:
+    """Whether standard output shows bold text."""
+    is_plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not is_plain
 
 
-def prompt(reader, settings, context):
+def prompt(reader: "Reader", settings: "AskSettings", context: str | None) -> None:
     """Read commands and questions until the end of input."""
     if sys.stdin.isatty():
-        import readline  # noqa: F401  (gives input() line editing and history)
+        # Importing it gives input() line editing and a history.
+        import readline  # noqa: F401
     if context is None:
-        print(
-            "Paste the text to ask about and end it with an empty line, or :load FILE. :help lists what else there is."
-        )
+        print(INTRODUCTION)
     while True:
         line = _input("text> " if context is None else "question> ")
         if line is None or line.strip() in (":quit", ":q"):
@@ -128,8 +140,10 @@ def prompt(reader, settings, context):
             print(f"error: {error}")
 
 
-def step(reader, settings, context, line):
-    """What one line at the prompt does; returns the context and the settings for the next one."""
+def step(
+    reader: "Reader", settings: "AskSettings", context: str | None, line: str
+) -> tuple[str | None, "AskSettings"]:
+    """Do what one line at the prompt says; return the context and the settings for the next."""
     command, _, rest = line.strip().partition(" ")
     if not command:
         return context, settings
@@ -153,26 +167,24 @@ def step(reader, settings, context, line):
     return context, settings
 
 
-def _paste(lines, end):
-    """Lines up to the one that is `end`, as one text."""
-    while (line := _input("")) is not None and line.strip() != end:
+def _paste(lines: list[str], end: str) -> str:
+    """Read lines up to the one that is `end`, as one text that begins with `lines`."""
+    line = _input("")
+    while line is not None and line.strip() != end:
         lines.append(line)
+        line = _input("")
     text = "\n".join(lines)
     print(f"{len(text)} characters.")
     return text
 
 
-def _input(text):
-    """A line of input, None at its end. Where nobody types, no prompt is printed."""
+def _input(text: str) -> str | None:
+    """A line of input, or None at its end. The prompt is printed for a terminal only."""
     try:
         return input(text if sys.stdin.isatty() else "")
     except EOFError:
         return None
 
 
-def _percent(answer):
-    return f"{100 * answer['score']:5.1f} %"
-
-
-def _one_line(text):
+def _one_line(text: str) -> str:
     return " ".join(text.split())

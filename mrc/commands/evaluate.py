@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from mrc.metrics.metrics import Metrics
     from mrc.runtime.processes import World
 
-# How a run describes data that was not read from a file.
-IN_MEMORY = "in memory"
-
 # Settings that default to those of the training run, with their names there.
 FROM_RUN = {
     "max_length": "max_length",
@@ -154,18 +151,20 @@ def _load_examples(
     config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig"
 ) -> tuple["ExampleList", str]:
     """The questions of --data, or those that the run was validated on, and the name of the data."""
-    from mrc.data.loading import load_questions, load_validation_data
+    from mrc.data.loading import describe_source, load_questions, load_validation_data
 
-    if config.data:
+    if config.data is not None:
         examples = load_questions(config.data, config.split, config.max_eval_examples)
-        return examples, config.data
+        return examples, describe_source(config.data)
     source = _validation_source(config, settings, trained)
     examples = load_validation_data(trained)
     return examples.head(config.max_eval_examples or trained.max_eval_examples), source
 
 
 def _validation_source(config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig") -> str:
-    """Where the validation data of a run came from. Raises InputError if it cannot be read again."""
+    """Where the validation data of a run came from. Raises InputError if it is not there now."""
+    from mrc.data.loading import IN_MEMORY
+
     source = trained.validation_file
     if source is None and trained.validation_fraction:
         source = trained.train_file

@@ -1,30 +1,37 @@
 """`mrc sample`: write the built-in corpus as SQuAD JSON."""
 
-import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from mrc.data.examples import write_squad
-from mrc.data.sample import CONTEXTS, load_sample
+from mrc.config.flags import Config, flag, parse_args
 from mrc.errors import InputError
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(
-        prog="mrc sample",
-        description="Write the built-in corpus as SQuAD JSON: FOLDER/train.json and FOLDER/validation.json.",
+@dataclass
+class SampleConfig(Config):
+    """Write the built-in corpus as SQuAD JSON: FOLDER/train.json and FOLDER/validation.json."""
+
+    folder: str = flag("", "folder to write to", group="sample", positional=True)
+    data: str = flag(
+        "sample",
+        "which part of it: sample[:ko,en,vi,ru][:unanswerable]",
+        group="sample",
     )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "--data",
-        default="sample",
-        metavar="SPEC",
-        help="sample[:ko,en,vi,ru][:unanswerable] (default: sample)",
-    )
-    args = parser.parse_args(argv)
-    parts = {args.folder / f"{split}.json": load_sample(args.data, split) for split in CONTEXTS}
-    if taken := [path for path in parts if path.exists()]:
-        raise InputError(f"{taken[0]}: is there already; choose another folder, or remove it.")
-    args.folder.mkdir(parents=True, exist_ok=True)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    config = parse_args(SampleConfig, argv, "sample")
+    from mrc.data.examples import write_squad
+    from mrc.data.sample import CONTEXTS, load_sample
+
+    folder = Path(config.folder)
+    parts = {folder / f"{split}.json": load_sample(config.data, split) for split in CONTEXTS}
+    for path in parts:
+        if path.exists():
+            raise InputError(f"{path}: already exists; choose another folder, or remove it.")
+    folder.mkdir(parents=True, exist_ok=True)
     for path, examples in parts.items():
         write_squad(examples, path)
         print(f"{path}: {len(examples)} questions")

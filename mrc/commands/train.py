@@ -1,10 +1,13 @@
 """`mrc train`: train a reader."""
 
+from collections.abc import Sequence
+
 from mrc.config.flags import parse_args
 from mrc.config.train import TrainConfig
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
     config = parse_args(TrainConfig, argv, "train")
     # Imported once the flags are known to be right: torch and transformers take seconds to load.
     from mrc.runtime.processes import processes

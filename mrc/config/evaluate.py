@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mrc.config import shared
 from mrc.config.choices import SCORERS
@@ -42,10 +43,13 @@ class EvalConfig(Config):
         None, "two such files", group="what to score", nargs=2, kind=str
     )
 
-    data: str | None = flag(
+    # From Python, this may also be the data itself: a list of dicts, a datasets.Dataset, a pandas
+    # DataFrame.
+    data: Any = flag(
         None,
         f"{shared.QUESTIONS} (default: what the run was validated on)",
         group="data",
+        kind=str,
     )
     split: str | None = shared.split_flag("data")
     max_eval_examples: int | None = shared.max_eval_examples_flag("data")

@@ -9,11 +9,10 @@ from mrc.config.train import TrainConfig
 from mrc.data.examples import Answer, Example, ExampleList, load_examples
 from mrc.data.loading import (
     bad_answer_records,
-    leak_warning,
     load_data,
     load_training_data,
-    split_examples,
 )
+from mrc.data.splitting import leak_warning, split_examples
 from mrc.errors import InputError
 
 ROWS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 5)), min_size=2, max_size=40)

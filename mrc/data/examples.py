@@ -145,10 +145,9 @@ def load_examples(
             takes it; or the data itself: a list of dicts as a JSON file would hold them, a list
             of Examples, a `datasets.Dataset` or a pandas DataFrame.
         on_bad_answer: what to do with an answer that is not at its answer_start. "repair" moves
-            it to its nearest exact occurrence, "skip" gives it the start NOT_FOUND, which
-            "repair" does too if the context does not hold it, and "error" raises. An answer
-            without a start is not trained on. Its text still counts in scores, because official
-            scorers never look at answer_start.
+            it to its nearest exact occurrence. "skip" gives it the start NOT_FOUND, as "repair"
+            does if it is nowhere: it is not trained on, but its text counts in scores, because
+            official scorers never look at answer_start. "error" raises.
         split: the split to read of a data set that has several, or a slice of it.
         usual_split: what `split` is if it is not given.
         name: what errors call data in memory, such as "train_file".
@@ -157,9 +156,6 @@ def load_examples(
     Raises:
         InputError: naming file, record and field.
     """
-    examples = _empty_list(source)
-    known = {(bad.id, bad.text) for bad in examples.bad_answers}
-    checker = _Checker(on_bad_answer)
     records = read_records(
         _plain_records(source),
         split=split,
@@ -167,6 +163,16 @@ def load_examples(
         name=name,
         on_problem=on_problem,
     )
+    examples = _empty_list(source)
+    _check_all(records, examples, on_bad_answer, on_problem)
+    return examples
+
+
+def _check_all(
+    records: Iterable[Record], examples: ExampleList, on_bad_answer: str, on_problem: OnProblem
+) -> None:
+    """Add the examples that records make, and the answers that are not at their place."""
+    checker = _Checker(on_bad_answer)
     for record in records:
         try:
             example = checker.check(record)
@@ -176,8 +182,8 @@ def load_examples(
         examples.append(example)
         examples.version = examples.version or record.version
     # Those of an ExampleList have been noted when it was read.
+    known = {(bad.id, bad.text) for bad in examples.bad_answers}
     examples.bad_answers += [bad for bad in checker.bad if (bad.id, bad.text) not in known]
-    return examples
 
 
 def _empty_list(source: Any) -> ExampleList:

@@ -46,9 +46,8 @@ def read_records(
         source: a file, "-" for standard input, a folder of files or one written by
             `datasets.save_to_disk`, a glob, a hub data set ("squad_v2", "klue:mrc"), or data in
             memory as `memory.memory_records` takes it.
-        split: for data that comes in named splits, the one to read or a slice of it:
-            "validation", "train[:20%]".
-        usual_split: what `split` is if it is not given. If there is only one split, that is read.
+        split: for data in named splits, the one to read or a slice of it: "train[:20%]".
+        usual_split: what `split` is if it is not given; a split that stands alone is read too.
         name: what errors call data in memory.
         on_problem: takes the error of each record that cannot be read; by default it is raised.
 

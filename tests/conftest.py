@@ -355,7 +355,8 @@ def serving(reader, **limits):
     """A server of a reader on a free port of this machine; gives its address and the server."""
     pytest.importorskip("fastapi", reason='needs pip install -e ".[serve]"')
     pytest.importorskip("uvicorn", reason='needs pip install -e ".[serve]"')
-    from mrc.commands.server import make_app, make_server
+    from mrc.commands.server import make_server
+    from mrc.commands.server_app import make_app
 
     config = ServeConfig(checkpoint="reader", port=0, **limits)
     server = make_server(make_app(reader, AskSettings(max_answer_len=30), config), config)

@@ -301,7 +301,7 @@ def test_the_command_line(reader_folder):
 def test_an_address_that_is_taken(address, reader):
     from mrc.commands.server import make_server
 
-    with pytest.raises(InputError, match="cannot be listened on"):
+    with pytest.raises(InputError, match="the server cannot listen there"):
         make_server(None, ServeConfig(checkpoint="reader", host="192.0.2.1"))
 
 

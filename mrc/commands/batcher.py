@@ -1,92 +1,133 @@
-"""One thread that asks the reader, about all the requests at once that came while it was busy."""
+"""Requests to the server that wait: one thread answers in batches what came while it was busy."""
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from typing import Any, NamedTuple
 
-BATCH_CHARS = 50_000  # contexts that are read together have no more characters, so that a long one holds up few others
+from mrc.reader.reader import AskSettings, Reader
+
+# Characters of the contexts in a batch, so that a long context holds up few others.
+BATCH_CHARS = 50_000
+
+
+class Waiting(NamedTuple):
+    """A request, and the future of its answer."""
+
+    question: str
+    context: str
+    explain: bool
+    settings: AskSettings
+    future: asyncio.Future
 
 
 class Batcher:
-    """Let one thread ask the reader, about all the requests at once that came while it was busy.
+    """Let one thread ask the reader, about all requests at once that came while it was busy.
 
-    max_queue: requests that may wait; max_batch: requests that are read together.
+    Args:
+        reader: what answers.
+        max_queue: requests that may wait.
+        max_batch: the most requests in a batch.
+
+    Attributes:
+        waiting: the requests that wait.
+        answered: how many were answered.
+        batches: in how many batches.
+        thread: the thread, as an executor.
     """
 
-    def __init__(self, reader, max_queue, max_batch):
-        self.reader, self.max_queue, self.max_batch = reader, max_queue, max_batch
-        self.waiting, self.arrived = (
-            deque(),
-            asyncio.Event(),
-        )  # waiting: (question, context, explain, settings, future)
+    def __init__(self, reader: Reader, max_queue: int, max_batch: int) -> None:
+        self.reader = reader
+        self.max_queue = max_queue
+        self.max_batch = max_batch
+        self.waiting: deque[Waiting] = deque()
+        self.arrived = asyncio.Event()
         self.thread = ThreadPoolExecutor(1, "reader")
-        self.answered = self.batches = 0
+        self.answered = 0
+        self.batches = 0
 
-    def submit(self, question, context, explain, settings):
-        """A future of the answer, or None where too many wait already."""
+    def submit(
+        self, question: str, context: str, explain: bool, settings: AskSettings
+    ) -> asyncio.Future | None:
+        """Return the future of an answer, or None if too many requests wait."""
         if len(self.waiting) >= self.max_queue:
             return None
         future = asyncio.get_running_loop().create_future()
-        self.waiting.append((question, context, explain, settings, future))
+        self.waiting.append(Waiting(question, context, explain, settings, future))
         self.arrived.set()
         return future
 
-    async def run(self):
+    async def run(self) -> None:
+        """Answer requests until the task is canceled."""
         loop = asyncio.get_running_loop()
         while True:
             await self.arrived.wait()
-            if batch := self._take():
-                results = await loop.run_in_executor(
-                    self.thread, self._ask, [request[:4] for request in batch]
-                )
+            batch = self._take()
+            if batch:
+                results = await loop.run_in_executor(self.thread, self._ask, batch)
                 self.batches += 1
-                for (*_, future), result in zip(batch, results):
-                    if not future.done():
-                        self.answered += 1
-                        future.set_exception(result) if isinstance(
-                            result, Exception
-                        ) else future.set_result(result)
+                self._deliver(batch, results)
             elif not self.waiting:
                 self.arrived.clear()
 
-    def _take(self):
-        """The requests to read next: as many as fit together, without those that nobody waits for any more."""
-        batch, characters = [], 0
+    def _take(self) -> list[Waiting]:
+        """As many requests as fit into a batch, leaving out those whose clients have gone."""
+        batch: list[Waiting] = []
+        characters = 0
         while self.waiting and len(batch) < self.max_batch:
-            _, context, _, _, future = self.waiting[0]
-            if future.done():
+            request = self.waiting[0]
+            if request.future.done():
                 self.waiting.popleft()
                 continue
-            characters += len(context)
+            characters += len(request.context)
             if batch and characters > BATCH_CHARS:
                 break
             batch.append(self.waiting.popleft())
         return batch
 
-    def _ask(self, requests):
-        """The answer to each of (question, context, explain, settings), or the exception that it raised."""
-        groups, results = {}, [None] * len(requests)
-        for n, (_, _, explain, settings) in enumerate(requests):
-            groups.setdefault((explain, settings), []).append(n)
-        for (explain, settings), members in groups.items():
+    def _deliver(self, batch: Sequence[Waiting], results: Sequence[Any]) -> None:
+        """Set each future to its result, or to the exception that it is."""
+        for request, result in zip(batch, results, strict=True):
+            if request.future.done():
+                continue
+            self.answered += 1
+            if isinstance(result, Exception):
+                request.future.set_exception(result)
+            else:
+                request.future.set_result(result)
+
+    def _ask(self, batch: Sequence[Waiting]) -> list[Any]:
+        """The answer to each request, or the exception that it raised."""
+        groups: dict[tuple[bool, AskSettings], list[int]] = {}
+        for n, request in enumerate(batch):
+            groups.setdefault((request.explain, request.settings), []).append(n)
+        results: list[Any] = [None] * len(batch)
+        for members in groups.values():
+            requests = [batch[n] for n in members]
             try:
-                found = self._ask_alike([requests[n][:2] for n in members], explain, settings)
-            except Exception:  # one of them is at fault: the others shall have their answers
-                found = [self._ask_alone(requests[n]) for n in members]
-            for n, result in zip(members, found):
+                found = self._ask_alike(requests)
+            except Exception:
+                # One of them is at fault: the others shall have their answers.
+                found = [self._ask_alone(request) for request in requests]
+            for n, result in zip(members, found, strict=True):
                 results[n] = result
         return results
 
-    def _ask_alike(self, pairs, explain, settings):
-        inputs = [{"question": question, "context": context} for question, context in pairs]
-        if explain:
-            return self.reader.explain(inputs, **asdict(settings))
-        answers = self.reader(inputs, **asdict(settings))
+    def _ask_alike(self, requests: Sequence[Waiting]) -> list[Any]:
+        """The answers to requests that have the same settings."""
+        inputs = [
+            {"question": request.question, "context": request.context} for request in requests
+        ]
+        settings = asdict(requests[0].settings)
+        if requests[0].explain:
+            return self.reader.explain(inputs, **settings)
+        answers = self.reader(inputs, **settings)
         return [{"answers": found if isinstance(found, list) else [found]} for found in answers]
 
-    def _ask_alone(self, request):
+    def _ask_alone(self, request: Waiting) -> Any:
         try:
-            return self._ask_alike([request[:2]], *request[2:])[0]
+            return self._ask_alike([request])[0]
         except Exception as error:
             return error

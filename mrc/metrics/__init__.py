@@ -18,7 +18,7 @@ _PLACES = {
     "Gold": "mrc.metrics.scoring",
     "score": "mrc.metrics.scoring",
 }
-__all__ = ["Gold", "Metrics", "SCORERS", "best_spans", "evaluate", "score"]
+__all__ = ["SCORERS", "Gold", "Metrics", "best_spans", "evaluate", "score"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,28 +1,42 @@
-"""What scores hide: how sure they are, where the errors lie, and whether one reader is better than another."""
+"""Analysis: how sure scores are, where the errors lie, and whether one reader beats another."""
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from mrc.data.examples import Example
 from mrc.errors import InputError
-from mrc.metrics.scoring import Gold
+from mrc.metrics.scoring import Gold, PairScores
 
-RESAMPLES = 1000  # of the contexts, for an interval
+# Resamples of the contexts, for an interval.
+RESAMPLES = 1000
 
+# Bounds the memory: one count per context and resample.
+RESAMPLES_AT_ONCE = 100
 
-RESAMPLES_AT_ONCE = 100  # bounds the memory: one count a context and resample
+# Permutations of the signs, for a p-value.
+PERMUTATIONS = 10_000
+PERMUTATIONS_AT_ONCE = 100
 
+# What `breakdown` groups questions by, in the order of its result.
+PROPERTIES = (
+    "question_word",
+    "answer_length",
+    "context_length",
+    "windows",
+    "answerable",
+    "title",
+)
 
-PERMUTATIONS = 10_000  # of the signs, for a p-value
-
-
+# The greatest value of each group but the last.
 LENGTH_BORDERS = {
     "answer_length": (1, 5, 10, 20, 40),
     "context_length": (250, 500, 1000, 2000, 4000),
     "windows": (1, 2, 4, 8),
 }
-
 
 # The first row that matches gives a question its kind: English, Korean, Vietnamese, Russian, Italian.
 QUESTION_WORDS = [
@@ -36,143 +50,193 @@ QUESTION_WORDS = [
         ("how", r"\bhow\b|어떻게|\b(thế nào|làm sao)\b|\bкак\b|\bcome\b"),
         (
             "which",
-            r"\bwhich\b|어느|어떤|\bnào\b|\b(какой|какая|какое|какие|каком|какую|каких|каким|какими|какого|каков\w*)\b|\bqual[ei]?\b",
+            r"\bwhich\b|어느|어떤|\bnào\b|\bqual[ei]?\b"
+            r"|\b(какой|какая|какое|какие|каком|какую|каких|каким|какими|какого)\b"
+            r"|\bкаков\w*\b",
         ),
         ("what", r"\bwhat\b|무엇|무슨|뭐|\bgì\b|\b(что|чего|чему|чем|чём)\b|\bcosa\b|\bche\b"),
     )
 ]
 
 
-def confidence_intervals(each, examples, seed=0):
-    """95 % bootstrap intervals of the mean scores, in percent: ((low, high), (low, high)) for exactness and similarity.
+Interval = tuple[float, float]
 
-    Contexts are drawn with replacement, not questions: questions on one context are not independent.
-    each: {id: (exactness, similarity)}, as from `Gold.each`.
+
+def confidence_intervals(
+    each: PairScores, examples: Iterable[Example], seed: int = 0
+) -> tuple[Interval, Interval]:
+    """95 % bootstrap intervals of the two mean scores, in percent.
+
+    Contexts are drawn with replacement, not questions: questions on one context depend on each
+    other.
+
+    Args:
+        each: id -> the two scores, as from `Gold.each`.
+        examples: the Examples that they belong to.
+        seed: of the draws.
+
+    Returns:
+        (low, high) of exactness, and (low, high) of similarity.
     """
     sums, counts = _by_context(each, examples)
-    means = np.concatenate(
-        [
-            draw @ sums / (draw @ counts)[:, None]
-            for draw in _draws(len(counts), np.random.default_rng(seed))
-        ]
-    )
-    return tuple(
-        tuple(column) for column in (100 * np.percentile(means, (2.5, 97.5), axis=0)).T.tolist()
-    )
+    means = _resampled_means(sums, counts, np.random.default_rng(seed))
+    low, high = (100 * np.percentile(means, (2.5, 97.5), axis=0)).tolist()
+    return (low[0], high[0]), (low[1], high[1])
 
 
-def compare(predictions_a, predictions_b, examples, scorer, seed=0):
-    """A paired comparison of two readers' predictions (id -> text) on the same examples; scorer: as for `Gold`.
+def compare(
+    predictions_a: Mapping[str, str],
+    predictions_b: Mapping[str, str],
+    examples: Sequence[Example],
+    scorer: str,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compare two readers on the questions that both have answered, question by question.
 
-    Returns, for the scorer's two scores: both values and their difference B - A in percent, a 95 % bootstrap interval
-    of the difference over contexts, and the p-value of a two-sided sign-flip permutation test over contexts; and how many
-    questions only A and only B answers exactly. Raises InputError if there is no question to compare on.
+    Args:
+        predictions_a: id -> text.
+        predictions_b: id -> text.
+        examples: the Examples that they answer.
+        scorer: as for `Gold`.
+        seed: of the draws.
+
+    Returns:
+        "scorer", "total" (questions compared), "only_a_exact" and "only_b_exact" (questions that
+        only one answers exactly), and for each of the scorer's two scores a dict of "a", "b" and
+        "difference" (B - A) in percent; "interval", a 95 % bootstrap interval of the difference
+        over contexts; and "p", of a two-sided sign-flip permutation test over contexts.
+
+    Raises:
+        InputError: there is no question to compare on.
     """
-    gold, rng = Gold(examples, scorer), np.random.default_rng(seed)
-    each_a, each_b = gold.each(predictions_a), gold.each(predictions_b)
-    common = [i for i in each_a if i in each_b]
+    gold = Gold(examples, scorer)
+    each_a = gold.each(predictions_a)
+    each_b = gold.each(predictions_b)
+    common = [identity for identity in each_a if identity in each_b]
     if not common:
         raise InputError(
-            "the two files answer no question in common that has a right answer; do the ids belong to the data?"
+            "the two files answer no question in common that has a right answer; "
+            "do the ids belong to the data?"
         )
-    a, b = (
-        np.array([each_a[i] for i in common]),
-        np.array([each_b[i] for i in common]),
-    )  # (questions, 2)
-    sums, counts = _by_context(dict(zip(common, (b - a).tolist())), examples)
-    draws = np.concatenate(
-        [draw @ sums / (draw @ counts)[:, None] for draw in _draws(len(counts), rng)]
-    )
-    low, high = 100 * np.percentile(draws, (2.5, 97.5), axis=0)
-    observed = np.abs(sums.sum(axis=0))
-    flipped = np.concatenate(
-        [
-            np.abs(rng.choice((-1.0, 1.0), (PERMUTATIONS // 100, len(counts))) @ sums)
-            for _ in range(100)
-        ]
-    )
-    p = (1 + (flipped >= observed - 1e-9).sum(axis=0)) / (1 + PERMUTATIONS)
-    result = {
+    # (questions, 2) each
+    a = np.array([each_a[identity] for identity in common])
+    b = np.array([each_b[identity] for identity in common])
+    difference = b - a
+    by_id = dict(zip(common, difference.tolist(), strict=True))
+    sums, counts = _by_context(by_id, examples)
+    rng = np.random.default_rng(seed)
+    low, high = 100 * np.percentile(_resampled_means(sums, counts, rng), (2.5, 97.5), axis=0)
+    p = _sign_flip_p(sums, rng)
+    result: dict[str, Any] = {
         "scorer": gold.name,
         "total": len(common),
         "only_a_exact": int((a[:, 0] > b[:, 0]).sum()),
         "only_b_exact": int((b[:, 0] > a[:, 0]).sum()),
     }
-    for column, name in enumerate((gold.scorer.exact, gold.scorer.soft_score)):
+    for column, name in enumerate(gold.scorer.names):
         result[name] = {
             "a": 100 * float(a[:, column].mean()),
             "b": 100 * float(b[:, column].mean()),
-            "difference": 100 * float((b - a)[:, column].mean()),
+            "difference": 100 * float(difference[:, column].mean()),
             "interval": [float(low[column]), float(high[column])],
             "p": float(p[column]),
         }
     return result
 
 
-def breakdown(each, examples, windows=None):
-    """Mean scores of groups of questions: {property: {group: {"exact", "similarity" in percent, "total"}}}.
+def breakdown(
+    each: PairScores, examples: Iterable[Example], windows: Sequence[int] | np.ndarray | None = None
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Mean scores of groups of questions.
 
-    Properties: question word (in the languages of QUESTION_WORDS), answer and context length in characters, number of
-    windows (where `windows`, one count an example, is given), whether there is an answer, title.
+    Args:
+        each: id -> the two scores, as from `Gold.each`.
+        examples: the Examples that they belong to.
+        windows: the number of windows of each example, if known.
+
+    Returns:
+        {property: {group: {"exact" and "similarity" in percent, "total"}}}, the largest groups
+        first. The properties are the question word (in the languages of QUESTION_WORDS), the
+        lengths of answer and context in characters, the number of windows, whether there is an
+        answer, and the title.
     """
-    groups = {
-        name: defaultdict(list)
-        for name in (
-            "question_word",
-            "answer_length",
-            "context_length",
-            "windows",
-            "answerable",
-            "title",
-        )
-    }
+    groups: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for number, example in enumerate(examples):
         if example.id not in each:
             continue
-        has_answer = bool(example.answers)
-        places = {
-            "question_word": next(
-                (kind for kind, pattern in QUESTION_WORDS if pattern.search(example.question)),
-                "other",
-            ),
-            "answer_length": _bin("answer_length", min(len(a.text) for a in example.answers))
-            if has_answer
-            else None,
-            "context_length": _bin("context_length", len(example.context)),
-            "windows": _bin("windows", int(windows[number])) if windows is not None else None,
-            "answerable": "yes" if has_answer else "no",
-            "title": example.title or None,
-        }
-        for name, group in places.items():
-            if group is not None:
-                groups[name][group].append(each[example.id])
+        window_count = None if windows is None else int(windows[number])
+        for name, group in _groups_of(example, window_count).items():
+            rows = groups.setdefault(name, defaultdict(list))[group]
+            rows.append(each[example.id])
     return {
         name: {
             group: _means(rows)
-            for group, rows in sorted(by_group.items(), key=lambda item: -len(item[1]))
+            for group, rows in sorted(groups[name].items(), key=lambda item: -len(item[1]))
         }
-        for name, by_group in groups.items()
-        if by_group
+        for name in PROPERTIES
+        if name in groups
     }
 
 
-def _by_context(each, examples):
-    """Sums of both scores and numbers of questions of each distinct context: (contexts, 2), (contexts,)."""
-    place = {}
-    rows = [(example.context, each[example.id]) for example in examples if example.id in each]
-    index = np.array([place.setdefault(context, len(place)) for context, _ in rows])
-    values = np.array([pair for _, pair in rows])
-    sums = np.stack([np.bincount(index, values[:, column]) for column in (0, 1)], axis=1)
-    return sums, np.bincount(index)
+def details(
+    gold: Gold,
+    predictions: Mapping[str, str],
+    examples: Sequence[Example],
+    windows: Sequence[int] | np.ndarray | None = None,
+) -> dict[str, Any]:
+    """What stands beside the scores in metrics.json.
+
+    Args:
+        gold: the right answers.
+        predictions: id -> text.
+        examples: the Examples.
+        windows: the number of windows of each example, if known.
+
+    Returns:
+        The interval of each score as "NAME_interval" (if there are contexts to draw from, and not
+        only one), and the "breakdown" of the scores.
+    """
+    each = gold.each(predictions)
+    if not gold.scorer.allows_no_answer and not all(gold.has_answer.values()):
+        print(
+            "note: some questions have no answer, which this scorer does not support; "
+            "--scorer squad_v2 does."
+        )
+    found: dict[str, Any] = {}
+    if len({example.context for example in examples}) > 1:
+        intervals = confidence_intervals(each, examples)
+        for name, interval in zip(gold.scorer.names, intervals, strict=True):
+            found[f"{name}_interval"] = interval
+    found["breakdown"] = breakdown(each, examples, windows)
+    return found
 
 
-def _draws(contexts, rng):
-    """How often each context is drawn in each of RESAMPLES resamples: arrays (RESAMPLES_AT_ONCE, contexts)."""
-    for _ in range(RESAMPLES // RESAMPLES_AT_ONCE):
-        yield rng.multinomial(contexts, np.full(contexts, 1 / contexts), RESAMPLES_AT_ONCE)
+def _groups_of(example: Example, windows: int | None) -> dict[str, str]:
+    """The group of an example by each property that it has."""
+    groups = {
+        "question_word": _question_word(example.question),
+        "context_length": _length_group("context_length", len(example.context)),
+        "answerable": "yes" if example.answers else "no",
+    }
+    if example.answers:
+        shortest = min(len(answer.text) for answer in example.answers)
+        groups["answer_length"] = _length_group("answer_length", shortest)
+    if windows is not None:
+        groups["windows"] = _length_group("windows", windows)
+    if example.title:
+        groups["title"] = example.title
+    return groups
 
 
-def _bin(name, value):
+def _question_word(question: str) -> str:
+    """The kind of a question, by the first row of QUESTION_WORDS that matches."""
+    for kind, pattern in QUESTION_WORDS:
+        if pattern.search(question):
+            return kind
+    return "other"
+
+
+def _length_group(name: str, value: int) -> str:
     """The group of a length: "1", "2-5", "6-10", ..., "41+"."""
     low = 0
     for border in LENGTH_BORDERS[name]:
@@ -182,26 +246,49 @@ def _bin(name, value):
     return f"{low + 1}+"
 
 
-def _means(rows):
+def _means(rows: list[tuple[float, float]]) -> dict[str, float]:
     exact, similarity = np.mean(rows, axis=0)
     return {"exact": 100 * float(exact), "similarity": 100 * float(similarity), "total": len(rows)}
 
 
-def details(gold, predictions, examples, windows=None):
-    """What stands beside the scores in metrics.json: their intervals, and the scores of groups of questions."""
-    from mrc.metrics.analysis import breakdown, confidence_intervals
+def _by_context(
+    each: Mapping[str, Sequence[float]], examples: Iterable[Example]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of both scores (contexts, 2), and numbers of questions (contexts,), of each context."""
+    place: dict[str, int] = {}
+    index = []
+    rows = []
+    for example in examples:
+        if example.id in each:
+            index.append(place.setdefault(example.context, len(place)))
+            rows.append(each[example.id])
+    values = np.array(rows)
+    sums = np.stack([np.bincount(index, values[:, column]) for column in (0, 1)], axis=1)
+    return sums, np.bincount(index)
 
-    each = gold.each(predictions)
-    if not gold.scorer.allows_no_answer and not all(gold.has_answer.values()):
-        print(
-            "note: some questions have no answer, which this scorer does not know of; --scorer squad_v2 does."
-        )
-    intervals = ()
-    if len({example.context for example in examples}) > 1:  # of one context nothing can be drawn
-        intervals = zip(
-            (gold.scorer.exact, gold.scorer.soft_score), confidence_intervals(each, examples)
-        )
-    return {
-        **{f"{name}_interval": interval for name, interval in intervals},
-        "breakdown": breakdown(each, examples, windows),
-    }
+
+def _resampled_means(sums: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The mean scores of each resample of the contexts: (RESAMPLES, 2)."""
+    means = [draw @ sums / (draw @ counts)[:, None] for draw in _draws(len(counts), rng)]
+    return np.concatenate(means)
+
+
+def _draws(contexts: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """How often each resample draws each context: arrays (RESAMPLES_AT_ONCE, contexts)."""
+    for _ in range(RESAMPLES // RESAMPLES_AT_ONCE):
+        yield rng.multinomial(contexts, np.full(contexts, 1 / contexts), RESAMPLES_AT_ONCE)
+
+
+def _sign_flip_p(sums: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How likely chance makes the sums of both scores as large: (2,).
+
+    Under the null hypothesis, the sign of each context's difference is arbitrary.
+    """
+    observed = np.abs(sums.sum(axis=0))
+    flipped = []
+    for _ in range(PERMUTATIONS // PERMUTATIONS_AT_ONCE):
+        signs = rng.choice((-1.0, 1.0), (PERMUTATIONS_AT_ONCE, len(sums)))
+        flipped.append(np.abs(signs @ sums))
+    # Sums in another order may differ by a rounding.
+    as_large = (np.concatenate(flipped) >= observed - 1e-9).sum(axis=0)
+    return (1 + as_large) / (1 + PERMUTATIONS)

@@ -1,6 +1,12 @@
 """Answers: what may be cut from their ends, and files of them."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mrc.data.examples import ExampleList
 from mrc.errors import InputError
+from mrc.files import read_json
 
 QUOTES = {
     "“": "”",
@@ -14,11 +20,16 @@ QUOTES = {
     "'": "'",
 }
 
+# Final consonants of a Korean syllable, by number: 0 is none, 8 is ㄹ, 27 the last.
+FIRST_SYLLABLE = "가"
+LAST_SYLLABLE = "힣"
+FINALS = 28
+NO_FINAL = {0}
+RIEUL = {8}
+ANY_FINAL = set(range(1, FINALS))
+ANY = NO_FINAL | ANY_FINAL
 
-# Korean particles of nouns, longer ones first, and the final consonants after which they stand: 0 for none, 8 for ㄹ, 27 the last.
-ANY, VOWEL, CONSONANT = set(range(28)), {0}, set(range(1, 28))
-
-
+# Korean particles, and the final consonants of the nouns that they follow. Longer ones first.
 PARTICLES = [
     ("에서는", ANY),
     ("에서", ANY),
@@ -26,16 +37,16 @@ PARTICLES = [
     ("에는", ANY),
     ("까지", ANY),
     ("부터", ANY),
-    ("으로", CONSONANT - {8}),
-    ("로", VOWEL | {8}),
-    ("은", CONSONANT),
-    ("는", VOWEL),
-    ("이", CONSONANT),
-    ("가", VOWEL),
-    ("을", CONSONANT),
-    ("를", VOWEL),
-    ("과", CONSONANT),
-    ("와", VOWEL),
+    ("으로", ANY_FINAL - RIEUL),
+    ("로", NO_FINAL | RIEUL),
+    ("은", ANY_FINAL),
+    ("는", NO_FINAL),
+    ("이", ANY_FINAL),
+    ("가", NO_FINAL),
+    ("을", ANY_FINAL),
+    ("를", NO_FINAL),
+    ("과", ANY_FINAL),
+    ("와", NO_FINAL),
     ("의", ANY),
     ("에", ANY),
     ("도", ANY),
@@ -43,69 +54,91 @@ PARTICLES = [
 ]
 
 
-def strip_answer(text):
+def strip_answer(text: str) -> str:
     """Drop white space, and quotation marks without a partner, from both ends of an answer."""
     previous = None
     while text != previous:
-        previous = text = text.strip()
+        previous = text
+        text = text.strip()
         for opening, closing in QUOTES.items():
-            same = opening == closing
-            if text.startswith(opening) and (
-                text.count(opening) % 2 if same else text.count(opening) > text.count(closing)
-            ):
+            if text.startswith(opening) and _lacks_partner(text, opening, closing):
                 text = text[1:]
-            elif text.endswith(closing) and (
-                text.count(closing) % 2 if same else text.count(closing) > text.count(opening)
-            ):
+            elif text.endswith(closing) and _lacks_partner(text, closing, opening):
                 text = text[:-1]
     return text
 
 
-def strip_particle(text):
-    """Drop the Korean particle that ends an answer, if its noun keeps two characters and ends as the particle demands.
+def strip_particle(text: str) -> str:
+    """Drop the Korean particle that ends an answer.
 
-    A guess by form alone: a noun that happens to end like a particle (고양이) loses its end too.
+    Only if its noun keeps two characters and ends as the particle demands. A guess by form alone:
+    a noun that happens to end like a particle (고양이) loses its end too.
     """
-    for particle, goes_after in PARTICLES:
+    for particle, finals in PARTICLES:
         noun = text.removesuffix(particle)
-        if (
-            noun != text
-            and len(noun) >= 2
-            and "가" <= noun[-1] <= "힣"
-            and (ord(noun[-1]) - ord("가")) % 28 in goes_after
-        ):
+        if noun != text and len(noun) >= 2 and _final_consonant(noun) in finals:
             return noun
     return text
 
 
-def read_answers(path, kind):
-    """Read a JSON object of question ids, with values of one kind. Raises InputError naming the file and the id."""
-    from mrc.files import read_json
+def read_answers(path: str | Path, kind: type | tuple[type, ...]) -> dict[str, Any]:
+    """Read a JSON object of question id -> value.
 
+    Args:
+        path: the file.
+        kind: the type that the values must have: str, or (int, float).
+
+    Raises:
+        InputError: the file is something else; the message names the file and the id.
+    """
     values = read_json(path)
     if not isinstance(values, dict):
         raise InputError(f"{path}: must be an object of question id -> answer.")
+    kind_name = "a string" if kind is str else "a number"
     for identity, value in values.items():
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise InputError(
-                f"{path}: the value of '{identity}' must be {'a string' if kind is str else 'a number'}."
-            )
+            raise InputError(f"{path}: the value of '{identity}' must be {kind_name}.")
     return values
 
 
-def count_missing(path, predictions, examples):
-    """How many of the questions that have a right answer the predictions lack. Raises InputError if there are none, or all lack."""
-    labelled = [example.id for example in examples if example.is_labeled]
-    if not labelled:
+def count_missing(path: str | Path, predictions: Mapping[str, Any], examples: ExampleList) -> int:
+    """How many of the labeled questions have no prediction.
+
+    Args:
+        path: the file of the predictions, for messages.
+        predictions: id -> answer.
+        examples: an ExampleList.
+
+    Raises:
+        InputError: no question is labeled, or none of those that are has a prediction.
+    """
+    labeled = [example.id for example in examples if example.is_labeled]
+    if not labeled:
         raise InputError(f"{examples.source}: has no answers to score against.")
-    missing = sum(identity not in predictions for identity in labelled)
-    if missing == len(labelled):
+    missing = sum(identity not in predictions for identity in labeled)
+    if missing == len(labeled):
         raise InputError(
-            f"{path}: answers none of the questions of {examples.source}; do the ids belong together?"
+            f"{path}: answers none of the questions of {examples.source}; "
+            "do the ids belong together?"
         )
     return missing
 
 
-def count_differences(predictions: dict[str, str], others: dict[str, str]) -> int:
+def count_differences(predictions: Mapping[str, str], others: Mapping[str, str]) -> int:
     """How many questions two sets of predictions on the same questions answer differently."""
     return sum(text != others[identity] for identity, text in predictions.items())
+
+
+def _lacks_partner(text: str, mark: str, partner: str) -> bool:
+    """Whether a text has more of a quotation mark than of its partner."""
+    if mark == partner:
+        return text.count(mark) % 2 == 1
+    return text.count(mark) > text.count(partner)
+
+
+def _final_consonant(noun: str) -> int | None:
+    """The number of the consonant that ends the last syllable; None if it is not Hangul."""
+    last = noun[-1]
+    if not FIRST_SYLLABLE <= last <= LAST_SYLLABLE:
+        return None
+    return (ord(last) - ord(FIRST_SYLLABLE)) % FINALS

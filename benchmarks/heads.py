@@ -1,8 +1,9 @@
-"""Heads: each on the same encoder, the same questions and the same seed, side by side.
+"""Compare the heads on one encoder, with the same questions and the same seed.
 
-    python benchmarks/heads.py --model FOLDER --train-file TRAIN.json --validation-file DEV.json [train.py's other flags]
+    python benchmarks/heads.py --model FOLDER --train-file TRAIN.json --validation-file DEV.json
 
-Each head is trained by train.py in a process of its own; all flags are train.py's. --heads chooses among them.
+Each head is trained by train.py in its own process. --heads chooses some of them; all other flags
+are passed on to train.py.
 """
 
 import argparse
@@ -21,13 +22,23 @@ from mrc.errors import InputError, command_line
 TRAIN = Path(__file__).parents[1] / "train.py"
 
 
+COLUMNS = {
+    "head": "<12",
+    "EM": ">8",
+    "F1": ">8",
+    "features/s": ">12",
+    "parameters": ">14",
+    "of the head": ">13",
+    "seconds": ">9",
+}
+
+
 def main():
+    """Train a model with each head and print a row about it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--heads", nargs="+", choices=HEADS, default=HEADS)
     args, flags = parser.parse_known_args()
-    print(
-        f"{'head':<12}{'EM':>8}{'F1':>8}{'windows/s':>12}{'parameters':>14}{'of the head':>13}{'seconds':>9}"
-    )
+    print(*(f"{name:{width}}" for name, width in COLUMNS.items()), sep="")
     for head in args.heads:
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
@@ -39,23 +50,28 @@ def main():
             if done.returncode:
                 raise InputError(f"--head {head}: {done.stderr.strip().splitlines()[-1]}")
             metrics = json.loads((run / "metrics.json").read_text())
-            every, of_head = count(run / "best" / "model.safetensors")
+            total, of_head = count(run / "best" / "model.safetensors")
         exact = metrics.get("exact_match", metrics.get("exact"))
-        print(
-            f"{head:<12}{exact:>8.2f}{metrics['f1']:>8.2f}{metrics['features_per_second']:>12.2f}{every:>14,}{of_head:>13,}"
-            f"{metrics['train_seconds']:>9.0f}",
-            flush=True,
-        )
+        row = [
+            head,
+            f"{exact:.2f}",
+            f"{metrics['f1']:.2f}",
+            f"{metrics['features_per_second']:.2f}",
+            f"{total:,}",
+            f"{of_head:,}",
+            f"{metrics['train_seconds']:.0f}",
+        ]
+        cells = zip(row, COLUMNS.values(), strict=True)
+        print(*(f"{cell:{width}}" for cell, width in cells), sep="", flush=True)
 
 
 def count(weights):
-    """The parameters of a checkpoint, and those of its head."""
+    """Return the number of parameters of a checkpoint, and that of its head."""
     with safe_open(weights, "pt") as file:
-        sizes = {name: file.get_slice(name).get_shape() for name in file.keys()}
+        sizes = {name: file.get_slice(name).get_shape() for name in file}
     counts = {name: math.prod(shape) for name, shape in sizes.items()}
-    return sum(counts.values()), sum(
-        n for name, n in counts.items() if name.startswith(("head.", "qa_outputs."))
-    )
+    of_head = [n for name, n in counts.items() if name.startswith(("head.", "qa_outputs."))]
+    return sum(counts.values()), sum(of_head)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every head scores every token, whatever padding lies beside; the conditional one scores ends given their starts."""
+"""Heads score tokens whatever padding lies beside; the conditional one, ends given starts."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,8 @@ def test_conditional_logits_given_a_start_are_those_of_the_training_forward():
     states, mask = padded(left=False)
     head = ConditionalHead(WIDTH, beam=3).eval()
     start_logits, end_logits, starts = head(states, mask)
-    assert starts.shape == (3, 5) and end_logits.shape == (3, 5, PADDED)
+    assert starts.shape == (3, 5)
+    assert end_logits.shape == (3, 5, PADDED)
     torch.testing.assert_close(start_logits.exp().sum(dim=1), torch.ones(3))
     for column in range(5):
         plain_start, plain_end = head(states, mask, start_positions=starts[:, column])
@@ -75,11 +76,12 @@ def test_conditional_logits_given_a_start_are_those_of_the_training_forward():
         torch.testing.assert_close(
             start_logits, plain_start.masked_fill(mask == 0, -torch.inf).log_softmax(dim=1)
         )
-    assert starts[:, 3].tolist() == [0, 0, 0] and starts[:, 4].tolist() == [
+    assert starts[:, 3].tolist() == [0, 0, 0]
+    assert starts[:, 4].tolist() == [
         6,
         3,
         4,
-    ]  # the first and the last token
+    ]
 
 
 def test_marginal_ends_are_summed_over_the_different_starts():
@@ -140,7 +142,7 @@ def test_beams_are_searched_as_a_loop_would():
             expected = [(s, e) for _, s, e in sorted(pairs)[:n_best]]
             found = [
                 (int(s), int(e))
-                for s, e, valid in zip(spans.start[b], spans.end[b], spans.valid[b])
+                for s, e, valid in zip(spans.start[b], spans.end[b], spans.valid[b], strict=True)
                 if valid
             ]
             assert found == expected
@@ -166,14 +168,14 @@ def test_a_beam_is_no_exact_search(examples, bert):
 
 
 def test_where_the_question_is_masked_it_takes_no_place_in_the_search(examples, bert):
-    """Logits that are highest in the question leave no span where they count, and all spans where they do not."""
+    """Logits that are highest in the question take all spans, unless the question is masked."""
     for masked in (False, True):
         dataset = FeatureDataset(
             examples[:4], bert, WindowSettings(max_length=128, stride=32, mask_question=masked)
         )
         metrics, lengths = Metrics(dataset, n_best=3), dataset.lengths
         logits = torch.zeros(len(dataset), int(lengths.max()))
-        for row, begin in zip(logits, dataset.context_begin):
+        for row, begin in zip(logits, dataset.context_begin, strict=True):
             row[:begin] = 9.0
         metrics.compute(logits, logits)
         assert (metrics.without_span == 0) == masked
@@ -230,7 +232,8 @@ def test_every_head_learns_some_questions_by_heart_and_is_loaded_again(
     answers = dict(metrics.predictions)
     model.save_pretrained(tmp_path)
     again = BaselineModel.from_pretrained(tmp_path)
-    assert again.head_name == name and not again.head_is_new
+    assert again.head_name == name
+    assert not again.head_is_new
     evaluate(again, metrics)
     assert metrics.predictions == answers
     other = BaselineModel.from_pretrained(

@@ -10,6 +10,7 @@ from transformers import (
     BertForQuestionAnswering,
     DistilBertConfig,
     DistilBertModel,
+    PretrainedConfig,
     RobertaConfig,
     RobertaModel,
     T5Config,
@@ -40,12 +41,13 @@ def test_forward_is_what_it_says(encoder_folder):
 
 def test_token_types_matter_where_the_encoder_has_them(encoder_folder):
     model = BaselineModel.from_pretrained(encoder_folder).eval()
-    assert model.takes_token_types and not model.marks_exact_match
+    assert model.takes_token_types
+    assert not model.marks_exact_match
     assert not torch.allclose(model(IDS, MASK, TYPES)[0], model(IDS, MASK)[0])
 
 
 @pytest.mark.parametrize(
-    "config, encoder_class",
+    ("config", "encoder_class"),
     [
         (
             RobertaConfig(
@@ -113,10 +115,8 @@ def test_an_encoder_decoder_gives_its_encoder(tmp_path):
     config = T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
     T5Model(config).save_pretrained(tmp_path / "t5")
     model = BaselineModel.from_pretrained(tmp_path / "t5").eval()
-    assert (
-        not any("decoder" in name for name, _ in model.named_parameters())
-        and model.max_length is None
-    )
+    assert not any("decoder" in name for name, _ in model.named_parameters())
+    assert model.max_length is None
     expected = (
         T5EncoderModel.from_pretrained(tmp_path / "t5")
         .eval()(input_ids=IDS, attention_mask=MASK)
@@ -129,13 +129,15 @@ def test_an_encoder_decoder_gives_its_encoder(tmp_path):
     (tmp_path / "saved").mkdir()
     model.save_pretrained(tmp_path / "saved")
     again = BaselineModel.from_pretrained(tmp_path / "saved").eval()
-    assert not again.head_is_new and torch.equal(again(IDS, MASK)[0], model(IDS, MASK)[0])
+    assert not again.head_is_new
+    assert torch.equal(again(IDS, MASK)[0], model(IDS, MASK)[0])
 
 
 def test_dropouts_are_set_where_the_config_has_them(encoder_folder):
     model = BaselineModel.from_pretrained(encoder_folder, dropout=0.3, attention_dropout=0.0)
     assert {m.p for m in model.modules() if isinstance(m, nn.Dropout)} == {0.3, 0.0}
-    assert model.encoder.config.attention_probs_dropout_prob == 0.0 and model.dropout.p == 0.3
+    assert model.encoder.config.attention_probs_dropout_prob == 0.0
+    assert model.dropout.p == 0.3
 
 
 def test_weights_are_float32_whatever_the_file_holds(encoder_folder, tmp_path, bert):
@@ -153,7 +155,8 @@ def test_weights_are_float32_whatever_the_file_holds(encoder_folder, tmp_path, b
 
 def test_tiny_marks_exact_matches(tmp_path):
     model = BaselineModel.tiny(100)
-    assert model.marks_exact_match and model.max_length == 512
+    assert model.marks_exact_match
+    assert model.max_length == 512
     assert model(IDS, MASK, TYPES * 2)[0].shape == IDS.shape
     model.save_pretrained(tmp_path)
     assert BaselineModel.from_pretrained(tmp_path).marks_exact_match
@@ -177,7 +180,8 @@ def test_xlnet_has_types_and_no_limit():
     model = BaselineModel(
         XLNetModel(XLNetConfig(vocab_size=50, d_model=16, n_layer=1, n_head=2, d_inner=16))
     ).eval()
-    assert model.max_length is None and model.takes_token_types
+    assert model.max_length is None
+    assert model.takes_token_types
     assert not torch.equal(model(IDS, MASK, TYPES)[0], model(IDS, MASK)[0])
 
 
@@ -194,7 +198,7 @@ def test_what_does_not_fit_is_refused(encoder_folder, bert, tokenizers):
 def test_a_missing_model_says_what_to_do(tmp_path):
     with pytest.raises(
         InputError,
-        match="no local folder and could not be fetched from the Hugging Face hub.*--model tiny",
+        match=r"no local folder and could not be fetched from the Hugging Face hub.*--model tiny",
     ):
         BaselineModel.from_pretrained("no-such-user/no-such-model")
     with pytest.raises(InputError, match="this folder holds no model that can be loaded"):
@@ -223,3 +227,25 @@ def test_weights_that_are_not_the_configs_are_refused(encoder_folder, tmp_path):
     )
     with pytest.raises(InputError, match="lack 16 tensors of a BertForQuestionAnswering"):
         BaselineModel.from_pretrained(tmp_path)
+
+
+def test_a_name_in_place_of_an_encoder_is_refused(encoder_folder):
+    with pytest.raises(InputError, match=r"use BaselineModel\.from_pretrained\('some/name'\)"):
+        BaselineModel("some/name", 2, 0.1)
+    encoder = BertForQuestionAnswering.from_pretrained(encoder_folder).bert
+    with pytest.raises(InputError, match="takes dropout and head by keyword"):
+        BaselineModel(encoder, 2, 0.1)
+
+
+def test_a_configuration_is_read_once(encoder_folder, monkeypatch):
+    read = []
+    original = PretrainedConfig.get_config_dict.__func__
+    monkeypatch.setattr(
+        PretrainedConfig,
+        "get_config_dict",
+        classmethod(
+            lambda cls, name, **options: read.append(name) or original(cls, name, **options)
+        ),
+    )
+    BaselineModel.from_pretrained(encoder_folder)
+    assert len(read) == 1

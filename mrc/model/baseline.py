@@ -21,6 +21,7 @@ from mrc.model.pretrained import (
     load_weights,
     positions,
     save_module_state,
+    save_remote_code,
     set_dropout,
     vocabulary_size,
 )
@@ -210,7 +211,9 @@ class BaselineModel(SpanModel):
     ) -> "BaselineModel":
         """Do the same with the configuration and the options that `load_config` returned."""
         if config.architectures == [cls.__name__]:
-            encoder = encoder_of(config, options["attn_implementation"])
+            encoder = encoder_of(
+                config, options["attn_implementation"], options["trust_remote_code"]
+            )
             saved_head = getattr(config, "mrc_head", "linear")
             model = cls(encoder, dropout=dropout, head=saved_head)
             load_module_state(model, name_or_path)
@@ -269,6 +272,7 @@ class BaselineModel(SpanModel):
         state = _prefixed(encoder_name, encoder) | _prefixed(head_name, self.head)
         config.architectures = [architecture]
         self.encoder.config.architectures = [architecture]
+        save_remote_code(encoder, folder)
         config.save_pretrained(folder)
         save_module_state(state, folder)
 

@@ -14,6 +14,7 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
 )
+from transformers.dynamic_module_utils import custom_object_save
 
 from mrc.errors import InputError, in_short
 from mrc.model.tokenizer import loading_error, quiet_loading
@@ -120,7 +121,9 @@ def attention_error(attention: str | None, error: Exception) -> InputError | Non
     return InputError(f"--attn-implementation {attention}: {' '.join(str(error).split())}")
 
 
-def encoder_of(config: PretrainedConfig, attention: str | None = None) -> PreTrainedModel:
+def encoder_of(
+    config: PretrainedConfig, attention: str | None = None, trust_remote_code: bool = False
+) -> PreTrainedModel:
     """Return an encoder with random weights and the parts that `load_weights` gives it.
 
     It has no pooler where Hugging Face has a class without one.
@@ -134,10 +137,23 @@ def encoder_of(config: PretrainedConfig, attention: str | None = None) -> PreTra
     try:
         if qa_class is not None:
             return qa_class(config).base_model
-        model = AutoModel.from_config(config)
+        model = AutoModel.from_config(config, trust_remote_code=trust_remote_code)
     except (ImportError, ValueError) as error:
         raise attention_error(attention, error) or error from error
     return model.get_encoder() if config.is_encoder_decoder else model
+
+
+def save_remote_code(encoder: PreTrainedModel, folder: str | Path) -> None:
+    """Copy the code of an encoder that brought its own, so that the folder can be loaded.
+
+    The encoder's configuration then names the copies, and is still to be saved.
+    """
+    config = encoder.config
+    for part, auto_class in ((config, "AutoConfig"), (encoder, "AutoModel")):
+        # Where Transformers puts the code of a checkpoint.
+        if type(part).__module__.startswith("transformers_modules."):
+            type(part).register_for_auto_class(auto_class)
+            custom_object_save(part, folder, config=config)
 
 
 def load_module_state(model: Any, folder: str | Path) -> None:

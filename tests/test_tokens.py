@@ -3,12 +3,14 @@
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mrc.errors import InputError
-from mrc.features.dataset import FeatureDataset, WindowSettings
+from mrc.features import FeatureDataset, WindowSettings
 from mrc.features.tokens import MANIFEST, Tokens
 
 
@@ -26,28 +28,35 @@ def entries(cache):
     return sorted(path for path in cache.iterdir())
 
 
-def assert_equal(a, b):
+def assert_equal(some, others):
     for name in ("ids", "offsets", "starts", "lengths"):
-        assert (
-            np.array_equal(getattr(a, name), getattr(b, name))
-            and getattr(a, name).dtype == getattr(b, name).dtype
+        mine, theirs = getattr(some, name), getattr(others, name)
+        assert np.array_equal(mine, theirs)
+        assert mine.dtype == theirs.dtype
+
+
+class NeverTokenizes:
+    """A tokenizer that can be asked what it is, but not to tokenize."""
+
+    is_fast = True
+
+    def __init__(self, tokenizer):
+        core = tokenizer.backend_tokenizer
+        self.backend_tokenizer = SimpleNamespace(
+            to_str=core.to_str, no_padding=core.no_padding, no_truncation=core.no_truncation
         )
 
 
-def test_the_second_start_maps_what_the_first_wrote(tokenize, bert, texts, cache, monkeypatch):
+def test_the_second_start_maps_what_the_first_wrote(tokenize, bert, texts, cache):
     first = tokenize()
     assert_equal(first, Tokens.of(texts, bert))
-    monkeypatch.setattr(Tokens, "_tokenize", None)  # must not be needed again
-    second = tokenize()
+    second = Tokens.of(texts, NeverTokenizes(bert), cache)
     assert_equal(second, first)
-    assert (
-        isinstance(second.ids, np.memmap)
-        and isinstance(second.offsets, np.memmap)
-        and not second.mended
-    )
-    assert len(entries(cache)) == 1 and not any(
-        path.name.startswith(".") for path in cache.iterdir()
-    )
+    assert isinstance(second.ids, np.memmap)
+    assert isinstance(second.offsets, np.memmap)
+    assert not second.mended
+    assert len(entries(cache)) == 1
+    assert not any(path.name.startswith(".") for path in cache.iterdir())
 
 
 def test_other_texts_and_other_tokenizers_have_other_entries(tokenizers, texts, cache):
@@ -58,34 +67,17 @@ def test_other_texts_and_other_tokenizers_have_other_entries(tokenizers, texts, 
 
 
 def test_settings_of_windows_share_an_entry(examples, bert, cache):
-    """Truncation and padding that a tokenizer was once asked for, and the windows' lengths, leave its tokens as they are."""
-    whole = FeatureDataset(
-        examples,
-        bert,
-        WindowSettings(max_length=384, stride=128, cache=cache),
-    )
+    """Truncation and padding that a tokenizer was once asked for leave its tokens as they are."""
+    long_windows = {"max_length": 384, "stride": 128}
+    short_windows = {"max_length": 96, "stride": 20}
+    whole = FeatureDataset(examples, bert, WindowSettings(**long_windows, cache=cache))
     bert(examples[0].question, truncation=True, max_length=4, padding="max_length")
-    short = FeatureDataset(
-        examples,
-        bert,
-        WindowSettings(max_length=96, stride=20, cache=cache),
-    )
-    assert len(entries(cache)) == 2  # contexts, questions
-    for dataset, plain in (
-        (
-            whole,
-            FeatureDataset(
-                examples,
-                bert,
-                WindowSettings(max_length=384, stride=128),
-            ),
-        ),
-        (
-            short,
-            FeatureDataset(examples, bert, WindowSettings(max_length=96, stride=20)),
-        ),
-    ):
-        ours, theirs = dataset.batch(range(len(dataset))), plain.batch(range(len(plain)))
+    short = FeatureDataset(examples, bert, WindowSettings(**short_windows, cache=cache))
+    # The contexts and the questions.
+    assert len(entries(cache)) == 2
+    for cached, windows in ((whole, long_windows), (short, short_windows)):
+        plain = FeatureDataset(examples, bert, WindowSettings(**windows))
+        ours, theirs = cached.batch(range(len(cached))), plain.batch(range(len(plain)))
         assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -126,7 +118,8 @@ def test_a_damaged_entry_is_made_anew(tokenize, bert, texts, cache, damage):
     mended = tokenize()
     assert mended.mended
     assert_equal(mended, Tokens.of(texts, bert))
-    assert not tokenize().mended and len(entries(cache)) == 1
+    assert not tokenize().mended
+    assert len(entries(cache)) == 1
     assert sorted(path.name for path in entries(cache)[0].iterdir()) == [
         "ids.npy",
         "lengths.npy",
@@ -151,15 +144,18 @@ def test_many_at_once_write_one_entry(tokenize, cache):
 
 
 def test_two_processes_share_the_file(tokenize, cache):
-    """The pages are mapped from the file and not copied: a process that only reads adds nothing to what is private."""
+    """The pages are mapped from the file, so a process that only reads adds nothing private."""
     tokens = tokenize()
-    maps = open("/proc/self/maps").read() if sys.platform == "linux" else pytest.skip("reads /proc")
-    assert str(entries(cache)[0] / "ids.npy") in maps and not tokens.ids.flags.writeable
+    if sys.platform != "linux":
+        pytest.skip("reads /proc")
+    maps = Path("/proc/self/maps").read_text()
+    assert str(entries(cache)[0] / "ids.npy") in maps
+    assert not tokens.ids.flags.writeable
 
 
 def test_a_cache_that_cannot_be_written(bert, texts, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="--feature-cache .*file.*: cannot be written"):
+    with pytest.raises(InputError, match=r"--feature-cache .*file.*: cannot be written"):
         Tokens.of(texts, bert, tmp_path / "file")
 
 
@@ -173,6 +169,6 @@ def test_a_slow_tokenizer_is_refused(examples, tmp_path):
     slow = type("SlowTokenizer", (), {"is_fast": False, "model_input_names": ["input_ids"]})()
     with pytest.raises(
         InputError,
-        match="SlowTokenizer is a slow .Python. tokenizer, which gives no character offsets",
+        match=r"SlowTokenizer is a slow .Python. tokenizer, which gives no character offsets",
     ):
         FeatureDataset(examples, slow)

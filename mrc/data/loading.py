@@ -17,6 +17,7 @@ from mrc.errors import InputError
 from mrc.files import sha256, write_json
 
 __all__ = [
+    "IN_MEMORY",
     "RunData",
     "bad_answer_records",
     "data_hashes",

@@ -1,5 +1,6 @@
-"""A checkpoint's own files to a model repository of the Hugging Face hub."""
+"""Upload a checkpoint to a model repository of the Hugging Face hub."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,21 +15,32 @@ from huggingface_hub.errors import (
 from mrc.checkpoint.store import OWN_FILES, WEIGHT_FILES
 from mrc.errors import InputError, in_short
 
-LOGIN = "log in with `hf auth login`, or set HF_TOKEN to a token that may write (https://huggingface.co/settings/tokens)"
+LOGIN = (
+    "log in with `hf auth login`, or set HF_TOKEN to a token with write permission "
+    "(https://huggingface.co/settings/tokens)"
+)
 
 
-def push(folder, repo, public=False):
-    """Upload a checkpoint's own files, and nothing else of its folder; return the repository's address.
+def push(folder: str | Path, repo: str, public: bool = False) -> str:
+    """Upload a checkpoint's own files, and nothing else in its folder.
 
-    repo: "USER/NAME" or "NAME"; public: make a new repository public, and allow one that is so. Raises InputError if the
-    folder holds no checkpoint, or the hub refuses or cannot be reached.
+    Args:
+        folder: the checkpoint's folder.
+        repo: "USER/NAME" or "NAME".
+        public: create a public repository, and accept one that is already public.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        InputError: the folder holds no checkpoint, or the hub refuses or cannot be reached.
     """
     folder = Path(folder)
-    if not (folder / "config.json").is_file() or not any(
-        path for pattern in WEIGHT_FILES for path in folder.glob(pattern)
-    ):
+    has_weights = any(any(folder.glob(pattern)) for pattern in WEIGHT_FILES)
+    if not has_weights or not (folder / "config.json").is_file():
         raise InputError(
-            f"{folder}: holds no checkpoint to push: config.json and weights in safetensors are needed."
+            f"{folder}: holds no checkpoint to push, which is a config.json and weights in "
+            "safetensors."
         )
     repo = prepare_repo(repo, public)
     with _hub_errors(repo):
@@ -36,15 +48,20 @@ def push(folder, repo, public=False):
             repo_id=repo,
             folder_path=folder,
             allow_patterns=list(OWN_FILES),
-            commit_message="Upload of a checkpoint of mrc",
+            commit_message="Upload a checkpoint of mrc",
         )
     return f"{huggingface_hub.constants.ENDPOINT}/{repo}"
 
 
-def prepare_repo(repo, public=False):
-    """Make the repository where it is not there, and return its full name; thus token, name, permission and connection are tried.
+def prepare_repo(repo: str, public: bool = False) -> str:
+    """Create the repository unless it exists, and return its full name.
 
-    Raises InputError for whatever would keep `push` from uploading, a repository that everyone sees without `public` included.
+    This also tries the token, the name, the permission and the connection, before hours of
+    training depend on them.
+
+    Raises:
+        InputError: for whatever would keep `push` from uploading, and for a repository that is
+            public without `public`.
     """
     if huggingface_hub.get_token() is None:
         raise InputError(f"{repo}: pushing needs a token of the Hugging Face hub: {LOGIN}.")
@@ -54,14 +71,14 @@ def prepare_repo(repo, public=False):
         is_private = api.model_info(repo).private
     if not is_private and not public:
         raise InputError(
-            f"{repo}: this repository is public: name another one, or push with `python -m mrc push CHECKPOINT {repo} "
-            "--public`."
+            f"{repo}: this repository is public; name another one, or push with "
+            f"`mrc push CHECKPOINT {repo} --public`."
         )
     return repo
 
 
 @contextmanager
-def _hub_errors(repo):
+def _hub_errors(repo: str) -> Iterator[None]:
     """Turn what the hub's client raises into one sentence."""
     try:
         yield
@@ -71,25 +88,28 @@ def _hub_errors(repo):
         ) from error
     except HFValidationError as error:
         raise InputError(
-            f"{repo}: cannot be the name of a repository; USER/NAME is, of letters, digits, '-', '_' and '.'."
+            f"{repo}: cannot be the name of a repository; use USER/NAME, with letters, digits, "
+            "'-', '_' and '.'."
         ) from error
     except HfHubHTTPError as error:
         raise InputError(_refusal(repo, error)) from error
-    except (HTTPError, ConnectionError) as error:  # the second: HF_HUB_OFFLINE is set
-        reason = in_short(error)
+    # HF_HUB_OFFLINE raises a ConnectionError.
+    except (HTTPError, ConnectionError) as error:
         raise InputError(
-            f"{repo}: the Hugging Face hub cannot be reached; check the connection, and that HF_HUB_OFFLINE is not set. "
-            f"({reason})"
+            f"{repo}: the Hugging Face hub cannot be reached; check the connection, and that "
+            f"HF_HUB_OFFLINE is not set. ({in_short(error)})"
         ) from error
-    except Exception as error:  # files that cannot be read; what carries large files to the hub raises kinds of its own
+    # Unreadable files, and the upload of large files, raise kinds of their own.
+    except Exception as error:
         raise InputError(f"{repo}: the upload failed ({in_short(error)}).") from error
 
 
-def _refusal(repo, error):
-    """What an HTTP status of the hub means for someone who pushes."""
+def _refusal(repo: str, error: HfHubHTTPError) -> str:
+    """What an HTTP status of the hub means to someone who pushes."""
     status = error.response.status_code if error.response is not None else None
     if status == 401:
         return f"{repo}: the Hugging Face hub does not know the token: {LOGIN}."
     if status == 403:
-        return f"{repo}: the token may not write there: give a repository of your own, or {LOGIN}."
-    return f"{repo}: the Hugging Face hub refused: {in_short(error.server_message or error)} (status {status})"
+        return f"{repo}: the token may not write there: name a repository of your own, or {LOGIN}."
+    reason = in_short(error.server_message or error)
+    return f"{repo}: the Hugging Face hub refused: {reason} (status {status})."

@@ -1,1 +1,1 @@
-"""One file a command of `mrc COMMAND`."""
+"""The commands of `mrc COMMAND`, one file each; the other files serve them."""

@@ -1,1 +1,5 @@
-"""A reader for other programs: ONNX files, the Hugging Face hub."""
+"""Readers for programs without PyTorch."""
+
+from mrc.export.onnx import OnnxReader
+
+__all__ = ["OnnxReader"]

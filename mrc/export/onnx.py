@@ -129,7 +129,7 @@ def quantize(path: Path, quantized: Path) -> None:
 
 
 def onnx_packages() -> tuple[ModuleType, ModuleType]:
-    """The modules onnx and onnxruntime. Raises InputError if a package of the extra `onnx` is missing."""
+    """The modules onnx and onnxruntime. Raises InputError if one of the extra `onnx` is missing."""
     # PyTorch's exporter imports onnxscript.
     names = ("onnx", "onnxruntime", "onnxscript")
     onnx, onnxruntime, _ = (

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import serving
 
-from mrc.commands.serve import ServeConfig
+from mrc.config.serve import ServeConfig
 from mrc.errors import InputError
 
 pytest.importorskip("fastapi", reason='needs pip install -e ".[serve]"')

@@ -6,7 +6,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mrc.commands.serve import ServeConfig
+from mrc.config.serve import ServeConfig
 from mrc.errors import InputError
 
 

@@ -25,10 +25,10 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from mrc import __version__
 from mrc.commands.batcher import Batcher
-from mrc.commands.serve import ServeConfig
 from mrc.commands.server_limits import RequestLimits, error_response, host_names
 from mrc.commands.server_pages import load_page, sample_questions
 from mrc.commands.server_schemas import Answers, Error, Question
+from mrc.config.serve import ServeConfig
 from mrc.reader.reader import AskSettings, Reader
 
 # Seconds between looks at whether a waiting client is still there.

@@ -1,4 +1,4 @@
-"""What the tests share: small data files, tokenizers of each family trained on them, small models."""
+"""What the tests share: small data files, tokenizers of each family, small models."""
 
 import json
 import os
@@ -106,7 +106,7 @@ def byte_level(texts, add_prefix_space, trim_offsets):
 
 
 def modern_bpe(texts):
-    """ModernBERT's kind: byte-level BPE that adds no space, in BERT's template, without token types."""
+    """ModernBERT's kind: byte-level BPE without an added space or token types, in BERT's template."""
     core = Tokenizer(models.BPE())
     core.normalizer = normalizers.NFC()
     core.pre_tokenizer, core.decoder = (
@@ -216,7 +216,7 @@ def tokenizer(request, tokenizers):
 
 @pytest.fixture(scope="session")
 def bert(texts):
-    """A tokenizer of BERT's kind, for tests that any tokenizer serves: ours, which is the same in every run."""
+    """A tokenizer like BERT's, for tests that work with any: ours, the same in every run."""
     return train_tokenizer(texts, vocab_size=900, min_frequency=3)
 
 
@@ -254,12 +254,12 @@ def write(tmp_path):
 
 
 def plain_wordpiece(texts):
-    """BERT's tokenizer with a vocabulary of all characters and the 800 most frequent words: the same in every run, which one
-    that tokenizers' trainer learns is not."""
-    normalizer, splitter = (
-        normalizers.BertNormalizer(lowercase=False),
-        pre_tokenizers.BertPreTokenizer(),
-    )
+    """BERT's tokenizer with all characters and the 800 most frequent words as its vocabulary.
+
+    It is the same in every run; a vocabulary that the trainer of `tokenizers` learns is not.
+    """
+    normalizer = normalizers.BertNormalizer(lowercase=False)
+    splitter = pre_tokenizers.BertPreTokenizer()
     words = Counter(
         word
         for text in texts
@@ -281,7 +281,8 @@ def plain_wordpiece(texts):
     core = Tokenizer(
         models.WordPiece({piece: n for n, piece in enumerate(vocabulary)}, unk_token="[UNK]")
     )
-    core.normalizer, core.pre_tokenizer = normalizer, splitter
+    core.normalizer = normalizer
+    core.pre_tokenizer = splitter
     core.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -299,7 +300,7 @@ def plain_wordpiece(texts):
 
 @pytest.fixture(scope="session")
 def taught():
-    """Questions that `reader_folder` has learned by heart, in four languages, some of them without an answer."""
+    """What `reader_folder` has learned by heart: four languages, some questions without answer."""
     files = [
         example
         for name in ("squad", "korquad", "squad_v2")
@@ -315,7 +316,7 @@ def taught():
 
 @pytest.fixture(scope="session")
 def reader_folder(taught, texts, tmp_path_factory):
-    """A Hugging Face question-answering checkpoint, made by nothing of this project but its windows: a small BERT."""
+    """A Hugging Face question-answering checkpoint: a small BERT, trained on our windows."""
     folder = tmp_path_factory.mktemp("reader")
     tokenizer = plain_wordpiece(texts)
     torch.manual_seed(0)

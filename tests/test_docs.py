@@ -1,4 +1,4 @@
-"""The pages are true: the files, names, commands and flags in them exist, and the tour's code runs."""
+"""Pages are true: files, names, commands and flags in them exist, and the tour's code runs."""
 
 import importlib
 import re

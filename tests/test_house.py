@@ -1,4 +1,4 @@
-"""The order of the packages in mrc/: each imports only from those before it, and none in a circle."""
+"""The order of the packages in mrc/: each imports only from those before it, never in a circle."""
 
 import ast
 from pathlib import Path
@@ -20,6 +20,8 @@ ORDER = [
     ["commands"],
 ]
 FLOOR = {package: number for number, packages in enumerate(ORDER) for package in packages}
+# The public face and the command line name what is inside.
+DOORS = {("__init__",), ("__main__",)}
 
 
 def imported(path):
@@ -32,23 +34,30 @@ def imported(path):
 
 
 def modules():
+    """Each file of the package, with its place in it."""
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        if parts not in (("__init__",), ("__main__",)):  # the two doors, which name what is inside
+        if parts not in DOORS:
             yield path, parts
 
 
+def test_every_package_has_its_place():
+    assert {here for _, (here, *_) in modules()} == set(FLOOR)
+
+
 def test_a_package_imports_only_from_those_before_it():
-    for path, (here, *_) in modules():
-        for _, there, *_ in imported(path):
-            assert there == here or FLOOR[there] < FLOOR[here], f"{path} imports mrc.{there}"
+    wrong = [
+        f"{'/'.join(parts)}.py imports mrc.{there}"
+        for path, parts in modules()
+        for _, there, *_ in imported(path)
+        if there != parts[0] and FLOOR[there] >= FLOOR[parts[0]]
+    ]
+    assert not wrong
 
 
 def test_no_circle_within_a_package():
-    needs = {}
-    for path, parts in modules():
-        if parts[-1] != "__init__":
-            needs[".".join(parts)] = {".".join(name[1:]) for name in imported(path)}
+    files = {".".join(parts): path for path, parts in modules() if parts[-1] != "__init__"}
+    needs = {name: {".".join(n[1:]) for n in imported(path)} for name, path in files.items()}
     done = set()
     while ready := {
         name for name in needs.keys() - done if not (needs[name] & needs.keys()) - done

@@ -24,6 +24,7 @@ from mrc.commands import evaluate, train
 from mrc.data.examples import load_examples, write_squad
 from mrc.errors import InputError, command_line
 from mrc.model.baseline import BaselineModel
+from mrc.model.layers import sharded_layers
 from mrc.runtime.processes import World, local_device, processes
 from mrc.runtime.sharding import dummy_input, shard
 from mrc.training.trainer import Trainer
@@ -138,7 +139,7 @@ def test_processes_train_as_one(flags, alone, tmp_path, size, batch_size, accumu
         accumulation,
         cwd=tmp_path,
     )
-    assert "9 steps of 12 windows" + (f" shared by {size} processes" if size > 1 else "") in said
+    assert "9 steps of 12 features" + (f" shared by {size} processes" if size > 1 else "") in said
     assert_alike(tmp_path / "run", alone)
 
 
@@ -178,7 +179,7 @@ def test_by_tokens(flags, tmp_path):
 def test_a_run_goes_on_with_another_number_of_processes(flags, alone, tmp_path):
     run(2, *flags, "--batch-size", 6, "--save-every", 5, cwd=tmp_path)
     said = run(1, "--resume", "run/step-6", cwd=tmp_path)
-    assert "9 steps of 12 windows, fp32" in said and "going on from run/step-6" in said
+    assert "9 steps of 12 features, fp32" in said and "resuming from run/step-6" in said
     assert_alike(tmp_path / "run", alone)
     run(3, "--resume", "run/step-6", cwd=tmp_path)  # in batches of 4
     assert_alike(tmp_path / "run", alone)
@@ -187,9 +188,7 @@ def test_a_run_goes_on_with_another_number_of_processes(flags, alone, tmp_path):
     assert_alike(tmp_path / "run", alone)
     (tmp_path / "output-0.txt").unlink()
     said = run(3, "--resume", "run/step-6", "--batch-size", 5, cwd=tmp_path, status=2)
-    assert (
-        "a step of this run takes 12 windows, and 3 processes of 5 each cannot share them" in said
-    )
+    assert "a step of this run takes 12 features, which 3 processes of 5 each cannot share" in said
 
 
 def test_scores_are_those_of_one_process(alone, tmp_path):
@@ -221,7 +220,7 @@ def test_scores_are_those_of_one_process(alone, tmp_path):
 def test_a_signal_to_one_process_stops_all(flags, alone, tmp_path):
     run(2, *flags, "--batch-size", 6, cwd=tmp_path, signalled_at=(1, 5), status=143)
     assert (
-        "Go on with: torchrun --nproc_per_node=2 train.py --resume run"
+        "Resume with: torchrun --nproc_per_node=2 train.py --resume run"
         in (tmp_path / "output-0.txt").read_text()
     )
     assert load_state(tmp_path / "run" / "last")["progress"]["step"] == 5
@@ -299,7 +298,7 @@ def test_shards_train_as_one_and_are_saved_as_one(
         cwd=tmp_path,
     )
     assert (
-        f"9 steps of 12 windows shared by {size} processes, the model in as many shards, fp32"
+        f"9 steps of 12 features shared by {size} processes, the model sharded over them, fp32"
         in said
     )
     assert_alike(tmp_path / "run", alone)
@@ -329,7 +328,7 @@ def _what_it_holds(folder, encoder_folder, rank, size, port):
     _as_torchrun(rank, size, port)
     with processes("cpu") as world:
         model = BaselineModel.from_pretrained(encoder_folder)
-        shard(model, world, torch.device("cpu"))
+        shard(model, sharded_layers(model), world, device=torch.device("cpu"))
         weights = sum(parameter.to_local().numel() for parameter in model.parameters())
         sum(logits.sum() for logits in model(input_ids=dummy_input("cpu"))).backward()
         gradients = sum(parameter.grad.to_local().numel() for parameter in model.parameters())
@@ -383,14 +382,14 @@ def test_a_run_goes_on_in_other_shards_or_in_none(flags, alone, tmp_path):
     for size, argv in ((3, ["--batch-size", 4]), (1, ["--batch-size", 12])):
         said = run(size, "--resume", "run/step-6", *argv, cwd=tmp_path)
         assert (
-            f"9 steps of 12 windows{' shared by 3 processes, the model in as many shards' if size == 3 else ''}, fp32\n"
+            f"9 steps of 12 features{' shared by 3 processes, the model sharded over them' if size == 3 else ''}, fp32\n"
             in said
         )
         assert_alike(tmp_path / "run", alone)
     (tmp_path / "plain").mkdir()
     run(2, *flags, "--batch-size", 6, "--save-every", 5, cwd=tmp_path / "plain")
     said = run(2, "--resume", "run/step-6", "--fsdp", cwd=tmp_path / "plain")
-    assert "the model in as many shards" in said
+    assert "the model sharded over them" in said
     assert_alike(tmp_path / "plain" / "run", alone)
 
 
@@ -441,13 +440,15 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch):
         "cpu",
     ]
     with (
-        pytest.raises(InputError, match="--device cuda:0: torchrun's processes take a GPU each"),
+        pytest.raises(
+            InputError, match="--device cuda:0: each of torchrun's processes takes a GPU of its own"
+        ),
         processes("cuda:0"),
     ):
         pass
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert local_device("auto") == "cpu"
-    with pytest.raises(InputError, match="--device cuda:1: not to be had here"), processes("cuda"):
+    with pytest.raises(InputError, match="--device cuda:1: not available on this machine"), processes("cuda"):
         pass
 
 
@@ -460,7 +461,7 @@ def test_a_run_of_one_numbered_gpu_goes_on_with_several_if_told_to(flags, tmp_pa
     (
         tmp_path / "run" / "last" / "manifest.json"
     ).unlink()  # as the error for a changed file advises
-    assert "--device cuda:1: torchrun's processes take a GPU each" in run(
+    assert "--device cuda:1: each of torchrun's processes takes a GPU of its own" in run(
         2, "--resume", "run", "--batch-size", 6, cwd=tmp_path, status=2
     )
     (tmp_path / "output-1.txt").unlink()
@@ -470,15 +471,15 @@ def test_a_run_of_one_numbered_gpu_goes_on_with_several_if_told_to(flags, tmp_pa
 def test_what_is_not_sharded(flags, tmp_path, monkeypatch):
     said = run(1, *flags, "--fsdp", cwd=tmp_path, status=2)
     assert said == (
-        "train.py: error: --fsdp shares the model out among processes: start several, with torchrun --nproc_per_node=N "
+        "train.py: error: --fsdp shards the model over several processes; start them with torchrun --nproc_per_node=N "
         "train.py ...\n"
     )
     assert not (tmp_path / "run").exists()
     monkeypatch.delattr(torch.cpu.Stream, "record_event", raising=False)  # as in PyTorch 2.6
     with pytest.raises(
-        InputError, match="shards models on GPUs alone; for CPUs, take a later version"
+        InputError, match="shards models on GPUs only; use a later version for CPUs"
     ):
-        shard(torch.nn.Linear(2, 2), World(0, 2), torch.device("cpu"))
+        shard(torch.nn.Linear(2, 2), [], World(0, 2), device=torch.device("cpu"))
 
 
 @pytest.mark.slow
@@ -507,7 +508,7 @@ def test_torchrun_ends_all_when_one_dies_and_the_run_goes_on(flags, tmp_path):
     done = subprocess.run([*command, program, *argv], **settings, text=True, timeout=120)
     assert done.returncode != 0 and "this process has had enough" in done.stderr
     done = subprocess.run([*command, ROOT / "train.py", *argv], **settings, text=True, timeout=120)
-    assert done.returncode == 0 and "going on from run/last, step 3 of 9" in done.stdout, (
+    assert done.returncode == 0 and "resuming from run/last, step 3 of 9" in done.stdout, (
         done.stderr
     )
     assert done.stdout.count("Next: python evaluate.py") == 1

@@ -91,8 +91,8 @@ def test_a_run_ends_with_a_table_and_the_next_command(trained, encoder_folder):
         json.loads((cwd / name / "metrics.json").read_text()),
     )
     assert (
-        f"EM           {metrics['exact_match']:.2f}\nF1           {metrics['f1']:.2f}\nquestions    10\n"
-        in tail
+        f"EM           {metrics['exact_match']:.2f}\nF1           {metrics['f1']:.2f}\n"
+        f"loss         {metrics['eval_loss']:.3f}\nquestions    10\n" in tail
     )
     assert metrics["f1"] >= metrics["exact_match"] >= 80
     assert f"checkpoint   {name}/best" in tail and tail.endswith(
@@ -676,14 +676,14 @@ def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys)
         (["--data", "sample"], "give one of them"),
         (["--validation-file", "empty.json"], "empty.json: holds no question to score"),
         (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
-        (["--device", "cuda:7"], "--device cuda:7: not to be had here"),
+        (["--device", "cuda:7"], "--device cuda:7: not available on this machine"),
         (
             ["--metric-for-best", "bleu"],
             "--metric-for-best bleu: the scorer squad has exact_match and f1",
         ),
         (["--max-tokens-per-batch", "64"], "--max-tokens-per-batch 64 is below --max-length 96"),
         (["--resume", "absent"], "--resume absent: no such folder"),
-        (["--device", "toaster"], "--device toaster: not to be had here"),
+        (["--device", "toaster"], "--device toaster: not available on this machine"),
     ],
 )
 def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder, argv, message):

@@ -9,8 +9,8 @@ from transformers import AlbertConfig, AlbertModel, T5Config, T5EncoderModel
 
 from mrc.errors import InputError
 from mrc.model.baseline import BaselineModel
-from mrc.model.layers import freeze
-from mrc.training.optim import WeightAverage, make_optimizer, make_schedule, parameter_groups
+from mrc.model.layers import freeze, layer_depths
+from mrc.training.optim import make_average, make_optimizer, make_schedule, parameter_groups
 
 
 class OwnNorm(nn.Module):
@@ -56,7 +56,10 @@ def test_frozen_and_shared_parameters():
 
 def rates(schedule_name, warmup_steps, total_steps):
     optimizer = make_optimizer(nn.Linear(2, 2), 1.0, 0.0)
-    schedule, seen = make_schedule(optimizer, schedule_name, warmup_steps, total_steps), []
+    schedule = make_schedule(
+        optimizer, schedule_name, warmup_steps=warmup_steps, total_steps=total_steps
+    )
+    seen = []
     for _ in range(total_steps + 1):
         seen.append(schedule.get_last_lr()[0])
         optimizer.step()
@@ -81,7 +84,9 @@ def test_lower_layers_learn_more_slowly():
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     rate = {
         names[id(p)]: group["lr"]
-        for group in make_optimizer(model, 1.0, 0.1, layer_decay=0.5).param_groups
+        for group in make_optimizer(
+            model, 1.0, 0.1, layer_decay=0.5, depths=layer_depths(model)
+        ).param_groups
         for p in group["params"]
     }
     assert rate.keys() == set(names.values())
@@ -124,10 +129,9 @@ def test_layers_that_cannot_be_told_apart_are_refused():
 def test_the_moving_average():
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1.0)
-    average = WeightAverage(model, 0.75)
+    average = make_average(model, 0.75)
     for weight in (3.0, 5.0):
         nn.init.constant_(model.weight, weight)
-        average.update()
-    with average.in_place():
-        assert model.weight.item() == 0.75 * (0.75 * 1 + 0.25 * 3) + 0.25 * 5
+        average.update_parameters(model)
+    assert average.module.weight.item() == 0.75 * (0.75 * 1 + 0.25 * 3) + 0.25 * 5
     assert model.weight.item() == 5

@@ -187,11 +187,11 @@ def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
     name, step = signal.Signals(number).name, 7 if "train_step" in place[0] else 6
     assert output.endswith(
         f"train.py: stopped by {name} after step {step} of 18; all is saved in run. "
-        "Go on with: python train.py --resume run\n"
+        "Resume with: python train.py --resume run\n"
     )
     assert load_state(tmp_path / "run" / "last")["progress"]["step"] == step
     output = run("--resume", "run", cwd=tmp_path)
-    assert f"going on from run/last, step {step} of 18" in output
+    assert f"resuming from run/last, step {step} of 18" in output
     same(tmp_path / "run", whole)
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_auto_takes_the_one_before(
 def test_an_earlier_checkpoint_can_be_chosen(flags, whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
     assert (tmp_path / "run" / "step-16").is_dir()
-    assert "going on from run/step-16, step 16 of 18" in run(
+    assert "resuming from run/step-16, step 16 of 18" in run(
         "--resume", "run/step-16", cwd=tmp_path
     )
     same(tmp_path / "run", whole)
@@ -255,19 +255,19 @@ def test_an_earlier_checkpoint_can_be_chosen(flags, whole, tmp_path):
         (["--resume", "absent"], "--resume absent: no such folder"),
         (
             ["--resume", "run", "--learning-rate", "0.5"],
-            "--learning-rate 0.5: the run in run was begun with 0.001, and a resumed run keeps",
+            "--learning-rate 0.5: the run in run was started with 0.001, and a resumed run keeps",
         ),
         (
             ["--resume", "run", "--batch-size", "4"],
-            "a step of this run takes 6 windows, and 1 processes of 4 each cannot share them",
+            "a step of this run takes 6 features, which 1 processes of 4 each cannot share",
         ),
         (
             ["--resume", "run", "--output-dir", "elsewhere"],
-            "--output-dir elsewhere: a resumed run goes on in its own folder, run",
+            "--output-dir elsewhere: a resumed run stays in its own folder, run",
         ),
         (
             ["--resume", "run", "--max-tokens-per-batch", "999"],
-            "--max-tokens-per-batch 999: the run in run was begun with None",
+            "--max-tokens-per-batch 999: the run in run was started with None",
         ),
         (["--resume", "run/best"], "run/best: holds a reader, but not the state of a run"),
     ],
@@ -280,7 +280,7 @@ def test_what_cannot_be_resumed(whole, tmp_path, argv, message):
 def test_a_run_goes_on_without_its_record(whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
     (tmp_path / "run" / "config.json").unlink()
-    assert "going on from run/step-16" in run("--resume", "run/step-16", cwd=tmp_path)
+    assert "resuming from run/step-16" in run("--resume", "run/step-16", cwd=tmp_path)
 
 
 def test_tensorboard_shows_no_step_twice(flags, tmp_path):

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import BertForQuestionAnswering
 
 from mrc.checkpoint.store import find_resumable, load_state
@@ -24,7 +23,7 @@ from mrc.training.trainer import Trainer
 SHIFTS = ("key.bias", "layer.1.output.LayerNorm.bias", "head.bias", "qa_outputs.bias")
 
 
-def make_trainer(examples, bert, encoder_folder, folder, scored=True, **settings):
+def make_trainer(examples, bert, encoder_folder, folder, scored=True, loss=None, **settings):
     settings = {
         "model": str(encoder_folder),
         "dropout": 0.0,
@@ -45,10 +44,8 @@ def make_trainer(examples, bert, encoder_folder, folder, scored=True, **settings
         bert,
         WindowSettings(max_length=config.max_length, stride=config.stride),
     )
-    folder.mkdir()
-    return Trainer(
-        model, bert, dataset, dataset if scored else None, config, folder, torch.device("cpu")
-    )
+    eval_set = dataset if scored else None
+    return Trainer(model, bert, dataset, eval_set, config, folder=folder, device="cpu", loss=loss)
 
 
 def log_of(folder):
@@ -90,9 +87,8 @@ def test_accumulated_micro_batches_are_one_big_batch(
     whole = make_trainer(
         examples, bert, encoder_folder, tmp_path / "whole", False, batch_size=1000, epochs=3
     )
-    accumulation = -(
-        -len(whole.loader.dataset) // batch_size
-    )  # the last micro-batch may be smaller than the others
+    # The last micro-batch may be smaller than the others.
+    accumulation = math.ceil(len(whole.train_set) / batch_size)
     parts = make_trainer(
         examples,
         bert,
@@ -274,7 +270,7 @@ def test_a_loss_that_is_no_number_stops_the_run(examples, bert, encoder_folder, 
         trainer.model.head.weight[0, 0] = torch.nan
     with pytest.raises(
         InputError,
-        match=r"a number at step 5 \(examples .*ko-.*\), the last of 5 such steps in a row; none is saved yet",
+        match=r"a number at step 5 \(examples .*ko-.*\), the last of 5 such steps in a row; nothing is saved yet",
     ):
         trainer.fit()
     assert not (tmp_path / "run" / "best").exists()
@@ -282,22 +278,30 @@ def test_a_loss_that_is_no_number_stops_the_run(examples, bert, encoder_folder, 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_bad_step_is_left_out_and_named(
-    examples, bert, encoder_folder, tmp_path, capsys, monkeypatch, precision
+    examples, bert, encoder_folder, tmp_path, capsys, precision
 ):
     """The weights are those of a run in which that step does nothing but pass."""
+    # The first call is the Trainer's own, which looks for parameters that the loss does not need.
+    steps = []
+
+    def loss(output, batch):
+        trained = trainer.model if steps else torch.nn.Module()
+        steps.append({name: p.detach().clone() for name, p in trained.named_parameters()})
+        return span_loss(*output, batch) * (math.inf if len(steps) == 4 else 1)
+
     trainer = make_trainer(
-        examples, bert, encoder_folder, tmp_path / "run", False, epochs=1, precision=precision
+        examples,
+        bert,
+        encoder_folder,
+        tmp_path / "run",
+        False,
+        loss=loss,
+        epochs=1,
+        precision=precision,
     )
-    steps, weights = [], {}
-
-    def loss(*arguments):
-        steps.append({name: p.detach().clone() for name, p in trainer.model.named_parameters()})
-        return span_loss(*arguments) * (math.inf if len(steps) == 3 else 1)
-
-    monkeypatch.setattr("mrc.training.trainer.span_loss", loss)
     results = trainer.fit()
     weights = dict(trainer.model.named_parameters())
-    before, after = steps[2], steps[3]
+    before, after = steps[3], steps[4]
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not all(torch.equal(after[name], weights[name]) for name in after)
     assert results["bad_steps"] == 1 and all(
@@ -313,31 +317,30 @@ def test_a_bad_step_is_left_out_and_named(
 
 
 def test_a_skipped_step_of_fp16_does_not_advance_the_schedule(
-    examples, bert, encoder_folder, tmp_path, monkeypatch
+    examples, bert, encoder_folder, tmp_path
 ):
+    calls = []
+
+    def overflowing(output, batch):
+        calls.append(1)
+        # Times the scale of 65536, it is beyond float32. The first call is the Trainer's own.
+        return span_loss(*output, batch) * (1e35 if len(calls) == 3 else 1)
+
     trainer = make_trainer(
         examples,
         bert,
         encoder_folder,
         tmp_path / "run",
         False,
+        loss=overflowing,
         max_steps=4,
         precision="fp16",
         warmup_ratio=0.0,
     )
-    calls = []
-
-    def overflowing(*arguments):
-        calls.append(1)
-        return span_loss(*arguments) * (
-            1e35 if len(calls) == 2 else 1
-        )  # times the scale of 65536, beyond float32
-
-    monkeypatch.setattr("mrc.training.trainer.span_loss", overflowing)
     trainer.fit()
     lines = [line for line in log_of(tmp_path / "run") if "loss" in line]
     taken = [line["grad_norm"] is not None for line in lines]
-    assert False in taken and True in taken and trainer.schedule.last_epoch == sum(taken)
+    assert False in taken and True in taken and trainer.state.schedule.last_epoch == sum(taken)
     assert [line["learning_rate"] for line in lines] == pytest.approx(
         [1e-3 * (1 - sum(taken[: n + 1]) / 4) for n in range(4)]
     )
@@ -373,7 +376,7 @@ def test_the_plan_says_what_is_trained_and_a_warm_up_leaves_steps(
         freeze_layers=1,
     )
     assert re.fullmatch(
-        r"5 steps of 4 windows, fp32; 0\.\dM of 0\.\dM parameters are trained", trainer.plan()
+        r"5 steps of 4 features, fp32; 0\.\dM of 0\.\dM parameters are trained", trainer.describe()
     )
     with pytest.raises(InputError, match="--warmup-steps 5: the run has 5 steps"):
         make_trainer(
@@ -382,25 +385,28 @@ def test_the_plan_says_what_is_trained_and_a_warm_up_leaves_steps(
 
 
 def test_saving_every_few_minutes(examples, bert, encoder_folder, tmp_path, monkeypatch):
-    """Steps of 20 seconds each, by a clock of the test's own: 45 seconds have passed after every third."""
+    """Steps of 20 seconds each, by a clock of the test's own: after every third, 45 have passed."""
+    seconds = []
+
+    def loss(output, batch):
+        seconds.append(1)
+        return span_loss(*output, batch)
+
     trainer = make_trainer(
         examples,
         bert,
         encoder_folder,
         tmp_path / "run",
         False,
+        loss=loss,
         max_steps=8,
         eval_every=100,
         save_every_minutes=0.75,
         keep=9,
     )
-    seconds = []
+    seconds.clear()
     monkeypatch.setattr(
         "mrc.training.trainer.time", SimpleNamespace(perf_counter=lambda: 20.0 * len(seconds))
-    )
-    monkeypatch.setattr(
-        "mrc.training.trainer.span_loss",
-        lambda *arguments: seconds.append(1) or span_loss(*arguments),
     )
     trainer.fit()
     assert sorted(path.name for path in (tmp_path / "run").glob("step-*")) == ["step-3", "step-6"]
@@ -412,26 +418,34 @@ def test_saving_every_few_minutes(examples, bert, encoder_folder, tmp_path, monk
     "log_every, place", [(1, "log.jsonl: cannot be written"), (1000, "cannot be written")]
 )
 def test_a_run_whose_folder_is_gone_ends_with_one_sentence(
-    examples, bert, encoder_folder, tmp_path, monkeypatch, log_every, place
+    examples, bert, encoder_folder, tmp_path, log_every, place
 ):
     """In its place is a file: nobody, root included, can write there. What was saved before, wherever it is now, stays whole."""
     run, moved = tmp_path / "run", tmp_path / "moved"
-    trainer = make_trainer(
-        examples, bert, encoder_folder, run, False, max_steps=8, log_every=log_every, save_every=2
-    )
     steps = []
 
-    def loss(*arguments):
+    def loss(output, batch):
         steps.append(1)
-        if len(steps) == 6:
+        # The first call is the Trainer's own.
+        if len(steps) == 7:
             run.rename(moved)
             run.write_text("")
-        return span_loss(*arguments)
+        return span_loss(*output, batch)
 
-    monkeypatch.setattr("mrc.training.trainer.span_loss", loss)
+    trainer = make_trainer(
+        examples,
+        bert,
+        encoder_folder,
+        run,
+        False,
+        loss=loss,
+        max_steps=8,
+        log_every=log_every,
+        save_every=2,
+    )
     with pytest.raises(InputError, match=place) as raised:
         trainer.fit()
-    assert str(run) in str(raised.value) and len(steps) == 6 and "\n" not in str(raised.value)
+    assert str(run) in str(raised.value) and len(steps) == 7 and "\n" not in str(raised.value)
     checkpoint = find_resumable(moved)
     assert checkpoint == moved / "last" and load_state(checkpoint)["progress"]["step"] == 4
 
@@ -457,8 +471,7 @@ def test_another_score_can_decide(examples, bert, encoder_folder, tmp_path, monk
 def test_the_moving_average_is_what_is_scored_and_saved(examples, bert, encoder_folder, tmp_path):
     trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", ema_decay=0.9)
     trainer.fit()
-    with trainer.average.in_place():
-        averaged = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
+    averaged = dict(trainer.state.average.module.named_parameters())
     saved = dict(BaselineModel.from_pretrained(tmp_path / "run" / "last").named_parameters())
     assert all(torch.equal(saved[name], averaged[name]) for name in saved)
     assert not all(torch.equal(saved[name], p) for name, p in trainer.model.named_parameters())
@@ -511,11 +524,7 @@ def test_no_mask_without_padding(examples, bert, encoder_folder, tmp_path, monke
         trainer.model, "forward", lambda **inputs: seen.append(inputs) or forward(**inputs)
     )
     trainer.fit()
-    lengths = [
-        trainer.loader.dataset.lengths[indices]
-        for group in trainer.loader.sampler.step_batches()
-        for indices, _ in group.batches
-    ]
+    lengths = [trainer.train_set.lengths[indices] for indices in trainer.loader.sampler]
     masks = [inputs["attention_mask"] for inputs in seen]
     assert any(mask is None for mask in masks) and any(mask is not None for mask in masks)
     assert [mask is None for mask in masks] == [len(set(batch.tolist())) == 1 for batch in lengths]
@@ -536,23 +545,27 @@ def test_gradient_checkpointing_changes_no_weight(examples, bert, encoder_folder
 
 
 def test_compiled_once_for_all_lengths(examples, bert, encoder_folder, tmp_path, monkeypatch):
-    torch._dynamo.reset()
-    counter, compile_in_place = CompileCounterWithBackend("eager"), BaselineModel.compile
+    torch.compiler.reset()
+    graphs, compile_in_place = [], BaselineModel.compile
+
+    def backend(graph, inputs):
+        """Run a graph as it is, and count it."""
+        graphs.append(graph)
+        return graph.forward
+
     monkeypatch.setattr(
         BaselineModel,
         "compile",
-        lambda self, **settings: compile_in_place(self, backend=counter, **settings),
+        lambda self, **settings: compile_in_place(self, backend=backend, **settings),
     )
     trainer = make_trainer(
         examples, bert, encoder_folder, tmp_path / "run", batch_size=3, epochs=3, compile=True
     )
     trainer.fit()
-    lengths = {int(trainer.loader.dataset.lengths[i]) for i in range(len(trainer.loader.dataset))}
-    graphs = counter.frame_count
-    assert len(lengths) > 8 > graphs
-    assert BaselineModel.from_pretrained(
-        tmp_path / "run" / "last"
-    )  # under the names that it has without
+    lengths = set(trainer.train_set.lengths.tolist())
+    assert len(lengths) > 8 > len(graphs) > 0
+    # The weights are saved under the names that they have without compiling.
+    assert BaselineModel.from_pretrained(tmp_path / "run" / "last")
 
 
 def test_tensorboard_and_the_plot(examples, bert, encoder_folder, tmp_path):

@@ -10,8 +10,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(TrainConfig, argv, "train")
     # Imported once the flags are known to be right: torch and transformers take seconds to load.
-    from mrc.runtime.processes import processes
-    from mrc.training.run import run
+    from mrc.training.run import train
 
-    with processes(config.device) as world:
-        run(config, world)
+    train(config)

@@ -248,6 +248,7 @@ class BaselineModel(SpanModel):
             r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules="all-linear"
         )
         self.encoder = peft.get_peft_model(self.encoder, settings)
+        self.has_adapters = True
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors to an existing folder.

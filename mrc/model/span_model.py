@@ -26,6 +26,7 @@ class SpanModel(nn.Module):
         head_is_new: whether the head still has random weights.
         marks_exact_match: whether the model expects the exact-match token type of FeatureDataset.
         takes_start_positions: whether `forward` takes `start_positions` in training.
+        has_adapters: whether adapters are trained, which `save_pretrained` merges.
         max_length: the longest input, in tokens; None for no limit.
         vocab_size: the rows of the token embedding; None where it is not known.
         pad_token_id: the padding token by which the model counts positions; None if it counts all.
@@ -34,6 +35,7 @@ class SpanModel(nn.Module):
     head_is_new: bool = True
     marks_exact_match: bool = False
     takes_start_positions: bool = False
+    has_adapters: bool = False
     max_length: int | None = None
     vocab_size: int | None = None
     pad_token_id: int | None = None

@@ -1,4 +1,4 @@
-"""The device that a run computes on, and the precision it computes in."""
+"""The device that a run computes on, and the precision of its forward passes."""
 
 import os
 
@@ -6,49 +6,57 @@ import torch
 
 from mrc.errors import InputError
 
+# What autocast computes in, by the name of the precision; fp32 needs no autocast.
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_device(name="auto"):
-    """A torch.device by name; "auto" takes a GPU where there is one. Raises InputError if the device is not there."""
+def choose_device(name: str | torch.device = "auto") -> torch.device:
+    """Return a device by name; "auto" takes a GPU if there is one.
+
+    Raises InputError if the machine has no such device.
+    """
     if name == "auto":
-        name = (
-            "cuda"
-            if torch.cuda.is_available()
-            else "mps"
-            if torch.backends.mps.is_available()
-            else "cpu"
-        )
+        name = best_device()
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"--device {name}: not to be had here ({str(error).splitlines()[0]})."
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device {name}: not available on this machine ({reason}).") from error
     return device
 
 
-def choose_precision(name, device):
-    """Resolve "auto" to "bf16" on a GPU that computes in it, else "fp32"."""
+def best_device() -> str:
+    """Return the name of the fastest kind of device that the machine has."""
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """Resolve "auto": "bf16" on a GPU that computes in it, else "fp32"."""
     if name != "auto":
         return name
-    return (
-        "bf16"
-        if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        else "fp32"
-    )
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16"
+    return "fp32"
 
 
-def autocast(device, precision):
-    """The context in which a forward pass of that precision runs; for fp32, one that changes nothing."""
-    return torch.autocast(device.type, dtype=DTYPES.get(precision), enabled=precision in DTYPES)
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context of a forward pass in that precision; for fp32 it does nothing."""
+    dtype = DTYPES.get(precision)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
 
-def configure_backends(device, deterministic=False, tf32=False):
-    """Choose how a device computes: always the same bits, or float32 products in TF32."""
+def configure_backends(
+    device: torch.device, *, deterministic: bool = False, tf32: bool = False
+) -> None:
+    """Choose between operations: the same bits each time, or float32 products in TF32."""
     if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+        # cuBLAS reads it when it starts.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
     if tf32:

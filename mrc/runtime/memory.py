@@ -5,37 +5,43 @@ import sys
 
 import torch
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+# Options of mallopt, from glibc's malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
+# Bytes. With 2**20, memory is steadier still, but a training step takes a quarter longer.
+LARGE_BLOCK = 2**23
+# The largest int that mallopt takes: never trim.
+NEVER = 2**31 - 1
 
 
-LARGE_BLOCK = 2**23  # bytes; with 2**20 memory is steadier still, and a step takes a quarter longer
+def peak_memory_mb(device: torch.device) -> float | None:
+    """Return the most memory used so far, in MiB: a CUDA device's own, else the process's.
 
-
-def peak_memory_mb(device):
-    """The most memory the run has taken so far, in MiB: the GPU's for a CUDA device, else the process's (None on Windows)."""
+    None on Windows, which does not tell.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     try:
         import resource
-    except ImportError:  # Windows
+    except ImportError:
         return None
-    unit = (
-        1 if sys.platform == "darwin" else 2**10
-    )  # ru_maxrss is in bytes on macOS, in KiB elsewhere
+    # ru_maxrss is in bytes on macOS and in KiB elsewhere.
+    unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def tune_malloc(device):
-    """Let the C library give large blocks of memory back to the system when they are freed, where it would keep them (glibc).
+def tune_malloc(device: torch.device) -> None:
+    """Make glibc return large blocks to the system when they are freed.
 
-    It does not find an aligned block again among those that it has kept (its bug 14581), and tensors are aligned: with batches
-    of many lengths, a process would come to hold up to twice the memory that its tensors take.
+    It keeps freed blocks, but does not find an aligned one among them again (its bug 14581), and
+    tensors are aligned: with batches of many lengths, a process would come to hold twice the
+    memory that its tensors take.
     """
     if device.type != "cpu" or not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
-        mallopt(
-            M_TRIM_THRESHOLD, 2**31 - 1
-        )  # the small ones stay: growing and shrinking by them costs time
+    if mallopt is None:
+        return
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+    # Small blocks stay: growing and shrinking by them costs time.
+    mallopt(M_TRIM_THRESHOLD, NEVER)

@@ -1,10 +1,12 @@
-"""The processes that torchrun starts: which one this is, and what they tell each other."""
+"""The processes that torchrun starts: which of them this is, and what they tell each other."""
 
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -15,45 +17,51 @@ from mrc.runtime.device import choose_device
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run, and which of them this is. Alone, each method gives back what it was given."""
+    """The processes of a run, and which of them this is.
+
+    In a world of one, each method returns what it is given.
+    """
 
     rank: int = 0
     size: int = 1
 
     @property
-    def launcher(self):
+    def launcher(self) -> str:
         """How a command line for as many processes begins."""
         return f"torchrun --nproc_per_node={self.size}" if self.size > 1 else "python"
 
     @property
-    def is_main(self):
-        """Whether this is the process that writes files and speaks."""
+    def is_main(self) -> bool:
+        """Whether this is the process that writes files and prints."""
         return self.rank == 0
 
-    def sum(self, tensor):
-        """The sum over the processes of a tensor, in place."""
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Sum a tensor over the processes, in place."""
         if self.size > 1:
             dist.all_reduce(tensor)
         return tensor
 
-    def max(self, *numbers):
-        """The largest over the processes of each whole number. It goes by way of the host: no process waits for a device."""
+    def max(self, *numbers: int) -> tuple[int, ...]:
+        """Return the maximum of each whole number over the processes.
+
+        The numbers travel between hosts, so that no process waits for a device.
+        """
         if self.size == 1:
             return numbers
         tensor = torch.tensor(numbers)
         dist.all_reduce(tensor, dist.ReduceOp.MAX)
         return tuple(tensor.tolist())
 
-    def gather(self, value):
-        """A list of every process's value, by rank, in the main process; None in the others."""
+    def gather(self, value: Any) -> list[Any] | None:
+        """Return every process's value, by rank, in the main process; None in the others."""
         if self.size == 1:
             return [value]
         values = [None] * self.size if self.is_main else None
         dist.gather_object(value, values)
         return values
 
-    def broadcast(self, value):
-        """The main process's value, in every process."""
+    def broadcast(self, value: Any) -> Any:
+        """Return the main process's value in every process."""
         if self.size == 1:
             return value
         box = [value]
@@ -64,48 +72,65 @@ class World:
 ALONE = World()
 
 
-def is_under_torchrun():
-    """Whether torchrun has started this process. Clusters set RANK and WORLD_SIZE for their own ends."""
+def is_under_torchrun() -> bool:
+    """Whether torchrun started this process.
+
+    RANK and WORLD_SIZE would not tell: clusters set them for their own purposes.
+    """
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def torchrun_place():
-    """-> rank, number of processes, rank on this machine: 0, 1, 0 for a process that torchrun has not started."""
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-    return tuple(int(os.environ[name]) for name in names) if is_under_torchrun() else (0, 1, 0)
+def torchrun_place() -> tuple[int, int, int]:
+    """Return rank, number of processes, and rank on this machine; 0, 1, 0 without torchrun."""
+    if not is_under_torchrun():
+        return 0, 1, 0
+    return (
+        int(os.environ["RANK"]),
+        int(os.environ["WORLD_SIZE"]),
+        int(os.environ["LOCAL_RANK"]),
+    )
 
 
-def local_device(device):
-    """What --device means for this one of torchrun's processes, each of which takes a GPU of its own; without torchrun, just that.
-    Raises InputError if it names one GPU for all of them."""
+def local_device(device: str) -> str:
+    """Return what --device means for this process: under torchrun, each takes a GPU of its own.
+
+    Raises InputError if it names one GPU for all of them.
+    """
     if not is_under_torchrun():
         return device
     if device.startswith("cuda:"):
         raise InputError(
-            f"--device {device}: torchrun's processes take a GPU each; use --device cuda, and choose among the GPUs with "
-            "CUDA_VISIBLE_DEVICES."
+            f"--device {device}: each of torchrun's processes takes a GPU of its own; use "
+            "--device cuda, and choose the GPUs with CUDA_VISIBLE_DEVICES."
         )
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return f"cuda:{torchrun_place()[2]}" if device == "cuda" else device
+    _, _, local_rank = torchrun_place()
+    return f"cuda:{local_rank}" if device == "cuda" else device
 
 
 @contextmanager
-def processes(device):
-    """Join the processes that torchrun has started, if it has: gives the World. device: what --device asks for.
+def processes(device: str) -> Iterator[World]:
+    """Join the processes that torchrun started, if it did, and give the World.
 
-    Only the main process speaks; an error is shown whichever meets it. Where one dies, torchrun ends the others.
+    Only the main process prints; an error is shown by whichever process meets it. If one dies,
+    torchrun ends the others.
+
+    Args:
+        device: what --device asks for.
     """
-    rank, size, _ = torchrun_place()
     if not is_under_torchrun():
         yield ALONE
         return
-    device = choose_device(local_device(device))
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    rank, size, _ = torchrun_place()
+    own_device = choose_device(local_device(device))
+    on_gpu = own_device.type == "cuda"
+    if on_gpu:
+        torch.cuda.set_device(own_device)
+    # gloo serves what goes from host to host, the stop signals for one.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
     if rank:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         yield World(rank, size)
     finally:

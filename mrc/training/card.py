@@ -1,20 +1,21 @@
-"""The model card: a checkpoint's README.md, which says to people and to the Hugging Face hub what the checkpoint is."""
+"""The model card: what a checkpoint's README.md says to people and to the Hugging Face hub."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from mrc.config.train import TrainConfig
 from mrc.data.formats import is_hub_id
+from mrc.data.loading import IN_MEMORY
 from mrc.data.sample import LANGUAGES, is_sample
 from mrc.metrics.scoring import SHORT_NAMES
 from mrc.model.tokenizer import is_path
 
 TASK = "question-answering"
-
-
-# What a reader of the card looks for first; only those that the run knows are listed, all are in mrc.json.
+# What a reader of the card looks for first. Only what the run says is listed; mrc.json has it all.
 MAIN_SETTINGS = (
     "max_length",
     "stride",
@@ -35,9 +36,7 @@ MAIN_SETTINGS = (
     "precision",
     "seed",
 )
-
-
-# Listed where they are not as by default.
+# Listed where they differ from the default.
 OTHER_SETTINGS = (
     "max_tokens_per_batch",
     "schedule",
@@ -50,17 +49,29 @@ OTHER_SETTINGS = (
     "eval_every",
     "patience",
 )
-
-
+# The setting on the left, where it is given, makes the one on the right void.
 INSTEAD = {
     "max_tokens_per_batch": "batch_size",
     "warmup_steps": "warmup_ratio",
     "max_steps": "epochs",
-}  # what the first makes void
-
-
+}
 KOREAN_SCORERS = ("korquad", "klue")
 
+USE = """## Use
+
+{needed}With `mrc` (`pip install mrc-reader`), from this folder; `hf download REPO --local-dir FOLDER`
+fetches it from the hub:
+
+```sh
+mrc evaluate --checkpoint FOLDER --data questions.json{flag}
+```
+
+```python
+from mrc.checkpoint import load_checkpoint
+
+model, tokenizer, settings = load_checkpoint("."{argument})  # this folder
+```
+"""
 
 TRANSFORMERS = """
 With [Transformers](https://github.com/huggingface/transformers):
@@ -85,148 +96,174 @@ print(context[inputs.token_to_chars(start).start : inputs.token_to_chars(end).en
 ```
 
 This looks at one window; a longer context needs several, which `mrc` makes.
-"""
+"""  # noqa: E501
 
 
-def card_text(model, tokenizer, settings):
-    """The text of a checkpoint's README.md: YAML for the hub, then how to load it, what it scored and how it was trained.
+def card_text(model: Any, tokenizer: Any, settings: dict[str, Any]) -> str:
+    """Return the text of a checkpoint's README.md: what it is, how to load it, what it scored.
 
-    model: as saved, so that its config says which class loads it; settings: the dict that goes into mrc.json, of which
-    nothing is required. Only what the settings say is stated, and files are named without their folders.
+    Only what the settings say is stated, and files are named without their folders.
+
+    Args:
+        model: the checkpoint's.
+        tokenizer: the checkpoint's.
+        settings: what goes into mrc.json; none of it is required.
     """
-    config, scores = settings.get("config") or {}, settings.get("scores") or {}
-    base, data = config.get("model"), config.get("train_file") or config.get("data")
-    name = " on ".join(_short(part) for part in (base, data) if part) or "An extractive reader"
-    scored_on, scorer = _scored_on(config), settings.get("scorer") or config.get("scorer", "auto")
-    in_transformers = _loads_in_transformers(model)
-    data_ids = sorted(
-        {
-            source.partition(":")[0]
-            for source in (data, scored_on)
-            if source and not is_sample(source) and is_hub_id(source)
-        }
-    )
-    header = ModelCardData(
-        pipeline_tag=TASK,
-        library_name="transformers" if in_transformers else None,
-        tags=["extractive-qa", "mrc"],
-        base_model=base if base and _is_hub_model(base) else None,
-        datasets=data_ids or None,
-        language=_languages(data, scorer) or None,
-        model_name=name,
-        eval_results=_results(scores, scored_on) or None,
-    )
+    config = settings.get("config") or {}
+    model_name, data = config.get("model"), config.get("train_file") or config.get("data")
+    name = " on ".join(short_name(part) for part in (model_name, data) if part)
+    name = name or "An extractive reader"
+    header = front_matter(model, name, settings)
     sections = [
         f"---\n{header.to_yaml()}\n---\n\n# {name}\n",
-        _about(model, tokenizer, base, data, settings),
-        _loading(model, in_transformers, config),
-        _scores(scores, scored_on, scorer),
-        _settings(config, settings),
+        about(model, tokenizer, settings),
+        how_to_use(model, config),
+        scores_section(settings),
+        settings_section(settings),
     ]
-    return "\n".join(filter(None, sections))
+    return "\n".join(section for section in sections if section)
 
 
-def _results(scores, scored_on):
-    """The scores as the hub's index of models takes them: [EvalResult]."""
+def front_matter(model: Any, name: str, settings: dict[str, Any]) -> ModelCardData:
+    """Return what the hub reads: task, libraries, languages, data, scores."""
+    config = settings.get("config") or {}
+    base, data = config.get("model"), config.get("train_file") or config.get("data")
+    scored_on = scored_data(config)
+    sources = [source for source in (data, scored_on) if source and is_hub_data(source)]
+    data_ids = sorted({source.partition(":")[0] for source in sources})
+    return ModelCardData(
+        pipeline_tag=TASK,
+        library_name="transformers" if loads_in_transformers(model) else None,
+        tags=["extractive-qa", "mrc"],
+        base_model=base if base and is_hub_model(base) else None,
+        datasets=data_ids or None,
+        language=languages(data, scorer_of(settings)) or None,
+        model_name=name,
+        eval_results=eval_results(settings.get("scores") or {}, scored_on) or None,
+    )
+
+
+def eval_results(scores: dict[str, Any], scored_on: str | None) -> list[EvalResult]:
+    """Return the scores in the form of the hub's index."""
     if not scored_on:
         return []
-    where = {"dataset_name": _short(scored_on), "dataset_type": _short(scored_on)}
-    if is_hub_id(scored_on) and not is_sample(scored_on):
+    where = {"dataset_name": short_name(scored_on), "dataset_type": short_name(scored_on)}
+    if is_hub_data(scored_on):
         where["dataset_type"], _, configuration = scored_on.partition(":")
         where["dataset_config"] = configuration or None
-    return [
-        EvalResult(
-            TASK,
-            metric_type="exact_match" if short == "EM" else score,
-            metric_name=short,
-            metric_value=round(scores[score], 2),
-            **where,
+    results = []
+    for score, name in SHORT_NAMES.items():
+        if score in scores:
+            metric = "exact_match" if name == "EM" else score
+            value = round(scores[score], 2)
+            results.append(
+                EvalResult(TASK, metric_type=metric, metric_name=name, metric_value=value, **where)
+            )
+    return results
+
+
+def about(model: Any, tokenizer: Any, settings: dict[str, Any]) -> str:
+    """Return a paragraph on what the reader is."""
+    config = settings.get("config") or {}
+    base, data = config.get("model"), config.get("train_file") or config.get("data")
+    trained = ""
+    if base:
+        start = "from random weights" if base == "tiny" else f"from `{short_name(base)}`"
+        trained = f", trained {start}" + (f" on `{short_name(data)}`" if data else "")
+    # Adapters are merged when the model is saved.
+    named = model.named_parameters()
+    parameters = sum(parameter.numel() for name, parameter in named if ".lora_" not in name)
+    no_answer = ""
+    if settings.get("allows_no_answer"):
+        threshold = settings.get("null_threshold", 0.0)
+        no_answer = (
+            " It may also give no answer: where the null score exceeds the best span's by more "
+            f"than {threshold:.4g}."
         )
-        for score, short in SHORT_NAMES.items()
-        if score in scores
-    ]
-
-
-def _about(model, tokenizer, base, data, settings):
-    start = "from random weights" if base == "tiny" else f"from `{_short(base)}`" if base else ""
-    trained = f", trained {start}" + (f" on `{_short(data)}`" if data else "") if start else ""
-    threshold = settings.get("null_threshold", 0.0)
-    parameters = sum(
-        parameter.numel() for name, parameter in model.named_parameters() if ".lora_" not in name
-    )  # those are merged
-    null = (
-        f" It may also give no answer: where the null score exceeds the best span's by more than {threshold:.4g}."
-        if settings.get("allows_no_answer")
-        else ""
-    )
     return (
-        "An extractive question-answering reader: given a question and a context, it marks the span of the context that answers"
-        f"{trained}. It has {parameters / 1e6:.1f}M parameters and a vocabulary of {len(tokenizer)} tokens.{null}\n"
+        "An extractive question-answering reader: given a question and a context, it marks the "
+        f"span of the context that answers{trained}. It has {parameters / 1e6:.1f}M parameters "
+        f"and a vocabulary of {len(tokenizer)} tokens.{no_answer}\n"
     )
 
 
-def _loading(model, in_transformers, config):
-    own = config.get("model_class")
-    flag, argument = (f" --model-class {own}", f', model_class="{own}"') if own else ("", "")
-    needed = (
-        f"The class `{own}` must be at hand: it is code, and not part of the checkpoint.\n\n"
-        if own
-        else ""
-    )
-    here = (
-        f"## Use\n\n{needed}With `mrc`, from a folder (`hf download REPO --local-dir FOLDER` fetches a repository of the hub into one):\n\n"
-        f"```sh\npython evaluate.py --checkpoint FOLDER --data questions.json{flag}\n```\n\n"
-        "```python\nfrom mrc.checkpoint import load_checkpoint\n\n"
-        f'model, tokenizer, settings = load_checkpoint("."{argument})  # this folder\n```\n'
-    )
-    if in_transformers:
-        longest = config.get("max_answer_length", 30)
-        return here + (
-            TRANSFORMERS.replace("MAX_LENGTH", str(config.get("max_length", 384)))
-            .replace("LONGEST - 1", str(longest - 1))
-            .replace("LONGEST", str(longest))
+def how_to_use(model: Any, config: dict[str, Any]) -> str:
+    """Return the section on loading the reader, here and with Transformers."""
+    own_class = config.get("model_class")
+    needed = flag = argument = ""
+    if own_class:
+        needed = (
+            f"The class `{own_class}` must be importable: it is code, and not part of the "
+            "checkpoint.\n\n"
         )
-    why = (
-        "It was trained on inputs in which tokens that context and question share are marked, which only `mrc` makes"
-        if getattr(model, "marks_exact_match", False)
-        else "Transformers has no class for its architecture"
-    )
-    return here + f"\n{why}: `AutoModelForQuestionAnswering` does not give its answers.\n"
+        flag = f" --model-class {own_class}"
+        argument = f', model_class="{own_class}"'
+    text = USE.format(needed=needed, flag=flag, argument=argument)
+    if loads_in_transformers(model):
+        longest = config.get("max_answer_length", 30)
+        snippet = TRANSFORMERS.replace("MAX_LENGTH", str(config.get("max_length", 384)))
+        snippet = snippet.replace("LONGEST - 1", str(longest - 1))
+        return text + snippet.replace("LONGEST", str(longest))
+    why = "Transformers has no class for its architecture"
+    if getattr(model, "marks_exact_match", False):
+        why = (
+            "It was trained on inputs in which tokens that context and question share are marked, "
+            "which only `mrc` makes"
+        )
+    return text + f"\n{why}: `AutoModelForQuestionAnswering` does not give its answers.\n"
 
 
-def _scores(scores, scored_on, scorer):
-    rows = [
-        (short, f"{scores[score]:.2f}") for score, short in SHORT_NAMES.items() if score in scores
-    ]
+def scores_section(settings: dict[str, Any]) -> str:
+    """Return the section on the scores, an empty text if there are none."""
+    scores = settings.get("scores") or {}
+    rows: list[tuple[str, object]] = []
+    for score, name in SHORT_NAMES.items():
+        if score in scores:
+            rows.append((name, f"{scores[score]:.2f}"))
     if not rows:
         return ""
-    rows += [("questions", scores["total"])] if "total" in scores else []
-    rows += [("scorer", f"`{scorer}`" + (" (chosen by the data)" if scorer == "auto" else ""))]
-    where = f"On `{_short(scored_on)}`:\n\n" if scored_on else ""
-    return f"## Scores\n\n{where}{_table(rows)}"
+    if "total" in scores:
+        rows.append(("questions", scores["total"]))
+    scorer = scorer_of(settings)
+    chosen = " (chosen by the data)" if scorer == "auto" else ""
+    rows.append(("scorer", f"`{scorer}`{chosen}"))
+    scored_on = scored_data(settings.get("config") or {})
+    where = f"On `{short_name(scored_on)}`:\n\n" if scored_on else ""
+    return f"## Scores\n\n{where}{table(rows)}"
 
 
-def _settings(config, settings):
+def settings_section(settings: dict[str, Any]) -> str:
+    """Return the section on how the reader was trained, an empty text if nothing is known."""
+    config = settings.get("config") or {}
     defaults = TrainConfig(model="pretrained").to_dict()
     void = {other for name, other in INSTEAD.items() if config.get(name) is not None}
     names = [name for name in MAIN_SETTINGS if name not in void]
     names += [name for name in OTHER_SETTINGS if config.get(name) != defaults[name]]
     rows = [(f"`{name}`", config[name]) for name in names if config.get(name) is not None]
     rows += [(name, settings[name]) for name in ("epoch", "step") if name in settings]
-    return f"## Settings\n\n{_table(rows)}" if rows else ""
+    return f"## Settings\n\n{table(rows)}" if rows else ""
 
 
-def _table(rows):
+def table(rows: Iterable[tuple[str, object]]) -> str:
+    """Return a Markdown table of two columns."""
     return "| | |\n|---|---|\n" + "".join(f"| {name} | {value} |\n" for name, value in rows)
 
 
-def _loads_in_transformers(model):
-    """Whether AutoModelForQuestionAnswering gives this model's answers: it knows the class, and its tokenizer makes the inputs."""
+def scorer_of(settings: dict[str, Any]) -> str:
+    """Return the name of the scorer that gave the scores."""
+    return settings.get("scorer") or (settings.get("config") or {}).get("scorer", "auto")
+
+
+def loads_in_transformers(model: Any) -> bool:
+    """Whether AutoModelForQuestionAnswering gives this model's answers.
+
+    It must know the class, and its tokenizer must make the inputs.
+    """
     has_class = getattr(model, "transformers_class", None) is not None
     return has_class and not getattr(model, "marks_exact_match", False)
 
 
-def _is_hub_model(name):
+def is_hub_model(name: str) -> bool:
     """Whether a model's name is a hub id, and no folder."""
     try:
         validate_repo_id(name)
@@ -235,26 +272,32 @@ def _is_hub_model(name):
     return name != "tiny" and not Path(name).exists() and not is_path(name)
 
 
-def _scored_on(config):
-    """The data that the scores are of; None where the settings do not say."""
+def is_hub_data(source: str) -> bool:
+    """Whether the name of data is a hub id."""
+    return is_hub_id(source) and not is_sample(source) and not source.startswith(IN_MEMORY)
+
+
+def scored_data(config: dict[str, Any]) -> str | None:
+    """Return the data that the scores are of, None if the settings do not say."""
     if config.get("validation_file") or not config.get("train_file"):
         return config.get("validation_file") or config.get("data")
     return config["train_file"] if config.get("validation_fraction") else None
 
 
-def _languages(data, scorer):
-    """Codes of the languages, as far as the data or the scorer stand for some."""
+def languages(data: str | None, scorer: str) -> list[str]:
+    """Return codes of the languages, as far as the data or the scorer tell."""
     if data and is_sample(data):
-        named = [part.split(",") for part in data.split(":")[1:] if part != "unanswerable"]
-        return named[0] if named else list(LANGUAGES)
+        parts = [part.split(",") for part in data.split(":")[1:] if part != "unanswerable"]
+        return parts[0] if parts else list(LANGUAGES)
     if scorer in KOREAN_SCORERS:
         return ["ko"]
     return [scorer.removeprefix("mlqa-")] if scorer.startswith("mlqa-") else []
 
 
-def _short(source):
-    """A model's or a data set's name for everyone: a hub id as it is, a file or a folder without the folders that hold it."""
-    is_local = (
-        Path(source).exists() or source.startswith(("/", ".", "~")) or len(Path(source).parts) > 2
-    )
-    return Path(source).name if is_local else source
+def short_name(source: str) -> str:
+    """Return the name of a model or of data for everyone: files and folders without their place."""
+    if source.startswith(IN_MEMORY):
+        return "data in memory"
+    path = Path(source)
+    is_local = path.exists() or source.startswith(("/", ".", "~")) or len(path.parts) > 2
+    return path.name if is_local else source

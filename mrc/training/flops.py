@@ -1,11 +1,11 @@
-"""The matrix products of a training step, and the share of the device's peak that they reach."""
+"""The matrix products of training steps, and their share of what the device can do."""
 
 import torch
 from torch import nn
 
 from mrc.runtime.device import DTYPES
 
-# Dense matrix products of half precision, in TFLOP/s, by what the device's name holds (the makers' data sheets).
+# Dense matrix products in half precision, in TFLOP/s, by a part of the device's name (data sheets).
 PEAK_TFLOPS = {
     "H200": 989,
     "H100 PCIe": 756,
@@ -22,30 +22,49 @@ PEAK_TFLOPS = {
 
 
 class FlopCounter:
-    """The matrix products of a training step, and how much of them a device does in a second.
+    """Count the floating-point operations of a model's matrix products.
 
-    model: its `encoder.config` gives the layers and the width that attention has; without one, attention is not counted.
+    torch.utils.flop_counter counts them exactly, by running the model; this is the usual estimate,
+    from the number of weights and tokens, which costs nothing.
+
+    model: the layers and the width of its `encoder.config` give the products of attention; without
+    them, these are not counted. processes: how many share the work.
     """
 
-    def __init__(self, model, device, precision, processes=1):
+    def __init__(
+        self, model: nn.Module, device: torch.device, precision: str, *, processes: int = 1
+    ) -> None:
         config = getattr(getattr(model, "encoder", None), "config", None)
-        self.attention = getattr(config, "num_hidden_layers", 0) * getattr(config, "hidden_size", 0)
-        self.weights = sum(
-            module.weight.numel() for module in model.modules() if isinstance(module, nn.Linear)
-        )
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-        peak = (
-            next((peak for key, peak in PEAK_TFLOPS.items() if key in name), None)
-            if precision in DTYPES
-            else None
-        )
+        layers = getattr(config, "num_hidden_layers", 0)
+        width = getattr(config, "hidden_size", 0)
+        self.attention = layers * width
+        linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+        self.weights = sum(module.weight.numel() for module in linear)
+        peak = peak_tflops(device) if precision in DTYPES else None
         self.peak = peak and peak * processes
 
-    def flops(self, tokens, length):
-        """Of a step on so many tokens in windows of that length, forward and backward (twice the forward)."""
+    def of_step(self, tokens: int, features: int) -> float:
+        """Return the operations of a step, forward and backward, the latter twice the former.
+
+        tokens: with padding, of all features.
+        """
+        length = tokens / features
         return 3 * tokens * (2 * self.weights + 4 * self.attention * length)
 
-    def rates(self, flops_per_second):
-        """What a log line says of it: TFLOP/s, and on a known device their share of the most that it can do."""
+    def rates(self, flops_per_second: float) -> dict[str, float]:
+        """Return TFLOP/s, and on a known device their share of its peak."""
         tflops = flops_per_second / 1e12
-        return {"tflops": tflops, **({"share_of_peak": tflops / self.peak} if self.peak else {})}
+        if not self.peak:
+            return {"tflops": tflops}
+        return {"tflops": tflops, "share_of_peak": tflops / self.peak}
+
+
+def peak_tflops(device: torch.device) -> float | None:
+    """Return the peak of a device in half precision, None if it is not known."""
+    if device.type != "cuda":
+        return None
+    device_name = torch.cuda.get_device_name(device)
+    for name, peak in PEAK_TFLOPS.items():
+        if name in device_name:
+            return peak
+    return None

@@ -3,105 +3,106 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from mrc.checkpoint.store import RUN_FILE
-from mrc.errors import InputError
+from mrc.errors import InputError, import_optional
+
+# What a plot shows of a scoring, if the scorer has it.
+PLOTTED_SCORES = ("exact_match", "exact", "f1", "rouge_w")
 
 
 class RunLog:
-    """log.jsonl: one object a line, for each log step and each scoring; with `tensorboard` also in TensorBoard's form.
+    """log.jsonl: one object a line, with "kind": "train" for a log step, "eval" for a scoring.
 
-    Raises InputError where it cannot be written, or TensorBoard is not installed.
+    folder: the run's. tensorboard: write the numbers in TensorBoard's form too, beside it.
+
+    Raises InputError if it cannot be written, or TensorBoard is not installed.
     """
 
-    def __init__(self, folder, tensorboard=False):
-        self.path, self.board, self.make_board, self.forgotten = (
-            Path(folder) / RUN_FILE,
-            None,
-            None,
-            None,
-        )
+    def __init__(self, folder: str | Path, *, tensorboard: bool = False) -> None:
+        self.path = Path(folder) / RUN_FILE
+        self.make_board: Any = None
+        self.board: Any = None
+        # The first step that TensorBoard must forget, in a resumed run.
+        self.purge_step: int | None = None
         if tensorboard:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise InputError(
-                    '--tensorboard needs another package: pip install -e ".[tensorboard]"'
-                ) from None
+            import_optional("tensorboard", extra="tensorboard", purpose="--tensorboard")
+            from torch.utils.tensorboard import SummaryWriter
+
             self.make_board = SummaryWriter
 
-    def write(self, line):
-        """Append one object; it is with the operating system once this returns."""
+    def write(self, line: dict[str, Any]) -> None:
+        """Append one object; it is with the operating system when this returns."""
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror}).") from None
-        if self.make_board:
-            self.board = self.board or self.make_board(self.path.parent, purge_step=self.forgotten)
-            part = "train" if "loss" in line else "validation"
-            for name, value in line.items():
-                if name != "step" and isinstance(value, (int, float)):
-                    self.board.add_scalar(f"{part}/{name}", value, line["step"])
+            raise self._cannot_be_written(error) from None
+        if self.make_board is None:
+            return
+        # Made with the first line, so that a run that does not start leaves no file.
+        if self.board is None:
+            self.board = self.make_board(self.path.parent, purge_step=self.purge_step)
+        for name, value in line.items():
+            if name != "step" and isinstance(value, (int, float)):
+                self.board.add_scalar(f"{line['kind']}/{name}", value, line["step"])
 
-    def sync(self):
-        """Wait until all is on the disk; return the length in bytes."""
-        if self.board:
+    def sync(self) -> int:
+        """Wait until all is on the disk; return the length of log.jsonl in bytes."""
+        if self.board is not None:
             self.board.flush()
         try:
             with self.path.open("ab") as file:
                 os.fsync(file.fileno())
                 return file.tell()
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror}).") from None
+            raise self._cannot_be_written(error) from None
 
-    def cut(self, length, step):
-        """Forget what was written beyond `length` bytes, and in TensorBoard of steps after `step`: a resumed run does those again."""
-        self.forgotten = step + 1
+    def cut(self, length: int, step: int) -> None:
+        """Forget what was written after `length` bytes and after `step`: a resumed run repeats it."""
+        self.purge_step = step + 1
         if self.path.exists() and self.path.stat().st_size > length:
             os.truncate(self.path, length)
 
-
-def figure_class():
-    """Matplotlib's Figure. Raises InputError if it is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError('--plot needs another package: pip install -e ".[plot]"') from None
-    return Figure
+    def _cannot_be_written(self, error: OSError) -> InputError:
+        return InputError(f"{self.path}: cannot be written ({error.strerror}).")
 
 
-def plot(folder):
-    """Draw the loss and the scores of log.jsonl over the steps, to plot.png. Raises InputError if Matplotlib is not installed."""
-    Figure = figure_class()
-    lines = [json.loads(line) for line in (Path(folder) / RUN_FILE).read_text("utf-8").splitlines()]
-    steps, scored = (
-        [line for line in lines if "loss" in line],
-        [line for line in lines if "eval_seconds" in line],
-    )
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    loss = figure.add_subplot(xlabel="optimiser steps", ylabel="training loss")
-    loss.plot(
-        [line["step"] for line in steps],
-        [line["loss"] for line in steps],
-        color="tab:gray",
-        label="loss",
-        marker="." if len(steps) < 20 else None,
-    )  # a line of one point shows nothing
-    loss.set_ylim(bottom=0)
-    score = loss.twinx()
-    score.set(ylabel="score, %", ylim=(0, 100))
-    names = [
-        name
-        for name in ("exact_match", "exact", "f1", "rouge_w")
-        if any(name in line for line in scored)
-    ]
+def figure_class() -> Any:
+    """Return Matplotlib's Figure. Raises InputError if it is not installed."""
+    return import_optional("matplotlib.figure", extra="plot", purpose="--plot").Figure
+
+
+def plot(folder: str | Path) -> None:
+    """Draw the losses and the scores of log.jsonl over the steps, to plot.png.
+
+    Raises InputError if Matplotlib is not installed.
+    """
+    text = (Path(folder) / RUN_FILE).read_text("utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    trained = [line for line in lines if line["kind"] == "train"]
+    scored = [line for line in lines if line["kind"] == "eval"]
+
+    figure = figure_class()(figsize=(8, 4.5), layout="constrained")
+    losses = figure.add_subplot(xlabel="optimizer step", ylabel="loss")
+    # A line of one point shows nothing.
+    marker = "." if len(trained) < 20 else None
+    _draw(losses, trained, "loss", label="training loss", color="tab:gray", marker=marker)
+    _draw(losses, scored, "eval_loss", label="validation loss", color="black", marker="o")
+    losses.set_ylim(bottom=0)
+    scores = losses.twinx()
+    scores.set(ylabel="score, %", ylim=(0, 100))
+    names = [name for name in PLOTTED_SCORES if any(name in line for line in scored)]
     for name in names:
-        score.plot(
-            [line["step"] for line in scored],
-            [line[name] for line in scored],
-            marker="o",
-            label=name,
-        )
-    figure.legend(loc="outside upper center", ncols=1 + len(names))
+        _draw(scores, scored, name, label=name, marker="o")
+    figure.legend(loc="outside upper center", ncols=2 + len(names))
     figure.savefig(Path(folder) / "plot.png", dpi=120)
+
+
+def _draw(axes: Any, lines: list[dict[str, Any]], name: str, **style: Any) -> None:
+    """Draw one value of the log over the steps, where there is one."""
+    points = [(line["step"], line[name]) for line in lines if line.get(name) is not None]
+    if points:
+        steps, values = zip(*points, strict=True)
+        axes.plot(steps, values, **style)

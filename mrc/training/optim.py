@@ -1,95 +1,134 @@
 """The optimizer, its schedule, and the moving average of the weights."""
 
 import math
-from contextlib import contextmanager
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from mrc.model.layers import layer_depths
-
-NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _NormBase)
 
 
-def parameter_groups(model, weight_decay, learning_rate=None, layer_decay=1.0):
-    """Split the trainable parameters into those that decay and those that do not: biases and normalisation weights.
+def parameter_groups(
+    model: nn.Module,
+    weight_decay: float,
+    learning_rate: float | None = None,
+    *,
+    layer_decay: float = 1.0,
+    depths: Mapping[int, int] | None = None,
+) -> list[dict[str, Any]]:
+    """Split the trainable parameters by whether they decay, and by how deep they are.
 
-    The type of the module and the shape of the parameter decide, never its name: what belongs to a normalisation layer,
-    and whatever is a vector (a bias, or the scale of a normalisation layer that a model defines for itself).
+    Biases and normalization weights do not decay. The type of the module and the shape of the
+    parameter decide, never its name: what belongs to a normalization layer, and every vector (a
+    bias, or the scale of a normalization layer that a model defines itself).
 
-    layer_decay: below 1, each layer of `model.encoder` has groups of its own, with that share of the learning rate of the
-    layer above it (Howard and Ruder 2018). Raises InputError if the encoder has no layers that can be told apart.
+    Args:
+        model: the model.
+        weight_decay: of the parameters that decay.
+        learning_rate: of the top layer; needed with a layer_decay.
+        layer_decay: the learning rate of each layer as a share of the layer above it (Howard and
+            Ruder 2018).
+        depths: the depth of each parameter, by its id; needed with a layer_decay.
     """
-    depths = layer_depths(model) if layer_decay != 1.0 else {}
+    depths = depths or {}
     top = max(depths.values(), default=0)
-    groups = {(top, True): [], (top, False): []}
+    # (depth, whether it decays) -> parameters. The top layer comes first, decaying and not.
+    groups: dict[tuple[int, bool], list[nn.Parameter]] = {(top, True): [], (top, False): []}
     seen = set()
     for module in model.modules():
         for parameter in module.parameters(recurse=False):
-            if parameter.requires_grad and id(parameter) not in seen:
-                seen.add(id(parameter))
-                decays = not isinstance(module, NORMS) and parameter.ndim >= 2
-                groups.setdefault((depths.get(id(parameter), top), decays), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "weight_decay": weight_decay if decays else 0.0,
-            **({"lr": learning_rate * layer_decay ** (top - depth)} if depths else {}),
-        }
-        for (depth, decays), parameters in groups.items()
-    ]
+            # Tied parameters stand in several modules.
+            if not parameter.requires_grad or id(parameter) in seen:
+                continue
+            seen.add(id(parameter))
+            decays = not isinstance(module, NORMS) and parameter.ndim >= 2
+            depth = depths.get(id(parameter), top)
+            groups.setdefault((depth, decays), []).append(parameter)
+
+    result = []
+    for (depth, decays), parameters in groups.items():
+        group: dict[str, Any] = {"params": parameters}
+        group["weight_decay"] = weight_decay if decays else 0.0
+        if depths and learning_rate is not None:
+            group["lr"] = learning_rate * layer_decay ** (top - depth)
+        result.append(group)
+    return result
 
 
-def make_optimizer(model, learning_rate, weight_decay, layer_decay=1.0):
-    """AdamW (Loshchilov and Hutter 2019) in PyTorch's fused form, one kernel for all parameters."""
-    return torch.optim.AdamW(
-        parameter_groups(model, weight_decay, learning_rate, layer_decay),
-        lr=learning_rate,
-        fused=True,
+def make_optimizer(
+    model: nn.Module,
+    learning_rate: float,
+    weight_decay: float,
+    *,
+    layer_decay: float = 1.0,
+    depths: Mapping[int, int] | None = None,
+) -> Optimizer:
+    """Return AdamW (Loshchilov and Hutter 2019), fused: one kernel for all parameters.
+
+    Arguments are those of `parameter_groups`.
+    """
+    groups = parameter_groups(
+        model, weight_decay, learning_rate, layer_decay=layer_decay, depths=depths
     )
+    return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 
 
-def make_schedule(optimizer, name, warmup_steps, total_steps):
-    """Let the learning rate rise linearly over the warm-up steps; then "linear" and "cosine" let it fall to 0 at
-    `total_steps`, "constant" leaves it."""
+def make_schedule(
+    optimizer: Optimizer, name: str, *, warmup_steps: int, total_steps: int
+) -> LambdaLR:
+    """Return a schedule that is stepped after each optimizer step.
 
-    def factor(step):
+    The learning rate rises linearly over the warm-up steps. Then "linear" and "cosine" take it
+    down to 0 at `total_steps`, and "constant" leaves it.
+    """
+
+    def factor(step: int) -> float:
         if step < warmup_steps:
-            return (step + 1) / (warmup_steps + 1)  # the first step is not spent on a rate of 0
-        done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
-        return {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[
-            name
-        ]
+            # Counted from one, so that the first step is not wasted on a rate of 0.
+            return (step + 1) / (warmup_steps + 1)
+        steps_after_warmup = max(1, total_steps - warmup_steps)
+        done = min(1.0, (step - warmup_steps) / steps_after_warmup)
+        if name == "linear":
+            return 1 - done
+        if name == "cosine":
+            return (1 + math.cos(math.pi * done)) / 2
+        return 1.0
 
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return LambdaLR(optimizer, factor)
 
 
-class WeightAverage:
-    """An exponential moving average of a model's weights: each step it keeps `decay` of itself."""
+def step_unless_bad(optimizer: Optimizer, is_bad: torch.Tensor) -> None:
+    """Take the optimizer's step, unless the loss or the gradient was not finite.
 
-    def __init__(self, model, decay):
-        self.decay, self.parameters = (
-            decay,
-            [parameter for parameter in model.parameters() if parameter.requires_grad],
-        )
-        self.values = [parameter.detach().clone() for parameter in self.parameters]
+    One step with NaN would leave NaN in every weight, and in AdamW's moments for good.
 
-    @torch.no_grad()
-    def update(self):
-        torch._foreach_lerp_(self.values, self.parameters, 1 - self.decay)
+    Args:
+        optimizer: any.
+        is_bad: bool scalar, on the device that computes.
+    """
+    if getattr(optimizer, "_step_supports_amp_scaling", False):
+        # A fused optimizer decides on the device. Asking there would make every step wait, so it
+        # is told as torch.amp.GradScaler tells it, by these two attributes.
+        optimizer.grad_scale = None
+        optimizer.found_inf = is_bad.float()
+        optimizer.step()
+    elif not is_bad:
+        optimizer.step()
 
-    @contextmanager
-    def in_place(self):
-        """Within the block, the model has the averaged weights."""
-        self._swap()
-        try:
-            yield
-        finally:
-            self._swap()
 
-    @torch.no_grad()
-    def _swap(self):
-        for parameter, value in zip(self.parameters, self.values):
-            trained = parameter.detach().clone()
-            parameter.copy_(value)
-            value.copy_(trained)
+def make_average(model: nn.Module, decay: float) -> AveragedModel:
+    """Return a copy of a model that keeps the moving average of its weights: `decay` of itself a step.
+
+    `average.update_parameters(model)` takes in a step; `average.module` has the averaged weights.
+    """
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    # The first update copies the weights. Done here, the average begins with those of before the
+    # first step.
+    average.update_parameters(model)
+    return average

@@ -1,12 +1,15 @@
-"""Resuming a run: the checkpoint that it goes on from, and with which settings."""
+"""Resuming a run: from which checkpoint, and with which settings."""
 
 from pathlib import Path
+from typing import Any
 
 from mrc.checkpoint.store import find_resumable, load_settings, resumable
 from mrc.config.train import TrainConfig
-from mrc.data.loading import data_hashes
+from mrc.data.loading import IN_MEMORY, data_hashes, describe_source
 from mrc.errors import InputError
 from mrc.files import read_json
+from mrc.model.custom import class_name
+from mrc.training.runs import RECORD
 
 # What a resumed run may be given anew. All else is part of what the run is, and stays.
 MAY_CHANGE = (
@@ -32,94 +35,169 @@ MAY_CHANGE = (
     "push_to_hub",
     "feature_cache",
 )
+# By these, code or pickles are read. A folder must not bring that about, only whoever resumes it.
+TRUST = ("trust_remote_code", "allow_pickle", "model_class")
 
 
-def same_data(config, checkpoint):
-    """Raise InputError if a data file of the run that `checkpoint` is of has changed since the run began."""
-    record = Path(checkpoint).parent / "config.json" if checkpoint else None
-    if record is None or not record.is_file():
-        return
-    before = read_json(record).get("data_sha256", {})
-    for path, digest in data_hashes(config).items():
-        if before.get(path, digest) != digest:
-            raise InputError(
-                f"--resume {checkpoint}: {path} has changed since the run began; a run goes on with the same data."
-            )
+def find_run(
+    config: TrainConfig, latest: Path | None, world_size: int = 1
+) -> tuple[Path | None, TrainConfig]:
+    """Return the checkpoint that --resume means, and the config to go on with.
 
+    That is the run's own, but for the settings in MAY_CHANGE that were given. None and `config`
+    where "auto" finds no run to resume.
 
-def resumed(config, latest, world_size=1):
-    """Find what --resume names: -> checkpoint, config to go on with; None, `config` where "auto" finds no run to go on with.
+    Args:
+        config: of the caller, with `resume`.
+        latest: the run's folder that "auto" means without an --output-dir.
+        world_size: number of processes.
 
-    config: a TrainConfig from the command line; latest: the run's folder that "auto" means where there is no --output-dir, or
-    None. The config returned is the run's own, save for settings in MAY_CHANGE that were given. Raises InputError if there is
-    nothing to go on with, or what was given does not fit it.
+    Raises:
+        InputError: there is nothing to resume, or what was given does not fit it.
     """
-    automatic = config.resume == "auto"
-    folder = (config.output_dir or latest) if automatic else config.resume
-    if automatic and (folder is None or not resumable(folder)):
-        return None, config
-    checkpoint = find_resumable(folder, fall_back=automatic)
-    if config.output_dir and Path(config.output_dir).resolve() != checkpoint.parent.resolve():
+    is_automatic = config.resume == "auto"
+    folder = config.resume
+    if is_automatic:
+        folder = config.output_dir or latest
+        if folder is None or not resumable(folder):
+            return None, config
+    checkpoint = find_resumable(folder, fall_back=is_automatic)
+    run = checkpoint.parent
+    if config.output_dir and Path(config.output_dir).resolve() != run.resolve():
         raise InputError(
-            f"--output-dir {config.output_dir}: a resumed run goes on in its own folder, {checkpoint.parent}; "
-            "leave the flag out."
+            f"--output-dir {config.output_dir}: a resumed run stays in its own folder, {run}; "
+            "remove the flag."
         )
-    return checkpoint, _settings(config, checkpoint, world_size)
+    settings = load_settings(checkpoint)
+    saved = TrainConfig.from_dict(settings["config"])
+    check_given(config, saved, run)
+    check_trust(config, saved, checkpoint)
+    resumed = merge(config, saved, run)
+    share_step(config, saved, resumed, settings["processes"], world_size)
+    return checkpoint, resumed
 
 
-def _settings(config, checkpoint, world_size):
-    saved_with = load_settings(checkpoint)
-    saved = TrainConfig.from_dict(saved_with["config"])
-    given = {
-        name: value for name, value in config.given.items() if name not in ("resume", "output_dir")
-    }
-    for name, value in given.items():
-        if name not in MAY_CHANGE and value != getattr(saved, name):
+def check_given(config: TrainConfig, saved: TrainConfig, run: Path) -> None:
+    """Raise InputError if a setting was given that a resumed run cannot change."""
+    for name, value in config.given.items():
+        if name in MAY_CHANGE or as_text(name, value) == getattr(saved, name):
+            continue
+        raise InputError(
+            f"--{name.replace('_', '-')} {as_text(name, value)}: the run in {run} was started "
+            f"with {getattr(saved, name)}, and a resumed run keeps its settings; remove the flag, "
+            "or start a new run."
+        )
+    if saved.max_tokens_per_batch and "batch_size" in config.given:
+        raise InputError(
+            f"--batch-size {config.batch_size}: the run in {run} has --max-tokens-per-batch "
+            "instead; remove the flag."
+        )
+    for name in ("train_file", "validation_file"):
+        was_given_in_memory = was_in_memory(getattr(saved, name))
+        if was_given_in_memory and name not in config.given:
             raise InputError(
-                f"--{name.replace('_', '-')} {value}: the run in {checkpoint.parent} was begun with {getattr(saved, name)}, "
-                "and a resumed run keeps its settings; leave the flag out, or begin a new run."
+                f"--resume {run}: the run has its {name} from memory; resume it from Python, with "
+                f'mrc.train(TrainConfig(resume="{run}", {name}=...)) and the same data.'
             )
-    for name in (
-        "trust_remote_code",
-        "allow_pickle",
-        "model_class",
-    ):  # a folder must not bring about that code is run
-        if getattr(saved, name) and getattr(config, name) != getattr(saved, name):
+
+
+def as_text(name: str, value: Any) -> Any:
+    """Return a given setting as a run records it."""
+    if name in ("train_file", "validation_file"):
+        return describe_source(value)
+    if name == "model_class" and not isinstance(value, str):
+        return class_name(value)
+    return value
+
+
+def check_trust(config: TrainConfig, saved: TrainConfig, checkpoint: Path) -> None:
+    """Raise InputError if a setting that reads code or pickles is not given again."""
+    for name in TRUST:
+        wanted = getattr(saved, name)
+        if wanted and as_text(name, getattr(config, name)) != wanted:
             raise InputError(
-                f"--resume {checkpoint}: the run was begun with{saved.trust_flags()}, by which code or pickles are read; "
-                "give that again to go on."
+                f"--resume {checkpoint}: the run was started with{saved.trust_flags()}, which "
+                "reads code or pickles; give it again to resume."
             )
-    changed = saved.changed(
-        **{name: value for name, value in given.items() if name in MAY_CHANGE},
-        output_dir=str(checkpoint.parent),
+
+
+def merge(config: TrainConfig, saved: TrainConfig, run: Path) -> TrainConfig:
+    """Return the run's config with what was given anew, and with data and classes in memory."""
+    changed = {name: value for name, value in config.given.items() if name in MAY_CHANGE}
+    changed["output_dir"] = str(run)
+    for name in ("train_file", "validation_file", "model_class"):
+        if name in config.given:
+            changed[name] = config.given[name]
+    return saved.changed(**changed)
+
+
+def share_step(
+    config: TrainConfig,
+    saved: TrainConfig,
+    resumed: TrainConfig,
+    processes_then: int,
+    processes_now: int,
+) -> None:
+    """Divide the run's steps among the processes that it has now, in `resumed`.
+
+    A step keeps its number of features, or of micro-batches where --max-tokens-per-batch says how
+    many windows these have. Raises InputError if the processes cannot share it.
+    """
+    by_tokens = saved.max_tokens_per_batch is not None
+    micro_batches = saved.gradient_accumulation_steps * processes_then
+    step_size = micro_batches if by_tokens else micro_batches * saved.batch_size
+    settings_of_size = {"batch_size", "gradient_accumulation_steps"}
+    is_open = not by_tokens and not settings_of_size & config.given.keys()
+    if is_open and step_size % processes_now == 0:
+        share = step_size // processes_now
+        divisors = [n for n in range(1, saved.batch_size + 1) if share % n == 0]
+        resumed.batch_size = max(divisors)
+    size_per_process = 1 if by_tokens else resumed.batch_size
+    size_at_once = processes_now * size_per_process
+    if "gradient_accumulation_steps" not in config.given:
+        resumed.gradient_accumulation_steps = max(1, step_size // size_at_once)
+    if resumed.gradient_accumulation_steps * size_at_once == step_size:
+        return
+    unit, choice = "features", "processes and a --batch-size whose product"
+    if by_tokens:
+        unit, choice = "micro-batches", "a number of processes that"
+    raise InputError(
+        f"--resume {config.resume}: a step of this run takes {step_size} {unit}, which "
+        f"{processes_now} processes of {size_per_process} each cannot share; choose {choice} "
+        f"divides {step_size}."
     )
-    if saved.max_tokens_per_batch and "batch_size" in given:
-        raise InputError(
-            f"--batch-size {config.batch_size}: the run in {checkpoint.parent} has --max-tokens-per-batch in its place; leave "
-            "it out."
-        )
-    parts = saved.gradient_accumulation_steps * saved_with["processes"]
-    was = parts if saved.max_tokens_per_batch else parts * saved.batch_size
-    if (
-        not saved.max_tokens_per_batch
-        and not {"batch_size", "gradient_accumulation_steps"} & given.keys()
-        and was % world_size == 0
-    ):
-        changed.batch_size = max(
-            size for size in range(1, saved.batch_size + 1) if was // world_size % size == 0
-        )
-    one_each = world_size * (1 if saved.max_tokens_per_batch else changed.batch_size)
-    if "gradient_accumulation_steps" not in given:
-        changed.gradient_accumulation_steps = max(1, was // one_each)
-    if changed.gradient_accumulation_steps * one_each != was:
-        unit = "micro-batches" if saved.max_tokens_per_batch else "windows"
-        choose = (
-            "a number of processes that"
-            if saved.max_tokens_per_batch
-            else "processes and a --batch-size whose product"
-        )
-        raise InputError(
-            f"--resume {checkpoint}: a step of this run takes {was} {unit}, and {world_size} processes of "
-            f"{one_each // world_size} each cannot share them; choose {choose} divides {was}."
-        )
-    return changed
+
+
+def check_same_data(config: TrainConfig, checkpoint: Path) -> None:
+    """Raise InputError if a data file of a run has changed since the run began."""
+    path = checkpoint.parent / RECORD
+    # A run can be resumed without its record.
+    if not path.is_file():
+        return
+    before = read_json(path).get("data_sha256", {})
+    for file, digest in data_hashes(config).items():
+        if before.get(file, digest) != digest:
+            raise InputError(
+                f"--resume {checkpoint}: {file} has changed since the run began; resume a run "
+                "with the same data."
+            )
+
+
+def how_to_resume(settings: Any, folder: Path, launcher: str) -> str:
+    """Return the command, or the line of Python, that resumes a run.
+
+    settings: a TrainConfig, or the TrainingSettings of a Trainer that was made in Python.
+    """
+    if not isinstance(settings, TrainConfig):
+        return f'trainer.resume("{folder}") and trainer.fit()'
+    names = ("train_file", "validation_file")
+    in_memory = [name for name in names if was_in_memory(getattr(settings, name))]
+    if in_memory:
+        data = "".join(f", {name}=..." for name in in_memory)
+        return f'mrc.train(TrainConfig(resume="{folder}"{data})) and the same data'
+    return f"{launcher} train.py --resume {folder}{settings.trust_flags()}"
+
+
+def was_in_memory(source: str | None) -> bool:
+    """Whether a run's record describes data that was given from Python, and names no file."""
+    return source is not None and source.startswith(IN_MEMORY)

@@ -1,128 +1,198 @@
-"""A training run, from its settings to its last line."""
+"""The story of a training run, from its settings to its last line.
 
+Read on in mrc/training/trainer.py, where the loop is.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mrc.checkpoint.hub import prepare_repo, push
+from mrc.checkpoint.store import BEST
+from mrc.config.train import TrainConfig
+from mrc.data.examples import ExampleList
 from mrc.data.loading import load_run_data, report_data_problems
 from mrc.errors import InputError
-from mrc.training.runs import run_folder
+from mrc.features.dataset import FeatureDataset, WindowSettings
+from mrc.metrics.scoring import SHORT_NAMES
+from mrc.model.loading import make_model
+from mrc.model.span_model import SpanModel
+from mrc.model.tokenizer import load_tokenizer, train_tokenizer
+from mrc.runtime.device import choose_device, configure_backends
+from mrc.runtime.processes import World, local_device, processes
+from mrc.training.resume import check_same_data, find_run
+from mrc.training.runs import (
+    as_recorded,
+    check_not_a_run,
+    latest_run_folder,
+    record_resumption,
+    remove_unstarted_run,
+    run_name,
+    start_run,
+)
+from mrc.training.trainer import Trainer
 
 
-def run(config, world):
-    """One run, from its settings to its last line, in each of the processes that share it."""
-    import torch
+def train(config: TrainConfig) -> dict[str, Any]:
+    """Train a reader, and return what the run's metrics.json holds.
 
-    from mrc.checkpoint.hub import prepare_repo, push
-    from mrc.features.dataset import FeatureDataset, WindowSettings
-    from mrc.files import data_name
-    from mrc.model.loading import make_model
-    from mrc.model.tokenizer import load_tokenizer, train_tokenizer
-    from mrc.runtime.device import choose_device, configure_backends
-    from mrc.runtime.processes import local_device
-    from mrc.training.resume import resumed, same_data
-    from mrc.training.runs import check_not_a_run, latest_run_folder, remove_unstarted_run
-    from mrc.training.trainer import Trainer
+    It does what `train.py` and `mrc train` do: it prints how the run goes, and leaves the run's
+    folder with its log and its checkpoints.
 
+        results = mrc.train(TrainConfig(model="klue/bert-base", train_file="train.json", epochs=2))
+
+    Raises InputError for settings or data that cannot be used, and Stopped, once all is saved, if
+    SIGINT or SIGTERM ends the run.
+    """
+    # One process, unless torchrun has started several, each of which runs this.
+    with processes(config.device) as world:
+        return run(config, world)
+
+
+def run(config: TrainConfig, world: World) -> dict[str, Any]:
+    """Train a reader in one of the processes that share the run."""
     if config.fsdp and world.size == 1:
         raise InputError(
-            "--fsdp shares the model out among processes: start several, with torchrun --nproc_per_node=N train.py ..."
+            "--fsdp shards the model over several processes; start them with "
+            "torchrun --nproc_per_node=N train.py ..."
         )
-
-    # A new run, or one to go on with, whose settings then hold.
-    name, checkpoint = (
-        f"{data_name(config.model)}-{data_name(config.train_file or config.data)}",
-        None,
-    )
+    # A new run, or one to resume with the settings that it has.
+    name, checkpoint = run_name(config), None
     if config.resume:
-        checkpoint, config = resumed(config, latest_run_folder(name), world.size)
-        same_data(config, checkpoint)
+        checkpoint, config = find_run(config, latest_run_folder(name), world.size)
+    if checkpoint:
+        check_same_data(config, checkpoint)
     device = choose_device(local_device(config.device))
-    configure_backends(device, config.deterministic, config.tf32)
+    configure_backends(device, deterministic=config.deterministic, tf32=config.tf32)
     torch.manual_seed(config.seed)
 
-    # Questions on contexts, to train on and to be scored on.
-    train, validation, without_label = load_run_data(config)
+    # Questions to train on, and questions to score on.
+    train_examples, eval_examples, unlabeled = load_run_data(config)
 
-    # A tokenizer, an encoder, a head on top.
-    check_not_a_run(config.model)
-    if config.model == "tiny" and not checkpoint:
-        tokenizer = train_tokenizer(
-            text for example in train for text in (example.question, example.context)
-        )
-    else:
-        tokenizer = load_tokenizer(checkpoint or config.model, config.trust_remote_code)
+    # A tokenizer, and an encoder with a head.
+    tokenizer = make_tokenizer(config, train_examples, checkpoint)
     model = make_model(config, tokenizer, checkpoint)
     model.check_fits(tokenizer, config.max_length)
+    if config.gradient_checkpointing:
+        model.recompute_activations()
 
-    # Windows on the contexts, as views on texts tokenised once.
+    # Features: the windows of tokens in which the model sees the questions.
     windows = WindowSettings.from_config(config, model)
-    train_set = FeatureDataset(train, tokenizer, windows)
-    eval_set = FeatureDataset(validation, tokenizer, windows) if validation else None
+    train_set = FeatureDataset(train_examples, tokenizer, windows)
+    eval_set = FeatureDataset(eval_examples, tokenizer, windows) if eval_examples else None
 
-    # The run's folder, which one process makes.
-    if config.push_to_hub and world.is_main:
-        prepare_repo(
-            config.push_to_hub
-        )  # so that a missing token or permission does not come out after a week
-    folder = world.broadcast(run_folder(config, name, checkpoint) if world.is_main else None)
-    head = "" if checkpoint else ", new head" if model.head_is_new else ", pretrained head"
-    print(
-        f"{len(train)} questions, {len(train_set)} windows; {sum(p.numel() for p in model.parameters()) / 1e6:.1f}M parameters{head}; "
-        f"{device}; run in {folder}"
-    )
+    # The run's folder, which one process creates.
+    folder = make_run_folder(config, name, checkpoint, world)
+    print(describe(model, train_set, device, folder, is_new=checkpoint is None))
     if world.is_main:
-        report_data_problems(train_set, eval_set, without_label, folder)
+        report_data_problems(train_set, eval_set, unlabeled, folder)
 
     # The loop.
     try:
-        if config.gradient_checkpointing:
-            model.recompute_activations()
-        trainer = Trainer(model, tokenizer, train_set, eval_set, config, folder, device, world)
-    except InputError:  # a setting that does not suit the model or the data
+        trainer = Trainer(
+            model,
+            tokenizer,
+            train_set,
+            eval_set,
+            as_recorded(config),
+            folder=folder,
+            device=device,
+            world=world,
+        )
+    except InputError:
+        # A setting does not suit the model or the data: nothing was trained yet.
         if world.is_main and not checkpoint:
             remove_unstarted_run(folder)
         raise
-    print(trainer.plan())
+    print(trainer.describe())
     if world.rank:
-        torch.manual_seed(
-            config.seed + world.rank
-        )  # the processes have made the same model; now each draws dropout of its own
+        # All processes have made the same model. From here on, each draws its own dropout.
+        torch.manual_seed(config.seed + world.rank)
     if checkpoint:
-        trainer.resume(checkpoint)
-        place, is_complete = (
-            f"step {trainer.progress.step} of {trainer.total_steps}",
-            trainer.is_over() and not trainer.is_due_to_score(),
-        )
-        print(
-            f"{folder} is complete, at {place}; to train its reader further, begin a run with --model {folder / 'best'}"
-            if is_complete
-            else f"going on from {checkpoint}, {place}"
-        )
-    print(summary(trainer.fit(), folder, config))
+        trainer.resume(checkpoint, load_weights=False)
+        print(describe_resumed(trainer, checkpoint))
+    results = trainer.fit()
+
+    print(summary(results, folder, config))
     if config.push_to_hub and world.is_main:
-        print(f"pushed to {push(folder / 'best', config.push_to_hub)}", flush=True)
+        print(f"pushed to {push(folder / BEST, config.push_to_hub)}", flush=True)
+    return results
 
 
-def summary(results, folder, config):
-    """The end of a run as a small table, and the command to go on with."""
-    from mrc.metrics.scoring import SHORT_NAMES
+def make_tokenizer(config: TrainConfig, examples: ExampleList, checkpoint: Path | None) -> Any:
+    """Load the tokenizer of the model, or train the built-in one's on the questions and contexts."""
+    check_not_a_run(config.model)
+    if config.model == "tiny" and not checkpoint:
+        texts = (text for example in examples for text in (example.question, example.context))
+        return train_tokenizer(texts)
+    return load_tokenizer(checkpoint or config.model, config.trust_remote_code)
 
-    scores = [
-        (short, f"{results[name]:.2f}") for name, short in SHORT_NAMES.items() if name in results
-    ]
-    rows = [
-        *scores,
-        *([("questions", results["total"]), ("scorer", results["scorer"])] if scores else []),
-        ("best", "the last: nothing was scored")
-        if not scores
-        else ("best epoch", f"{results['epoch']} of {results['epochs']}")
-        if config.eval_every is None
-        else ("best step", f"{results['step']} of {results['steps']}"),
-        ("seconds", f"{results['seconds']:.0f}"),
-        ("features/s", f"{results['features_per_second']:.1f}"),
-        *(
-            [("peak memory", f"{results['peak_memory_mb']:.0f} MB")]
-            if results["peak_memory_mb"]
-            else []
-        ),
-        ("checkpoint", folder / "best"),
-    ]
+
+def make_run_folder(config: TrainConfig, name: str, checkpoint: Path | None, world: World) -> Path:
+    """Return the folder of the run in every process; the main one creates or updates it."""
+    folder = None
+    if world.is_main:
+        if config.push_to_hub:
+            # A missing token or permission shows now, and not after days of training.
+            prepare_repo(config.push_to_hub)
+        if checkpoint:
+            folder = checkpoint.parent
+            record_resumption(config, folder)
+        else:
+            folder = start_run(config, name)
+    return world.broadcast(folder)
+
+
+def describe(
+    model: SpanModel, train_set: FeatureDataset, device: torch.device, folder: Path, *, is_new: bool
+) -> str:
+    """Return a line on what is trained on what."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    head = ""
+    if is_new:
+        head = ", new head" if model.head_is_new else ", pretrained head"
+    return (
+        f"{len(train_set.examples)} questions, {len(train_set)} features; "
+        f"{parameters / 1e6:.1f}M parameters{head}; {device}; run in {folder}"
+    )
+
+
+def describe_resumed(trainer: Trainer, checkpoint: Path) -> str:
+    """Return a line on where a run is resumed, or that it is complete."""
+    where = f"step {trainer.progress.step} of {trainer.total_steps}"
+    is_complete = trainer.is_finished() and not trainer.scoring_is_due()
+    if not is_complete:
+        return f"resuming from {checkpoint}, {where}"
+    folder = trainer.folder
+    return (
+        f"{folder} is complete, at {where}; to train its reader further, start a run with "
+        f"--model {folder / BEST}"
+    )
+
+
+def summary(results: dict[str, Any], folder: Path, config: TrainConfig) -> str:
+    """Return the results of a run as a small table, and the command to go on with."""
+    rows: list[tuple[str, object]] = []
+    for name, short_name in SHORT_NAMES.items():
+        if name in results:
+            rows.append((short_name, f"{results[name]:.2f}"))
+    is_scored = bool(rows)
+    if "eval_loss" in results:
+        rows.append(("loss", f"{results['eval_loss']:.3f}"))
+    if is_scored:
+        rows += [("questions", results["total"]), ("scorer", results["scorer"])]
+    if not is_scored:
+        rows.append(("best", "the last: nothing was scored"))
+    elif config.eval_every is None:
+        rows.append(("best epoch", f"{results['epoch']} of {results['epochs']}"))
+    else:
+        rows.append(("best step", f"{results['step']} of {results['steps']}"))
+    rows.append(("seconds", f"{results['seconds']:.0f}"))
+    rows.append(("features/s", f"{results['features_per_second']:.1f}"))
+    if results["peak_memory_mb"]:
+        rows.append(("peak memory", f"{results['peak_memory_mb']:.0f} MB"))
+    rows.append(("checkpoint", folder / BEST))
     table = "\n".join(f"{name:<12} {value}" for name, value in rows)
-    return f"\n{table}\n\nNext: python evaluate.py --checkpoint {folder}{config.trust_flags()}"
+    flags = as_recorded(config).trust_flags()
+    return f"\n{table}\n\nNext: python evaluate.py --checkpoint {folder}{flags}"

@@ -1,4 +1,4 @@
-"""The folder of a run: made, found again, and what the run was made of."""
+"""The folder of a run: created, found again, and with a record of what the run was made from."""
 
 import os
 import platform
@@ -7,106 +7,141 @@ import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from mrc import __version__
-from mrc.checkpoint.store import BEST, LAST, RUN_FILE, resumable
-from mrc.data.loading import data_hashes
+from mrc.checkpoint.store import BEST, LAST, RUN_FILE, new_name, resumable
+from mrc.config.train import TrainConfig
+from mrc.data.loading import data_hashes, describe_source
 from mrc.errors import InputError
-from mrc.files import make_folder, make_numbered_folder
+from mrc.files import data_name, make_folder, make_numbered_folder, read_json, write_json
+from mrc.model.custom import class_name
+
+# Where the folders of runs are if --output-dir does not say.
+RUNS = Path("checkpoints")
+# What a run was made from: every setting, the versions, the command line, hashes of the data.
+RECORD = "config.json"
+PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
-def check_not_a_run(model):
-    """Raise InputError for a run's folder in the place of a model's."""
-    if (Path(model) / RUN_FILE).exists():
-        raise InputError(f"--model {model}: is a run's folder; its reader is {Path(model) / BEST}.")
+def run_name(config: TrainConfig) -> str:
+    """Return the name of a run's folder, MODEL-DATA."""
+    source = config.data if config.train_file is None else describe_source(config.train_file)
+    return f"{data_name(config.model)}-{data_name(source)}"
 
 
-def new_run_folder(output_dir, name, take_over=False):
-    """Make the folder of a new run: `output_dir`, or checkpoints/NAME (NAME-2, ... where taken).
+def new_run_folder(output_dir: str | Path | None, name: str, *, take_over: bool = False) -> Path:
+    """Create the folder of a new run: `output_dir`, or checkpoints/NAME, numbered if it exists.
 
-    Raises InputError if `output_dir` holds a run, or anything else, already; with `take_over`, a run that ended before it
-    had saved anything makes room.
+    take_over: a run that ended before it had saved anything makes room. Raises InputError if
+    `output_dir` holds a run, or anything else.
     """
     if output_dir is None:
-        folder = make_numbered_folder(Path("checkpoints") / name)
-    else:
-        folder = Path(output_dir)
-        if take_over and (folder / RUN_FILE).exists() and not resumable(folder):
-            for name in (
-                BEST,
-                f".{BEST}.tmp",
-                f".{LAST}.tmp",
-            ):  # of a run that ended in the middle of its first save
-                shutil.rmtree(folder / name, ignore_errors=True)
-            os.truncate(folder / RUN_FILE, 0)
-            return folder
-        if folder.is_dir() and any(folder.iterdir()):
-            what = "a run" if (folder / RUN_FILE).exists() else "files"
-            raise InputError(
-                f"--output-dir {folder}: holds {what} already; choose another folder{', or remove this one' if what == 'a run' else ''}."
-            )
-        make_folder(folder)
+        folder = make_numbered_folder(RUNS / name)
+        (folder / RUN_FILE).touch()
+        return folder
+    folder = Path(output_dir)
+    is_run = (folder / RUN_FILE).exists()
+    if take_over and is_run and not resumable(folder):
+        # It may have ended in the middle of its first save.
+        for path in (folder / BEST, new_name(folder / BEST), new_name(folder / LAST)):
+            shutil.rmtree(path, ignore_errors=True)
+        os.truncate(folder / RUN_FILE, 0)
+        return folder
+    if is_run:
+        raise InputError(
+            f"--output-dir {folder}: holds a run already; choose another folder, or remove this "
+            "one."
+        )
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"--output-dir {folder}: holds files already; choose another folder.")
+    make_folder(folder)
     (folder / RUN_FILE).touch()
     return folder
 
 
-def remove_unstarted_run(folder):
-    """Remove what a new run that was refused has made, and its folder if nothing else is in it."""
-    for path in (Path(folder) / name for name in (RUN_FILE, "config.json", "bad_answers.json")):
-        path.unlink(missing_ok=True)
-    for path in Path(folder).glob("events.out.tfevents.*"):
+def check_holds_no_run(folder: Path) -> None:
+    """Raise InputError if a run has left its log or its checkpoints in a folder."""
+    log = folder / RUN_FILE
+    has_log = log.exists() and log.stat().st_size > 0
+    if has_log or (folder / BEST).exists() or (folder / LAST).exists():
+        raise InputError(
+            f"{folder}: holds a run already; choose another folder, or continue the run with "
+            f'trainer.resume("{folder}").'
+        )
+
+
+def check_not_a_run(model: str) -> None:
+    """Raise InputError if a run's folder is given as a model."""
+    if (Path(model) / RUN_FILE).exists():
+        best = Path(model) / BEST
+        raise InputError(f"--model {model}: is a run's folder; its reader is {best}.")
+
+
+def remove_unstarted_run(folder: Path) -> None:
+    """Remove what a new run has created that was refused, and its folder if it is then empty."""
+    for name in (RUN_FILE, RECORD, "bad_answers.json"):
+        (folder / name).unlink(missing_ok=True)
+    for path in folder.glob("events.out.tfevents.*"):
         path.unlink()
-    if any(Path(folder).iterdir()):
+    if any(folder.iterdir()):
         return
-    Path(folder).rmdir()
-    if Path(folder).parent == Path("checkpoints") and not any(Path("checkpoints").iterdir()):
-        Path("checkpoints").rmdir()
+    folder.rmdir()
+    if folder.parent == RUNS and not any(RUNS.iterdir()):
+        RUNS.rmdir()
 
 
-def latest_run_folder(name):
-    """The folder that `new_run_folder` made last for this name; None if there is none."""
-    numbered = [
-        path
-        for path in Path("checkpoints").glob(f"{name}*")
-        if re.fullmatch(r"(-\d+)?", path.name.removeprefix(name))
-    ]
-    return max(numbered, key=lambda path: int(path.name.removeprefix(name)[1:] or 1), default=None)
+def latest_run_folder(name: str) -> Path | None:
+    """Return the folder that `new_run_folder` created last for this name, None if there is none."""
+    numbers = {}
+    for path in RUNS.glob(f"{name}*"):
+        ending = path.name.removeprefix(name)
+        if not ending:
+            numbers[path] = 1
+        elif re.fullmatch(r"-\d+", ending):
+            numbers[path] = int(ending[1:])
+    return max(numbers, key=lambda path: numbers[path], default=None)
 
 
-PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
+def as_recorded(config: TrainConfig) -> TrainConfig:
+    """Return a config in which text stands for data and classes given from Python."""
+    given_as_class = config.model_class is not None and not isinstance(config.model_class, str)
+    return config.changed(
+        train_file=describe_source(config.train_file),
+        validation_file=describe_source(config.validation_file),
+        model_class=class_name(config.model_class) if given_as_class else config.model_class,
+    )
 
 
-def provenance(config):
-    """What a run was made with and of: versions, the command line, and the SHA-256 of each data file that `config` names."""
-    versions = {"mrc": __version__, "python": platform.python_version()}
+def start_run(config: TrainConfig, name: str) -> Path:
+    """Create the folder of a new run, with the record of what it is made from."""
+    folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
+    record = {**as_recorded(config).to_dict(), **provenance(config)}
+    write_json(folder / RECORD, record, indent=2)
+    return folder
+
+
+def record_resumption(config: TrainConfig, folder: Path) -> None:
+    """Note in a run's record that it was resumed, and with which other settings."""
+    path = folder / RECORD
+    # A run can be resumed without its record.
+    if not path.is_file():
+        return
+    record = read_json(path)
+    settings = as_recorded(config).to_dict()
+    changed = {name: value for name, value in settings.items() if record.get(name) != value}
+    resumption = {"command": sys.argv, "changed": changed}
+    record["resumed"] = [*record.get("resumed", []), resumption]
+    write_json(path, record, indent=2)
+
+
+def provenance(config: TrainConfig) -> dict[str, Any]:
+    """Return versions, the command line, and the SHA-256 of each data file of a run."""
+    versions: dict[str, str | None] = {"mrc": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             versions[package] = version(package)
-        except PackageNotFoundError:  # installed without its metadata
+        except PackageNotFoundError:
+            # Installed without its metadata.
             versions[package] = None
     return {"versions": versions, "command": sys.argv, "data_sha256": data_hashes(config)}
-
-
-def run_folder(config, name, checkpoint):
-    """The folder of the run that a checkpoint is of, or a new one, with the record of what the run is made of."""
-    from mrc.files import read_json, write_json
-    from mrc.training.runs import new_run_folder, provenance
-
-    if checkpoint:
-        path = checkpoint.parent / "config.json"
-        if path.is_file():  # a run can go on without its record
-            record = read_json(path)
-            changed = {
-                setting: value
-                for setting, value in config.to_dict().items()
-                if record.get(setting) != value
-            }
-            record["resumed"] = [
-                *record.get("resumed", []),
-                {"command": sys.argv, "changed": changed},
-            ]
-            write_json(path, record, indent=2)
-        return checkpoint.parent
-    folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
-    write_json(folder / "config.json", {**config.to_dict(), **provenance(config)}, indent=2)
-    return folder

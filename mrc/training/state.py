@@ -1,114 +1,165 @@
-"""The state of a run: all that it needs to go on to the same bits."""
+"""The state of a run: one object that holds all it needs to go on to the same bits."""
 
 import random
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel
 
 from mrc.errors import InputError
+from mrc.features.batching import StepBatch
+from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import load_optimizer_state, optimizer_state
+from mrc.training.precision import Precision
 
-FORMAT = 1  # of the state; another version of the program that changes it counts on
+# Of the saved state. A version of the program that changes its form counts it up.
+FORMAT = 2
 
 
 @dataclass
 class Progress:
     """How far a run has come."""
 
-    step: int = 0  # optimiser steps done
-    epoch: int = 0  # epochs done
-    step_in_epoch: int = 0  # steps done of the epoch under way
-    scored_step: int = 0  # the step at which the model was last scored
-    best: dict | None = None  # its scores, with their step and epoch
-    without_gain: int = 0  # scorings since the best
-    features: int = 0  # trained on so far
-    tokens: int = 0  # the same without padding
-    padded_tokens: int = 0  # the same with padding
-    flops: float = 0.0  # in matrix products
-    train_seconds: float = 0.0  # that this took, scoring and saving left out
-    seconds: float = 0.0  # that the run took, all in all
-    bad_steps: int = 0  # steps left out so far, as their loss or gradient was not finite
+    # Optimizer steps and epochs done, and steps done of the present epoch.
+    step: int = 0
+    epoch: int = 0
+    step_in_epoch: int = 0
+    # The step after which the model was last scored, the best scores with their step and epoch,
+    # and how many scorings there have been since.
+    scored_step: int = 0
+    best: dict[str, Any] | None = None
+    evals_without_improvement: int = 0
+    # Trained on so far: features, their tokens without and with padding, and the floating-point
+    # operations of the matrix products.
+    features: int = 0
+    tokens: int = 0
+    padded_tokens: int = 0
+    flops: float = 0.0
+    # Seconds that training took, without scoring and saving, and that the whole run took.
+    train_seconds: float = 0.0
+    seconds: float = 0.0
+    # Steps that were skipped because their loss or gradient was not finite.
+    bad_steps: int = 0
     bad_in_a_row: int = 0
-    losses: list = field(default_factory=list)  # of the steps since the last log line
+    # Of the steps since the last log line.
+    losses: list[float] = field(default_factory=list)
 
-    def rates(self):
-        """What was trained on in a second so far."""
+    def count(self, step_batch: StepBatch, flops: float) -> None:
+        """Take in a step that was done."""
+        self.step += 1
+        self.step_in_epoch += 1
+        self.features += step_batch.features
+        self.tokens += step_batch.tokens
+        self.padded_tokens += step_batch.padded_tokens
+        self.flops += flops
+
+    def end_epoch(self) -> None:
+        """Go on to the next epoch."""
+        self.epoch += 1
+        self.step_in_epoch = 0
+
+    def rates(self) -> dict[str, float]:
+        """Return what was trained on in a second so far."""
         return {
             "features_per_second": self.features / self.train_seconds,
             "tokens_per_second": self.tokens / self.train_seconds,
         }
 
 
-def capture(trainer):
-    """The state of a Trainer, for `restore`, in the main process; None in the others. All processes must call it."""
-    random_states = trainer.world.gather(_random_state(trainer.device))
-    optimizer = optimizer_state(trainer.optimizer, trainer.world)
-    if not trainer.world.is_main:
-        return None
-    return {
-        "format": FORMAT,
-        "progress": asdict(trainer.progress),
-        "optimizer": optimizer,
-        "schedule": trainer.schedule.state_dict(),
-        "scaler": trainer.scaler.state_dict(),
-        "random": random_states,
-        # With a moving average, that is what the checkpoint holds as its model; with adapters, what they make of the encoder.
-        "trained": [p.detach().clone() for p in _trained(trainer)]
-        if trainer.average or trainer.config.lora_rank
-        else None,
-        "features": len(trainer.loader.dataset),
-        "log_bytes": trainer.records.sync(),
-    }
+@dataclass
+class TrainState:
+    """All that changes in a run, and the two methods that save and load it.
 
-
-def restore(trainer, state):
-    """Bring a Trainer, made anew with the model of the checkpoint, to the state in which another was captured.
-
-    Raises InputError if the training data make another number of features than they did.
+    model: not wrapped. keeps_weights: whether the checkpoint's weights are not those being trained
+    (an average of them, or adapters merged into the encoder), so that the state must keep these.
     """
-    if state["format"] != FORMAT:
-        raise InputError(
-            f"--resume: the checkpoint is of another version of mrc (state {state['format']}, here {FORMAT})."
-        )
-    if state["features"] != len(trainer.loader.dataset):
-        raise InputError(
-            f"--resume: the training data make {len(trainer.loader.dataset)} windows, and made {state['features']} when the "
-            "run began; a run goes on with the same data alone."
-        )
-    trainer.progress = Progress(**state["progress"])
-    load_optimizer_state(trainer.optimizer, state["optimizer"])
-    trainer.schedule.load_state_dict(state["schedule"])
-    trainer.scaler.load_state_dict(state["scaler"])
-    if state["trained"] is not None:
-        with torch.no_grad():
-            for parameter, value in zip(_trained(trainer), state["trained"], strict=True):
-                parameter.copy_(value)
-    rank = trainer.world.rank
-    if rank < len(state["random"]):
-        _set_random_state(state["random"][rank], trainer.device)
-    else:  # a process that the run did not have before
-        torch.manual_seed(trainer.config.seed + rank + 1000 * trainer.progress.step)
-    if trainer.world.is_main:
-        trainer.records.cut(state["log_bytes"], trainer.progress.step)
+
+    model: nn.Module
+    optimizer: Optimizer
+    schedule: LRScheduler
+    precision: Precision
+    average: AveragedModel | None = None
+    keeps_weights: bool = False
+    seed: int = 0
+    world: World = ALONE
+    progress: Progress = field(default_factory=Progress)
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """Return tensors and plain values in the main process, None in the others.
+
+        All processes must call it.
+        """
+        random_states = self.world.gather(random_state(self.precision.device))
+        optimizer = optimizer_state(self.optimizer, self.world)
+        if not self.world.is_main:
+            return None
+        trained = [parameter.detach().clone() for parameter in self._trained_parameters()]
+        return {
+            "format": FORMAT,
+            "progress": asdict(self.progress),
+            "optimizer": optimizer,
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.precision.state_dict(),
+            "random": random_states,
+            "trained": trained if self.keeps_weights else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned, into parts that were made as they were then.
+
+        The model has been loaded already, from the same checkpoint. Raises InputError for the
+        state of another version.
+        """
+        if state["format"] != FORMAT:
+            raise InputError(
+                f"--resume: the checkpoint is of another version of mrc (state {state['format']}, "
+                f"here {FORMAT}); resume it with that version."
+            )
+        self.progress = Progress(**state["progress"])
+        load_optimizer_state(self.optimizer, state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.precision.load_state_dict(state["scaler"])
+        if state["trained"] is not None:
+            with torch.no_grad():
+                pairs = zip(self._trained_parameters(), state["trained"], strict=True)
+                for parameter, value in pairs:
+                    parameter.copy_(value)
+        self._load_random_states(state["random"])
+
+    def _load_random_states(self, states: list[dict[str, Any]]) -> None:
+        """Let this process draw the numbers that the uninterrupted run would have drawn."""
+        rank = self.world.rank
+        if rank < len(states):
+            set_random_state(states[rank], self.precision.device)
+        else:
+            # A process that the run did not have before draws numbers of its own.
+            torch.manual_seed(self.seed + rank + 1000 * self.progress.step)
+
+    def _trained_parameters(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
 
-def _trained(trainer):
-    return [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
-
-
-def _random_state(device):
-    """The states of all generators that something in a step may draw from."""
-    name, keys, *rest = np.random.get_state()
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Return the states of all generators that a step may draw from."""
+    name, keys, position, has_gauss, cached = np.random.get_state()
     state = {
         "python": random.getstate(),
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
+        # As a tensor, since only tensors and plain values are read from disk.
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
     }
-    return {**state, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
 
 
-def _set_random_state(state, device):
+def set_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Set all generators to what `random_state` returned."""
     random.setstate(state["python"])
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))

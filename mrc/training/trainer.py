@@ -1,484 +1,476 @@
-"""The training loop, in one place and in the order it happens."""
+"""The training loop: when a step is taken, logged, scored and saved, and when a run stops.
+
+One step is in mrc/training/step.py. docs/loop.md has the loop in its simplest form.
+"""
 
 import math
-import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from signal import Signals
+from typing import Any, NoReturn
 
 import torch
-from tqdm import tqdm
+from torch import nn
+from torch.utils.data import DataLoader
 
-from mrc.checkpoint.store import BEST, LAST, load_state, save_checkpoint
+from mrc.checkpoint.loading import load_checkpoint
+from mrc.checkpoint.store import BEST, LAST, find_resumable, load_state, save_checkpoint
+from mrc.config.train import TrainingSettings
 from mrc.errors import InputError, Stopped
-from mrc.features.batching import INPUTS, Collator, make_training_loader, to_device
-from mrc.files import write_json
+from mrc.features.batching import StepBatch
+from mrc.features.dataset import FeatureDataset
+from mrc.files import make_folder, write_json
 from mrc.metrics.evaluation import evaluate
-from mrc.metrics.metrics import Metrics
-from mrc.model.layers import freeze, freeze_unused_parameters
-from mrc.model.loss import span_loss
-from mrc.runtime.device import DTYPES, autocast, choose_precision
-from mrc.runtime.memory import peak_memory_mb, tune_malloc
-from mrc.runtime.processes import ALONE
-from mrc.runtime.sharding import (
-    full_tensor,
-    gather_full_model,
-    is_sharded,
-    no_sync,
-    shard,
-    wrap_for_processes,
-)
+from mrc.runtime.memory import peak_memory_mb
+from mrc.runtime.processes import ALONE, World
+from mrc.runtime.sharding import gather_full_model
 from mrc.runtime.signals import StopSignals
 from mrc.training.card import card_text
 from mrc.training.flops import FlopCounter
-from mrc.training.log import RunLog, figure_class, plot
-from mrc.training.optim import WeightAverage, make_optimizer, make_schedule
-from mrc.training.state import Progress, capture, restore
+from mrc.training.log import figure_class, plot
+from mrc.training.parts import learns_no_answer, make_parts
+from mrc.training.report import Report
+from mrc.training.resume import how_to_resume
+from mrc.training.runs import check_holds_no_run, new_run_folder
+from mrc.training.state import Progress
+from mrc.training.step import LossFunction, StepResult
+
+
+def is_due(step: int, every: int | None, *, also: bool = False) -> bool:
+    """Whether what is done every so many steps is done after this one.
+
+    every: None if the number of steps does not decide. also: whether something else makes it due.
+    """
+    return also or (every is not None and step % every == 0)
 
 
 class Trainer:
-    """Train a model on a FeatureDataset, score it on another, keep the best and the last checkpoint, and be ready to go on.
+    """Train a model on a FeatureDataset, score it on another, and keep the best and the last.
 
-    model: takes input_ids, attention_mask (None where nothing is padding) and token_type_ids, returns start and end logits,
-    and has `save_pretrained`. train_set, eval_set: FeatureDatasets; the second is None for a run that is not scored, whose best
-    is then its last. config: TrainConfig. folder: an existing folder for log.jsonl, metrics.json and the checkpoints.
-    device: torch.device. world: the processes that share the run.
+        trainer = mrc.Trainer(model, tokenizer, train_set, eval_set, TrainingSettings(epochs=2))
+        results = trainer.fit()
+
+    Args:
+        model: a BaselineModel, or any nn.Module whose `forward` takes input_ids, attention_mask
+            (None if nothing is padding) and token_type_ids by keyword and returns start and end
+            logits. It may bring its loss: a method `loss(output, batch)`.
+        tokenizer: the Hugging Face fast tokenizer of the two data sets.
+        train_set: what to train on; may be None if there is a `loader`.
+        eval_set: what to score on. Without it, the best checkpoint is the last.
+        settings: TrainingSettings, or a TrainConfig.
+        folder: for log.jsonl, metrics.json and the checkpoints; created if it does not exist, and
+            refused if it holds a run. By default a new one in checkpoints/.
+        device: "auto", a name such as "cuda:1", or a torch.device.
+        optimizer, schedule, loss, loader: yours, instead of those that the settings describe. The
+            schedule is stepped after each optimizer step. `loss(output, batch)` returns the mean
+            over the batch. The loader yields dicts of tensors, as a Collator makes them.
+        world: the processes that share the run.
+
+    Raises:
+        InputError: a setting does not suit the model or the data, or would have no effect.
     """
 
-    def __init__(self, model, tokenizer, train_set, eval_set, config, folder, device, world=ALONE):
-        self.model, self.tokenizer, self.config, self.device, self.world = (
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        train_set: FeatureDataset | None = None,
+        eval_set: FeatureDataset | None = None,
+        settings: TrainingSettings | None = None,
+        *,
+        folder: str | Path | None = None,
+        device: str | torch.device = "auto",
+        optimizer: torch.optim.Optimizer | None = None,
+        schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
+        loss: LossFunction | None = None,
+        loader: DataLoader[Any] | None = None,
+        world: World = ALONE,
+    ) -> None:
+        self.settings = settings or TrainingSettings()
+        self.tokenizer = tokenizer
+        self.train_set = train_set
+        self.world = world
+        if self.settings.plot:
+            # Raises InputError now, and not at the end of the run, if Matplotlib is missing.
+            figure_class()
+        parts = make_parts(
             model,
-            tokenizer,
-            config,
-            device,
-            world,
-        )
-        self.folder, self.precision = Path(folder), choose_precision(config.precision, device)
-        tune_malloc(device)
-        self.loader = make_training_loader(
             train_set,
-            config,
+            eval_set,
+            self.settings,
             device=device,
-            precision=self.precision,
-            rank=world.rank,
-            world_size=world.size,
+            optimizer=optimizer,
+            schedule=schedule,
+            loss=loss,
+            loader=loader,
+            world=world,
         )
-        self.inputs = (*INPUTS, "start_positions") if model.takes_start_positions else INPUTS
-        self.metrics = None
-        self.allows_no_answer = any(
-            example.is_impossible for example in train_set.examples
-        )  # it learns to give no answer
-        if eval_set is not None:
-            self.metrics = Metrics(
-                eval_set,
-                scorer=config.scorer,
-                n_best=config.n_best,
-                max_answer_length=config.max_answer_length,
-                search=config.search,
-                allows_no_answer=self.allows_no_answer or None,
-                tune_threshold=True,
-            )
-            self.score_for_best = self.metrics.choose_score(config.metric_for_best)
+        self.model = parts.model
+        self.full_model = parts.full_model
+        self.loader = parts.loader
+        self.metrics = parts.metrics
+        self.step = parts.step
+        self.state = parts.state
+        self.total_steps = parts.total_steps
+        self.precision = parts.step.precision
+        self.flops = FlopCounter(
+            self.model, self.precision.device, self.precision.name, processes=world.size
+        )
+        self.folder = make_folder(Path(folder)) if folder else new_run_folder(None, "run")
+        self.report = Report(
+            self.folder, self.total_steps, tensorboard=self.settings.tensorboard, world=world
+        )
+        self.saved_step: int | None = None
+        # The results of steps that were not read from the device yet, and what was in the steps.
+        self.unread: list[tuple[StepResult, StepBatch]] = []
 
-        self.total_steps = config.max_steps or self.loader.total_steps(config.epochs)
-        warmup_steps = (
-            int(config.warmup_ratio * self.total_steps)
-            if config.warmup_steps is None
-            else config.warmup_steps
-        )
-        if warmup_steps >= self.total_steps > 1:
-            raise InputError(
-                f"--warmup-steps {warmup_steps}: the run has {self.total_steps} steps, and the learning rate would never reach "
-                "its height."
-            )
-        if config.freeze_layers is not None:
-            freeze(model, config.freeze_layers)
-        # Sharded, the model comes to the device in parts, and a copy on the host is what is saved.
-        sharded = config.fsdp and world.size > 1
-        here = torch.device("cpu") if sharded else device
-        model.to(here)
-        batch = to_device(Collator(train_set, device=device, precision=self.precision)([0]), here)
-        with autocast(here, self.precision):
-            freeze_unused_parameters(
-                model, {name: batch[name] for name in self.inputs if name in batch}
-            )
-        self.whole_model = (
-            shard(model, world, device, DTYPES.get(self.precision)) if sharded else model
-        )
-        if config.compile:
-            model.compile(
-                dynamic=True
-            )  # once for all lengths; in place, so that the weights keep their names
-        self.parallel = wrap_for_processes(model, world)
-        self.optimizer = make_optimizer(
-            model, config.learning_rate, config.weight_decay, config.layer_decay
-        )
-        self.schedule = make_schedule(
-            self.optimizer, config.schedule, warmup_steps, self.total_steps
-        )
-        self.average = WeightAverage(model, config.ema_decay) if config.ema_decay else None
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "fp16")
-        self.work = FlopCounter(model, device, self.precision, world.size)
+    @property
+    def progress(self) -> Progress:
+        """How far the run has come."""
+        return self.state.progress
 
-        self.progress, self.saved_step = Progress(), None
-        self.records = RunLog(self.folder, config.tensorboard and world.is_main)
-        if config.plot:
-            figure_class()  # or an error, before the run and not at its end
-        self.losses, self.seen = (
-            [],
-            [],
-        )  # since they were last read: each step's loss, on the device, and its features
+    # The loop.
 
-    def plan(self):
-        """A sentence on the steps to come, and on what each of them holds over all processes."""
-        config, parts = self.config, self.config.gradient_accumulation_steps * self.world.size
-        tokens = config.max_tokens_per_batch
-        size = (
-            f"about {parts * tokens} tokens" if tokens else f"{parts * config.batch_size} windows"
-        )
-        shared = f" shared by {self.world.size} processes" if self.world.size > 1 else ""
-        shared += ", the model in as many shards" if is_sharded(self.model) else ""
-        trained, of = (
-            sum(p.numel() for p in self.model.parameters() if p.requires_grad or every) / 1e6
-            for every in (False, True)
-        )
-        some = (
-            f"; {trained:.1f}M of {of:.1f}M parameters are trained"
-            if config.lora_rank or config.freeze_layers is not None
-            else ""
-        )
-        return f"{self.total_steps} steps of {size}{shared}, {self.precision}{some}"
+    def fit(self) -> dict[str, Any]:
+        """Train to the end, and return what metrics.json then holds.
 
-    def resume(self, checkpoint):
-        """Go on from a checkpoint of a run, with which the model has been loaded. Raises InputError if it does not fit."""
-        restore(self, load_state(checkpoint))
-        self.saved_step = self.progress.step
-        self.loader.set_epoch(
-            self.progress.epoch, self.progress.step_in_epoch
-        )  # whose length tells where it ends
-
-    def fit(self):
-        """Train to the end; return what metrics.json then holds: the best scores, and the run's time, rate and memory.
-
-        Raises Stopped, once all is saved, if SIGINT or SIGTERM asks for it.
+        These are the best scores, and the run's time, rate and memory. Raises Stopped, once all
+        is saved, if SIGINT or SIGTERM asks for it.
         """
-        progress = self.progress
-        self.started = time.perf_counter() - progress.seconds
-        self.mark = self.saved_at = time.perf_counter()
-        with (
-            StopSignals() as self.signals,
-            tqdm(
-                total=self.total_steps,
-                initial=progress.step,
-                desc="training",
-                unit="step",
-                disable=not (sys.stderr.isatty() and self.world.is_main),
-            ) as self.bar,
-        ):
-            if self.is_due_to_score():  # it was stopped while it was scored
+        is_new = self.saved_step is None
+        if is_new and self.world.is_main:
+            check_holds_no_run(self.folder)
+        self.started = time.perf_counter() - self.progress.seconds
+        self.train_clock = self.saved_at = time.perf_counter()
+        with StopSignals() as self.signals, self.report.progress_bar(self.progress.step):
+            if self.scoring_is_due():
+                # The run was stopped while it was being scored.
                 self.score()
-            while not self.is_over():
+            while not self.is_finished():
                 self.train_epoch()
         return self.finish()
 
-    def train_epoch(self):
-        """Take the steps of one epoch, or those that are left of it, or as many as the run still has."""
-        progress = self.progress
+    def train_epoch(self) -> None:
+        """Take the steps of one epoch; after each, do what is due."""
+        settings, progress = self.settings, self.progress
+        # A resumed run starts inside an epoch.
         self.loader.set_epoch(progress.epoch, progress.step_in_epoch)
         self.model.train()
-        for group in self.loader:
-            grad_norm = self.train_step(group)
-            progress.step, progress.step_in_epoch = progress.step + 1, progress.step_in_epoch + 1
-            progress.features, progress.tokens, progress.padded_tokens = (
-                progress.features + group.features,
-                progress.tokens + group.tokens,
-                progress.padded_tokens + group.padded_tokens,
-            )
-            progress.flops += self.work.flops(
-                group.padded_tokens, group.padded_tokens / group.features
-            )
-            self.bar.update()
-            if progress.step % self.config.log_every == 0 or progress.step == self.total_steps:
-                self.log_step(grad_norm)
-            if self.is_due_to_score():
+        for step_batch in self.loader:
+            self.train_step(step_batch)
+            is_last = progress.step == self.total_steps
+            if is_due(progress.step, settings.log_every, also=is_last):
+                self.log_step()
+            if self.scoring_is_due():
                 self.score()
             self.save_or_stop_if_due()
-            if self.is_over():
+            if self.is_finished():
                 return
-        progress.epoch, progress.step_in_epoch = progress.epoch + 1, 0
+        progress.end_epoch()
 
-    def train_step(self, group):
-        """One optimiser step on a Group of micro-batches. Returns the gradient's norm before clipping, a scalar on the device.
+    def train_step(self, step_batch: StepBatch) -> None:
+        """Take one step, and count it."""
+        result = self.step(step_batch)
+        self.unread.append((result, step_batch))
+        if self.state.average is not None:
+            self.state.average.update_parameters(self.model)
+        flops = self.flops.of_step(step_batch.padded_tokens, step_batch.features)
+        self.progress.count(step_batch, flops)
+        self.report.bar.update()
 
-        There it stays, and the loss with it, until a log line needs them: reading them would make every step wait for the device.
-        """
-        loss_sum = torch.zeros((), device=self.device)
-        for number, batch in enumerate(group.batches, start=1):
-            # Only the last micro-batch's backward pass exchanges gradients, those of the others with its own.
-            with no_sync(self.parallel, until_last=number < len(group.batches)):
-                moved = to_device(batch, self.device)
-                with autocast(self.device, self.precision):
-                    start_logits, end_logits = self.parallel(
-                        **{name: moved[name] for name in self.inputs if name in moved}
-                    )
-                # Weighed by its features, so that the step's gradient is that of one big batch, however it is cut.
-                loss = (
-                    span_loss(start_logits, end_logits, moved, self.config.label_smoothing)
-                    * batch["weight"]
-                )
-                self.scaler.scale(
-                    loss * self.world.size
-                ).backward()  # the processes' gradients are averaged, not summed
-                loss_sum += loss.detach()
-        self.world.sum(loss_sum)
+    def is_finished(self) -> bool:
+        """Whether the run has taken all its steps, or has not improved for too long."""
+        patience = self.settings.patience
+        is_patient = patience is None or self.progress.evals_without_improvement < patience
+        return self.progress.step >= self.total_steps or not is_patient
 
-        self.scaler.unscale_(self.optimizer)  # before the clip, which must see the true gradient
-        grad_norm = full_tensor(
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
-        )
-        if self.scaler.is_enabled():
-            scale = self.scaler.get_scale()
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            taken = (
-                self.scaler.get_scale() >= scale
-            )  # else fp16 overflowed and the optimiser's step was skipped
+    # Scoring.
+
+    def scoring_is_due(self) -> bool:
+        """Whether to score now: every --eval-every steps or after each epoch, and at the end."""
+        progress, every = self.progress, self.settings.eval_every
+        if progress.step <= progress.scored_step:
+            return False
+        epoch_has_ended = every is None and progress.step_in_epoch == len(self.loader)
+        run_has_ended = progress.step >= self.total_steps
+        return is_due(progress.step, every, also=epoch_has_ended or run_has_ended)
+
+    def score(self) -> None:
+        """Score the model, and save it: as the last, and as the best if it is."""
+        self.read_results()
+        scores = self.evaluate() if self.metrics is not None else {}
+        progress = self.progress
+        is_best = self.is_best(scores)
+        if is_best:
+            progress.best = {**scores, "epoch": progress.epoch + 1, "step": progress.step}
+            progress.evals_without_improvement = 0
         else:
-            # The fused optimiser's own way to leave a step out, decided on the device: nothing waits for the answer.
-            self.optimizer.grad_scale, self.optimizer.found_inf = (
-                None,
-                (~torch.isfinite(loss_sum + grad_norm)).float(),
-            )
-            self.optimizer.step()
-            taken, loss_sum = (
-                True,
-                loss_sum + 0 * grad_norm,
-            )  # a bad gradient shows in the loss that is looked at
-        if taken:
-            self.schedule.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.average:
-            self.average.update()
-        self.losses.append(loss_sum)
-        self.seen.append([batch["feature_index"] for batch in group.batches])
-        return grad_norm
-
-    def is_over(self):
-        out_of_patience = (
-            self.config.patience is not None and self.progress.without_gain >= self.config.patience
-        )
-        return self.progress.step >= self.total_steps or out_of_patience
-
-    def is_due_to_score(self):
-        """Whether a scoring belongs here: at an epoch's end or every --eval-every steps, and at the run's end."""
-        step, every = self.progress.step, self.config.eval_every
-        here = step % every == 0 if every else self.progress.step_in_epoch == len(self.loader)
-        return step > self.progress.scored_step and (here or step >= self.total_steps)
-
-    def score(self):
-        """Score the model on the evaluation set, log it, and save it, as the best if it is."""
-        self.read_losses()
-        progress, scores, started = self.progress, {}, time.perf_counter()
-        if self.metrics:
-            with self.average.in_place() if self.average else nullcontext():
-                scores = evaluate(
-                    self.model,
-                    self.metrics,
-                    batch_size=self.config.eval_batch_size,
-                    precision=self.precision,
-                    world=self.world,
-                    signals=self.signals,
-                )
-            self.model.train()
-            if scores is None:  # asked to stop; a resumed run begins with the scoring
-                self.save_or_stop_if_due()
-            self.log(
-                {
-                    "step": progress.step,
-                    "epoch": progress.epoch + 1,
-                    **scores,
-                    "eval_seconds": time.perf_counter() - started,
-                }
-            )
-            shown = "  ".join(
-                f"{name} {value:.2f}"
-                for name, value in scores.items()
-                if not name.endswith("total")
-            )
-            tqdm.write(f"{self.place()}: {shown or 'no answers to score'}", file=sys.stdout)
-        gain = (
-            progress.best is None
-            or not scores
-            or scores[self.score_for_best] > progress.best[self.score_for_best]
-        )
-        if gain:
-            progress.best, progress.without_gain = (
-                {**scores, "epoch": progress.epoch + 1, "step": progress.step},
-                0,
-            )
-        else:
-            progress.without_gain += 1
+            progress.evals_without_improvement += 1
         progress.scored_step = progress.step
-        self.save(scores, is_best=gain)
+        self.save(scores, is_best=is_best)
 
-    def save_or_stop_if_due(self):
-        """Save every so many steps or minutes, or because a signal asks to stop; then raise Stopped. The processes agree on it."""
-        step, every, minutes = (
-            self.progress.step,
-            self.config.save_every,
-            self.config.save_every_minutes,
+    def evaluate(self) -> dict[str, Any]:
+        """Return the scores on the evaluation set; log and show them."""
+        started = time.perf_counter()
+        scores = evaluate(
+            self.averaged_model,
+            self.metrics,
+            batch_size=self.settings.eval_batch_size,
+            precision=self.precision.name,
+            world=self.world,
+            signals=self.signals,
+            loss=self.step.loss,
         )
-        late = minutes is not None and time.perf_counter() - self.saved_at > 60 * minutes
-        signal, late = self.world.max(self.signals.received, int(late and self.world.is_main))
-        if self.saved_step != step and (signal or late or (every and step % every == 0)):
+        self.model.train()
+        if scores is None:
+            # A signal came: this raises Stopped, and the resumed run starts with the scoring.
+            self.save_or_stop_if_due()
+        line = {
+            "step": self.progress.step,
+            "epoch": self.progress.epoch + 1,
+            "eval_seconds": time.perf_counter() - started,
+        }
+        self.report.eval_line(line, scores)
+        return scores
+
+    def is_best(self, scores: dict[str, Any]) -> bool:
+        """Whether these scores are better than all before, or there is nothing to compare."""
+        best, name = self.progress.best, self.score_for_best
+        return best is None or name not in scores or scores[name] > best[name]
+
+    @property
+    def score_for_best(self) -> str | None:
+        """The name of the score that decides which checkpoint is the best."""
+        if self.metrics is None:
+            return None
+        return self.metrics.choose_score(self.settings.metric_for_best)
+
+    @property
+    def averaged_model(self) -> nn.Module:
+        """What is scored and saved: the moving average of the weights if there is one."""
+        average = self.state.average
+        return self.model if average is None else average.module
+
+    # Saving, stopping and resuming.
+
+    def save_or_stop_if_due(self) -> None:
+        """Save every so many steps or minutes; save and stop if a signal asks for it."""
+        minutes = self.settings.save_every_minutes
+        time_is_up = minutes is not None and time.perf_counter() - self.saved_at > 60 * minutes
+        # The processes agree: the main one's clock counts, and a signal to any stops them all.
+        time_is_up = time_is_up and self.world.is_main
+        signal, saves_now = self.world.max(self.signals.received, int(time_is_up))
+        step = self.progress.step
+        is_saved = self.saved_step == step
+        if not is_saved and is_due(step, self.settings.save_every, also=bool(signal or saves_now)):
             self.save()
         if signal:
-            raise Stopped(
-                signal,
-                f"stopped by {Signals(signal).name} after step {step} of {self.total_steps}; all is saved in "
-                f"{self.folder}. Go on with: {self.world.launcher} train.py --resume {self.folder}"
-                f"{self.config.trust_flags()}",
-            )
+            self.stop(signal)
 
-    def save(self, scores=None, is_best=False):
-        """Save the last checkpoint, with all that a run needs to go on from it, and the best beside."""
-        self.read_losses()
-        progress = self.progress
-        progress.seconds = time.perf_counter() - self.started
-        state, model = capture(self), gather_full_model(self.model, self.whole_model)
-        if self.world.is_main:
-            settings = {
-                "config": self.config.to_dict(),
-                "epoch": progress.epoch + 1,
-                "step": progress.step,
-                "scores": scores or {},
-                "allows_no_answer": self.allows_no_answer,
-                "null_threshold": self.metrics.null_threshold if self.metrics else 0.0,
-                "scorer": self.metrics and self.metrics.scorer,
-                "processes": self.world.size,
-            }
-            with self.average.in_place() if self.average else nullcontext():
-                if is_best:
-                    save_checkpoint(
-                        self.folder / BEST,
-                        model,
-                        self.tokenizer,
-                        settings,
-                        card=card_text(model, self.tokenizer, settings),
-                    )
-                save_checkpoint(
-                    self.folder / LAST,
-                    model,
-                    self.tokenizer,
-                    settings,
-                    state=state,
-                    keep=self.config.keep,
-                    card=card_text(model, self.tokenizer, settings),
-                )
-        self.saved_step, self.saved_at = progress.step, time.perf_counter()
-        self.mark = time.perf_counter()  # the clock of training starts again
-
-    def read_losses(self):
-        """Read the losses of the steps since the last reading from the device; stop the clock of training.
-
-        Raises InputError if too many steps in a row were left out because their loss or gradient was not finite.
-        """
-        losses = torch.stack(self.losses).tolist() if self.losses else []
-        progress, first = self.progress, self.progress.step - len(losses) + 1
-        for step, (loss, seen) in enumerate(zip(losses, self.seen), start=first):
-            if math.isfinite(loss):
-                progress.losses.append(loss)
-                progress.bad_in_a_row = 0
-                continue
-            progress.bad_steps, progress.bad_in_a_row = (
-                progress.bad_steps + 1,
-                progress.bad_in_a_row + 1,
-            )
-            data = self.loader.dataset
-            identities = sorted(
-                {data.examples[e].id for e in data.example_index[torch.cat(seen).numpy()].tolist()}
-            )
-            what = f"the loss is not a number at step {step} (examples {', '.join(identities)})"
-            if progress.bad_in_a_row >= self.config.max_bad_steps:
-                kept = (
-                    f"the last checkpoint is {self.folder / LAST}, of step {self.saved_step}"
-                    if self.saved_step
-                    else "none is saved yet"
-                )
-                raise InputError(
-                    f"{what}, the last of {progress.bad_in_a_row} such steps in a row; {kept}. Try a smaller --learning-rate, "
-                    "or --precision fp32."
-                )
-            tqdm.write(f"{what}; the step is left out.", file=sys.stdout)
-        self.losses, self.seen = [], []
-        progress.train_seconds, self.mark = (
-            progress.train_seconds + time.perf_counter() - self.mark,
-            time.perf_counter(),
+    def stop(self, signal: int) -> NoReturn:
+        """Raise Stopped, which says how to resume."""
+        how = how_to_resume(self.settings, self.folder, self.world.launcher)
+        raise Stopped(
+            signal,
+            f"stopped by {Signals(signal).name} after step {self.progress.step} of "
+            f"{self.total_steps}; all is saved in {self.folder}. Resume with: {how}",
         )
 
-    def log_step(self, grad_norm):
-        """Log and show the mean loss since the last line, the gradient's norm before clipping, and the rates so far."""
-        self.read_losses()
-        progress, learning_rate = self.progress, self.schedule.get_last_lr()[-1]
-        norm = grad_norm.item()
-        loss = sum(progress.losses) / len(progress.losses) if progress.losses else None
-        line = {
-            "step": progress.step,
-            "epoch": progress.epoch + 1,
-            "loss": loss,
-            "grad_norm": norm if math.isfinite(norm) else None,
-            "learning_rate": learning_rate,
-            "padding": 1 - progress.tokens / progress.padded_tokens,
-            **progress.rates(),
-            **self.work.rates(progress.flops / progress.train_seconds),
-        }
-        progress.losses = []
-        self.log(line)
-        self.show(line)
-
-    def show(self, line):
-        """Show a log line: beside the bar on a terminal, else as a line of its own."""
-        parts = [
-            f"loss {line['loss']:.3f}" if line["loss"] is not None else "no finite loss",
-            f"lr {line['learning_rate']:.1e}",
-            f"grad norm {math.inf if line['grad_norm'] is None else line['grad_norm']:.2f}",
-            f"{line['features_per_second']:.1f} features/s",
-            f"{line['tokens_per_second']:.0f} tokens/s",
-        ]
-        self.bar.set_postfix_str(", ".join(parts))
-        if self.bar.disable:
-            print(f"{self.place()}: {', '.join(parts)}", flush=True)
-
-    def place(self):
-        return f"step {self.progress.step}/{self.total_steps}"
-
-    def log(self, line):
+    def save(self, scores: dict[str, Any] | None = None, *, is_best: bool = False) -> None:
+        """Save the last checkpoint, with all that a resumed run needs, and the best beside it."""
+        self.read_results()
+        self.progress.seconds = time.perf_counter() - self.started
+        # All processes take part in these two; the main one writes.
+        state = self.state.state_dict()
+        model = gather_full_model(self.averaged_model, self.full_model)
         if self.world.is_main:
-            self.records.write(line)
+            state["features"] = self.feature_count
+            state["log_bytes"] = self.report.log.sync()
+            record = self.record(scores or {})
+            card = card_text(model, self.tokenizer, record)
+            if is_best:
+                save_checkpoint(self.folder / BEST, model, self.tokenizer, record, card=card)
+            save_checkpoint(
+                self.folder / LAST,
+                model,
+                self.tokenizer,
+                record,
+                card=card,
+                state=state,
+                keep=self.settings.keep,
+            )
+        self.saved_step = self.progress.step
+        self.saved_at = self.train_clock = time.perf_counter()
 
-    def finish(self):
-        """Write metrics.json, and what it holds return."""
+    def record(self, scores: dict[str, Any]) -> dict[str, Any]:
+        """Return what a checkpoint's mrc.json holds: how it was made, and what it scored."""
+        windows = window_settings(self.train_set)
+        return {
+            "config": {**windows, **self.settings.to_dict()},
+            "epoch": self.progress.epoch + 1,
+            "step": self.progress.step,
+            "scores": scores,
+            "allows_no_answer": learns_no_answer(self.train_set),
+            "null_threshold": self.metrics.null_threshold if self.metrics else 0.0,
+            "scorer": self.metrics.scorer if self.metrics else None,
+            "processes": self.world.size,
+        }
+
+    @property
+    def feature_count(self) -> int | None:
+        """The number of features to train on; None if only a loader of your own knows."""
+        return None if self.train_set is None else len(self.train_set)
+
+    def resume(self, run: str | Path, *, load_weights: bool = True) -> None:
+        """Go on from a run's last checkpoint, or from one of its checkpoints.
+
+        load_weights: False if the model has been loaded from it. Raises InputError if there is
+        no checkpoint, or it is of another run.
+        """
+        checkpoint = find_resumable(run)
+        state = load_state(checkpoint)
+        if state["features"] != self.feature_count:
+            raise InputError(
+                f"--resume {run}: the training data make {self.feature_count} features, and made "
+                f"{state['features']} when the run began; resume a run with the same data."
+            )
+        if load_weights:
+            self._load_weights(checkpoint)
+        self.state.load_state_dict(state)
+        if self.world.is_main:
+            self.report.log.cut(state["log_bytes"], self.progress.step)
+        self.saved_step = self.progress.step
+        # The length of the epoch tells where it ends.
+        self.loader.set_epoch(self.progress.epoch, self.progress.step_in_epoch)
+
+    def _load_weights(self, checkpoint: Path) -> None:
+        """Give the model, and the average of its weights, those of a checkpoint."""
+        own_class = getattr(self.model, "model_class", None)
+        saved, _, _ = load_checkpoint(checkpoint, model_class=own_class)
+        weights = saved.state_dict()
+        self.averaged_model.load_state_dict(weights)
+        self.model.load_state_dict(weights)
+
+    # Reading results from the device.
+
+    def read_results(self) -> None:
+        """Read what came of the steps since the last reading, and stop the clock of training.
+
+        Raises InputError if too many steps in a row were bad.
+        """
+        progress = self.progress
+        if self.unread:
+            first_step = progress.step - len(self.unread) + 1
+            losses = torch.stack([result.loss for result, _ in self.unread]).tolist()
+            are_bad = torch.stack([result.is_bad for result, _ in self.unread]).tolist()
+            for n, (_, step_batch) in enumerate(self.unread):
+                if are_bad[n]:
+                    self.note_bad_step(first_step + n, step_batch)
+                else:
+                    progress.losses.append(losses[n])
+                    progress.bad_in_a_row = 0
+            self.unread = []
+        now = time.perf_counter()
+        progress.train_seconds += now - self.train_clock
+        self.train_clock = now
+
+    def note_bad_step(self, step: int, step_batch: StepBatch) -> None:
+        """Say that a step was skipped, and with which examples; stop if it was one too many."""
+        progress = self.progress
+        progress.bad_steps += 1
+        progress.bad_in_a_row += 1
+        what = f"the loss is not a number at step {step}{self._examples_of(step_batch)}"
+        if progress.bad_in_a_row < self.settings.max_bad_steps:
+            self.report.say(f"{what}; the step is skipped.")
+            return
+        saved = "nothing is saved yet"
+        if self.saved_step:
+            saved = f"the last checkpoint is {self.folder / LAST}, of step {self.saved_step}"
+        raise InputError(
+            f"{what}, the last of {progress.bad_in_a_row} such steps in a row; {saved}. Try a "
+            "smaller --learning-rate, or --precision fp32."
+        )
+
+    def _examples_of(self, step_batch: StepBatch) -> str:
+        """Return the ids of a step's examples in brackets, if the batches say which they are."""
+        batches = [batch for batch in step_batch.batches if "feature_index" in batch]
+        if self.train_set is None or not batches:
+            return ""
+        features = torch.cat([batch["feature_index"] for batch in batches]).numpy()
+        examples = self.train_set.example_index[features].tolist()
+        ids = sorted({self.train_set.examples[example].id for example in examples})
+        return f" (examples {', '.join(ids)})"
+
+    def log_step(self) -> None:
+        """Log and show the mean loss since the last line, the gradient's norm, and the rates."""
+        last_result, _ = self.unread[-1]
+        # Before it was clipped.
+        grad_norm = last_result.grad_norm.item()
+        self.read_results()
+        progress = self.progress
+        mean_loss = sum(progress.losses) / len(progress.losses) if progress.losses else None
+        progress.losses = []
+        self.report.train_line(
+            {
+                "step": progress.step,
+                "epoch": progress.epoch + 1,
+                "loss": mean_loss,
+                "grad_norm": grad_norm if math.isfinite(grad_norm) else None,
+                "learning_rate": self.state.schedule.get_last_lr()[-1],
+                "padding": 1 - progress.tokens / progress.padded_tokens,
+                **progress.rates(),
+                **self.flops.rates(progress.flops / progress.train_seconds),
+            }
+        )
+
+    def finish(self) -> dict[str, Any]:
+        """Write metrics.json, and return what it holds."""
         progress = self.progress
         if progress.step < self.total_steps:
-            tqdm.write(
-                f"No better {self.score_for_best} in {progress.without_gain} scorings: ended at {self.place()}.",
-                file=sys.stdout,
+            count, where = progress.evals_without_improvement, self.report.step_text(progress.step)
+            self.report.say(
+                f"No better {self.score_for_best} in {count} scorings: ended at {where}."
             )
         results = {
-            **progress.best,
+            **(progress.best or {}),
             "epochs": progress.epoch + (progress.step_in_epoch > 0),
             "steps": progress.step,
-            "scorer": self.metrics and self.metrics.scorer,
-            "precision": self.precision,
+            "scorer": self.metrics.scorer if self.metrics else None,
+            "precision": self.precision.name,
             "bad_steps": progress.bad_steps,
             **progress.rates(),
             "train_seconds": progress.train_seconds,
             "seconds": time.perf_counter() - self.started,
-            "peak_memory_mb": peak_memory_mb(self.device),
+            "peak_memory_mb": peak_memory_mb(self.precision.device),
         }
         if self.world.is_main:
             write_json(self.folder / "metrics.json", results, indent=2)
-            if self.config.plot:
+            if self.settings.plot:
                 plot(self.folder)
         return results
+
+    def describe(self) -> str:
+        """Return a sentence on the steps to come, and on what is trained."""
+        settings, processes = self.settings, self.world.size
+        micro_batches = settings.gradient_accumulation_steps * processes
+        size = f"{micro_batches * settings.batch_size} features"
+        if settings.max_tokens_per_batch:
+            size = f"about {micro_batches * settings.max_tokens_per_batch} tokens"
+        shared = f" shared by {processes} processes" if processes > 1 else ""
+        if settings.fsdp and processes > 1:
+            shared += ", the model sharded over them"
+        trained = ""
+        if settings.freeze_layers is not None or self.model.has_adapters:
+            parameters = list(self.model.parameters())
+            every = sum(p.numel() for p in parameters) / 1e6
+            some = sum(p.numel() for p in parameters if p.requires_grad) / 1e6
+            trained = f"; {some:.1f}M of {every:.1f}M parameters are trained"
+        return f"{self.total_steps} steps of {size}{shared}, {self.precision.name}{trained}"
+
+
+def window_settings(dataset: FeatureDataset | None) -> dict[str, Any]:
+    """Return the settings by which a checkpoint's reader must be given its windows."""
+    if dataset is None:
+        return {}
+    names = ("max_length", "stride", "max_question_length", "mask_question")
+    return {name: getattr(dataset.settings, name) for name in names}

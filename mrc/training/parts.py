@@ -1,0 +1,258 @@
+"""The parts of a run, made from its settings: loader, metrics, optimizer, schedule, step, state."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
+
+from mrc.config.train import TrainingSettings
+from mrc.errors import InputError
+from mrc.features.batching import (
+    INPUTS,
+    BatchLoader,
+    Collator,
+    TrainingLoader,
+    make_training_loader,
+    to_device,
+)
+from mrc.features.dataset import FeatureDataset
+from mrc.metrics.metrics import Metrics
+from mrc.model.custom import as_span_model
+from mrc.model.layers import freeze, freeze_unused_parameters, layer_depths, sharded_layers
+from mrc.model.loss import loss_of
+from mrc.model.span_model import SpanModel
+from mrc.runtime.device import DTYPES, autocast, choose_device, choose_precision
+from mrc.runtime.memory import tune_malloc
+from mrc.runtime.processes import World
+from mrc.runtime.sharding import shard, wrap_for_processes
+from mrc.training.optim import make_average, make_optimizer, make_schedule
+from mrc.training.precision import Precision, make_precision
+from mrc.training.state import TrainState
+from mrc.training.step import LossFunction, TrainStep
+
+# The settings that have no effect where the caller brings a part.
+REPLACED = {
+    "optimizer": ("learning_rate", "weight_decay", "layer_decay"),
+    "schedule": ("schedule", "warmup_ratio", "warmup_steps"),
+    "loss": ("label_smoothing",),
+    "loader": ("batch_size", "max_tokens_per_batch"),
+}
+
+
+@dataclass
+class Parts:
+    """What a Trainer works with.
+
+    full_model: of a sharded model in the main process, a copy on the host that is saved; else the
+    model itself.
+    """
+
+    model: SpanModel
+    full_model: nn.Module | None
+    loader: TrainingLoader | BatchLoader
+    metrics: Metrics | None
+    step: TrainStep
+    state: TrainState
+    total_steps: int
+
+
+def make_parts(
+    model: nn.Module,
+    train_set: FeatureDataset | None,
+    eval_set: FeatureDataset | None,
+    settings: TrainingSettings,
+    *,
+    device: str | torch.device,
+    optimizer: Optimizer | None,
+    schedule: LRScheduler | None,
+    loss: LossFunction | None,
+    loader: DataLoader[Any] | None,
+    world: World,
+) -> Parts:
+    """Make the parts of a run; arguments are those of the Trainer. Raises InputError."""
+    own_parts = {"optimizer": optimizer, "schedule": schedule, "loss": loss, "loader": loader}
+    check_settings_count(settings, [name for name, part in own_parts.items() if part is not None])
+    device = choose_device(device)
+    tune_malloc(device)
+    precision = make_precision(choose_precision(settings.precision, device), device)
+    model = as_span_model(model)
+    loss = loss or loss_of(model, settings.label_smoothing)
+    batches = make_loader(train_set, settings, loader, precision, world)
+    metrics = make_metrics(eval_set, settings, learns_no_answer(train_set))
+    total_steps = settings.max_steps or batches.total_steps(settings.epochs)
+    warmup_steps = count_warmup_steps(settings, total_steps)
+
+    input_names = (*INPUTS, "start_positions") if model.takes_start_positions else INPUTS
+    called_model, full_model = prepare_model(
+        model,
+        settings,
+        precision,
+        loss,
+        first_batch(train_set, loader, precision),
+        input_names,
+        world,
+    )
+    if schedule is not None:
+        optimizer = schedule.optimizer
+    if optimizer is None:
+        optimizer = make_optimizer(
+            model,
+            settings.learning_rate,
+            settings.weight_decay,
+            layer_decay=settings.layer_decay,
+            depths=layer_depths(model) if settings.layer_decay != 1.0 else None,
+        )
+    if schedule is None:
+        schedule = make_schedule(
+            optimizer, settings.schedule, warmup_steps=warmup_steps, total_steps=total_steps
+        )
+    average = make_average(model, settings.ema_decay) if settings.ema_decay else None
+    step = TrainStep(
+        called_model,
+        input_names,
+        loss,
+        optimizer,
+        schedule,
+        precision,
+        max_grad_norm=settings.max_grad_norm,
+        world=world,
+    )
+    state = TrainState(
+        model,
+        optimizer,
+        schedule,
+        precision,
+        average,
+        keeps_weights=average is not None or model.has_adapters,
+        seed=settings.seed,
+        world=world,
+    )
+    return Parts(model, full_model, batches, metrics, step, state, total_steps)
+
+
+def check_settings_count(settings: TrainingSettings, own_parts: Collection[str]) -> None:
+    """Raise InputError for a setting that was given and that a part of one's own makes void."""
+    for part in own_parts:
+        for name in REPLACED[part]:
+            if name in settings.given:
+                raise InputError(
+                    f"{name}={settings.given[name]!r}: has no effect with {part}=, which "
+                    "decides it; give one of them."
+                )
+    if settings.fsdp and {"optimizer", "schedule"} & set(own_parts):
+        raise InputError(
+            "fsdp=True: the optimizer must be made after the model is sharded; leave out "
+            "optimizer= and schedule=."
+        )
+
+
+def make_loader(
+    train_set: FeatureDataset | None,
+    settings: TrainingSettings,
+    loader: DataLoader[Any] | None,
+    precision: Precision,
+    world: World,
+) -> TrainingLoader | BatchLoader:
+    """Return what gives the StepBatches of an epoch."""
+    if loader is not None:
+        return BatchLoader(loader, settings.gradient_accumulation_steps)
+    if train_set is None:
+        raise InputError("Trainer: give a train_set, or a loader.")
+    return make_training_loader(
+        train_set,
+        settings,
+        device=precision.device,
+        precision=precision.name,
+        rank=world.rank,
+        world_size=world.size,
+    )
+
+
+def first_batch(
+    train_set: FeatureDataset | None, loader: DataLoader[Any] | None, precision: Precision
+) -> dict[str, Any]:
+    """Return some batch of the run, to see which parameters the loss depends on."""
+    if loader is None:
+        collator = Collator(train_set, device=precision.device, precision=precision.name)
+        return collator([0])
+    # The random numbers by which a loader shuffles are given back.
+    with torch.random.fork_rng([]):
+        return next(iter(loader))
+
+
+def learns_no_answer(train_set: FeatureDataset | None) -> bool:
+    """Whether a model learns from these data to give no answer."""
+    return train_set is not None and any(e.is_impossible for e in train_set.examples)
+
+
+def make_metrics(
+    eval_set: FeatureDataset | None, settings: TrainingSettings, allows_no_answer: bool
+) -> Metrics | None:
+    """Return what scores the model; None if there is nothing to score on."""
+    if eval_set is None:
+        return None
+    metrics = Metrics(
+        eval_set,
+        scorer=settings.scorer,
+        n_best=settings.n_best,
+        max_answer_length=settings.max_answer_length,
+        search=settings.search,
+        # Where the model has not learned it, the scorer decides.
+        allows_no_answer=allows_no_answer or None,
+        tune_threshold=True,
+    )
+    # Raises InputError now, and not after the first epoch, for a name that the scorer has not.
+    metrics.choose_score(settings.metric_for_best)
+    return metrics
+
+
+def count_warmup_steps(settings: TrainingSettings, total_steps: int) -> int:
+    """Return the steps of the warm-up. Raises InputError if no step is left after it."""
+    if settings.warmup_steps is None:
+        return int(settings.warmup_ratio * total_steps)
+    if settings.warmup_steps >= total_steps > 1:
+        raise InputError(
+            f"--warmup-steps {settings.warmup_steps}: the run has {total_steps} steps, so the "
+            "learning rate would never reach its peak."
+        )
+    return settings.warmup_steps
+
+
+def prepare_model(
+    model: SpanModel,
+    settings: TrainingSettings,
+    precision: Precision,
+    loss: LossFunction,
+    batch: dict[str, Any],
+    input_names: Collection[str],
+    world: World,
+) -> tuple[nn.Module, nn.Module | None]:
+    """Freeze what is not trained, move the model to the device, and wrap it for the processes.
+
+    batch: any batch of the run. Returns the model as training calls it, and the model to save.
+    """
+    if settings.freeze_layers is not None:
+        freeze(model, settings.freeze_layers)
+    is_sharded = settings.fsdp and world.size > 1
+    # A model that is sharded comes to the device in parts.
+    device = torch.device("cpu") if is_sharded else precision.device
+    model.to(device)
+    batch = to_device(batch, device)
+
+    inputs = {name: batch[name] for name in input_names if name in batch}
+    with autocast(device, precision.name):
+        freeze_unused_parameters(model, inputs, lambda output: loss(output, batch))
+    full_model: nn.Module | None = model
+    if is_sharded:
+        layers = sharded_layers(model)
+        dtype = DTYPES.get(precision.name)
+        full_model = shard(model, layers, world, device=precision.device, dtype=dtype)
+    if settings.compile:
+        # Once for all lengths, and in place, so that the weights keep their names.
+        model.compile(dynamic=True)
+    return wrap_for_processes(model, world), full_model

@@ -106,7 +106,7 @@ def byte_level(texts, add_prefix_space, trim_offsets):
 
 
 def modern_bpe(texts):
-    """ModernBERT's kind: byte-level BPE without an added space or token types, in BERT's template."""
+    """ModernBERT's kind: byte-level BPE in BERT's template, no added space, no types."""
     core = Tokenizer(models.BPE())
     core.normalizer = normalizers.NFC()
     core.pre_tokenizer, core.decoder = (

@@ -14,19 +14,20 @@ from mrc.metrics.metrics import Metrics
 from mrc.model.baseline import BaselineModel
 from mrc.model.heads import HEADS, ConditionalHead, marginal_logits
 
-WIDTH, LENGTHS, PADDED = 12, (7, 4, 5), 9
+WIDTH = 12
+# Of three texts, in tokens, and what they are padded to.
+LENGTHS = (7, 4, 5)
+PADDED = 9
 
 
 def padded(left):
     """States of three texts with noise where they are padded, and their mask."""
     torch.manual_seed(0)
-    states, mask = (
-        torch.randn(len(LENGTHS), PADDED, WIDTH),
-        torch.zeros(len(LENGTHS), PADDED, dtype=torch.long),
-    )
+    states = torch.randn(len(LENGTHS), PADDED, WIDTH)
+    mask = torch.zeros(len(LENGTHS), PADDED, dtype=torch.long)
     for row, length in enumerate(LENGTHS):
-        mask[row, PADDED - length :] = 1 if left else 0
-        mask[row, :length] = 1 if not left else mask[row, :length]
+        tokens = slice(PADDED - length, None) if left else slice(length)
+        mask[row, tokens] = 1
     return states, mask
 
 
@@ -103,16 +104,13 @@ def test_beams_are_searched_as_a_loop_would():
     """All starts and ends of each feature, in plain Python, against the tensor operations."""
     rng = np.random.default_rng(0)
     for _ in range(30):
-        batch, length, beam, n_best, longest = (
-            3,
-            12,
-            6,
-            int(rng.integers(1, 12)),
-            int(rng.integers(1, 6)),
-        )
-        start_logits = torch.from_numpy(
-            rng.integers(-3, 3, (batch, length)).astype(np.float32)
-        )  # ties
+        batch = 3
+        length = 12
+        beam = 6
+        n_best = int(rng.integers(1, 12))
+        longest = int(rng.integers(1, 6))
+        # Whole numbers, so that there are ties.
+        start_logits = torch.from_numpy(rng.integers(-3, 3, (batch, length)).astype(np.float32))
         starts = torch.from_numpy(
             np.stack([np.append(rng.choice(length, beam - 1), 0) for _ in range(batch)])
         )

@@ -1,5 +1,6 @@
 """From the name of a model, or the folder of a checkpoint, to the model."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +45,24 @@ def make_model(
         return model
     if checkpoint:
         return load_model(checkpoint, model_class=config.model_class, **architecture, **trust)
+    is_tiny = config.model == "tiny"
     if config.model_class:
-
-        def load_encoder() -> PreTrainedModel:
-            return BaselineModel.from_pretrained(config.model, **architecture, **trust).encoder
-
+        load_encoder = partial(_load_encoder, config.model, **architecture, **trust)
         return CustomModel.make(
             config.model_class,
             tokenizer,
             max_length=config.max_length,
             dropout=config.dropout,
-            load_encoder=None if config.model == "tiny" else load_encoder,
+            load_encoder=None if is_tiny else load_encoder,
         )
-    if config.model == "tiny":
+    if is_tiny:
         return BaselineModel.tiny(len(tokenizer), head=config.head or "linear", **architecture)
     return load_model(config.model, head=config.head, **architecture, **trust)
+
+
+def _load_encoder(name_or_path: str | Path, **settings: Any) -> PreTrainedModel:
+    """Load a pretrained encoder without a head."""
+    return BaselineModel.from_pretrained(name_or_path, **settings).encoder
 
 
 def load_model(

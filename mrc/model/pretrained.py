@@ -148,7 +148,7 @@ def save_remote_code(encoder: PreTrainedModel, folder: str | Path) -> None:
 
     The encoder's configuration then names the copies, and is still to be saved.
     """
-    config = encoder.config
+    config: Any = encoder.config
     for part, auto_class in ((config, "AutoConfig"), (encoder, "AutoModel")):
         # Where Transformers puts the code of a checkpoint.
         if type(part).__module__.startswith("transformers_modules."):

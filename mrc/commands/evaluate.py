@@ -55,14 +55,14 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     from mrc.runtime.processes import processes
 
     if config.compare:
-        return compare_predictions(config)
+        return compare_predictions(config, *config.compare)
     if config.predictions:
-        return score_predictions(config)
+        return score_predictions(config, config.predictions)
     with processes(config.device) as world:
-        return score_checkpoint(config, world)
+        return score_checkpoint(config, config.checkpoint or "", world)
 
 
-def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
+def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str, Any]:
     """Let a reader answer the questions, and score its answers; each process does its share."""
     from mrc.checkpoint.loading import as_trained, find_checkpoint, load_checkpoint
     from mrc.commands.results import results_folder, results_table
@@ -78,7 +78,7 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
     device = choose_device(local_device(config.device))
 
     # The reader, and the settings that it was trained with.
-    checkpoint = find_checkpoint(config.checkpoint)
+    checkpoint = find_checkpoint(path)
     model, tokenizer, settings = load_checkpoint(
         checkpoint,
         model_class=config.model_class,
@@ -86,12 +86,12 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
         allow_pickle=config.allow_pickle,
     )
     trained = as_trained(settings, model, tokenizer)
-    config = _with_defaults(config, settings, trained)
-    model.to(device).check_fits(tokenizer, config.max_length)
+    settled = _with_defaults(config, settings, trained)
+    model.to(device).check_fits(tokenizer, settled.max_length)
 
     # The questions, and the windows on their contexts.
     examples, source = _load_examples(config, settings, trained)
-    windows = WindowSettings.from_config(config, model)
+    windows = WindowSettings.from_config(settled, model)
     windows = replace(windows, mask_question=trained.mask_question)
     dataset = FeatureDataset(examples, tokenizer, windows)
     print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")
@@ -99,23 +99,23 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
         print(dataset.report())
 
     # Logits, spans, answers, scores.
-    answering = {
-        "scorer": config.scorer,
-        "n_best": config.n_best,
-        "max_answer_length": config.max_answer_length,
+    answering: dict[str, Any] = {
+        "scorer": settled.scorer,
+        "n_best": settled.n_best,
+        "max_answer_length": settled.max_answer_length,
         # A reader that has learned to give no answer may do so; else the scorer decides.
         "allows_no_answer": settings.get("allows_no_answer") or None,
-        "null_threshold": config.null_threshold,
+        "null_threshold": settled.null_threshold,
         "clean": strip_answer if config.strip_answer else None,
     }
-    metrics = Metrics(dataset, search=config.search, **answering)
+    metrics = Metrics(dataset, search=settled.search, **answering)
     # What the pruned search says as well tells what the exact one changes.
-    pruned = Metrics(dataset, **answering) if config.search == "exact" else None
+    pruned = Metrics(dataset, **answering) if settled.search == "exact" else None
     scores = evaluation.evaluate(
         model,
         metrics,
-        batch_size=config.batch_size,
-        precision=choose_precision(config.precision, device),
+        batch_size=settled.batch_size,
+        precision=choose_precision(settled.precision, device),
         world=world,
         also=[pruned] if pruned else [],
     )
@@ -123,20 +123,18 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
         return world.broadcast(None)
 
     # The main process has all the answers, and writes them.
-    scores, results = _results(config, metrics, scores, pruned)
+    names, results = _results(config, metrics, scores or {}, pruned)
     results["seconds"] = time.perf_counter() - started
     results["peak_memory_mb"] = peak_memory_mb(device)
-    results["config"] = {**config.to_dict(), "data": source}
+    results["config"] = {**settled.to_dict(), "data": source}
     folder = results_folder(config.output_dir, checkpoint, source)
     _write(folder, metrics, results)
-    print(results_table(results, scores, predictions=folder / "predictions.json"))
+    print(results_table(results, names, predictions=folder / "predictions.json"))
     return world.broadcast(results)
 
 
-def _with_defaults(
-    config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig"
-) -> EvalConfig:
-    """The settings of the training run in place of those that were not given."""
+def _with_defaults(config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig") -> Any:
+    """The settings of the training run in place of those that were not given: none is None."""
     defaults = {
         name: getattr(trained, name_there)
         for name, name_there in FROM_RUN.items()

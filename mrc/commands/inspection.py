@@ -46,7 +46,7 @@ def inspect(config: InspectConfig) -> dict[str, Any]:
         raise InputError(problems[0] if problems else f"{examples.source}: holds no question.")
     if config.model == "tiny":
         texts = (text for example in examples for text in (example.question, example.context))
-        tokenizer = train_tokenizer(texts)
+        tokenizer: Any = train_tokenizer(texts)
     else:
         tokenizer = load_tokenizer(config.model, config.trust_remote_code)
     dataset = FeatureDataset(examples, tokenizer, WindowSettings.from_config(config))
@@ -94,8 +94,8 @@ def token_lengths(dataset: FeatureDataset) -> dict[str, Any]:
     """Percentiles of lengths in tokens, and a histogram of inputs with their special tokens."""
     inputs = dataset.input_lengths()
     here = dataset.holds_answer
-    answers = []
-    if here.any():
+    answers: Any = []
+    if dataset.start_positions is not None and dataset.end_positions is not None:
         answers = (dataset.end_positions - dataset.start_positions + 1)[here]
     return {
         "question": percentiles(dataset.questions.full_lengths),
@@ -133,7 +133,7 @@ def histogram(lengths: np.ndarray) -> list[dict[str, int | None]]:
         width *= 2
     first = low // width
     counts = np.bincount(np.minimum(lengths, high + 1) // width - first)
-    rows = []
+    rows: list[dict[str, int | None]] = []
     for number, in_bin in enumerate(counts):
         begin = (first + number) * width
         rows.append({"from": begin, "to": begin + width - 1, "count": int(in_bin)})
@@ -186,9 +186,10 @@ def _answers(dataset: FeatureDataset) -> dict[str, Any]:
     holding = np.flatnonzero(dataset.holds_answer)
     held, first = np.unique(dataset.example_index[holding], return_index=True)
     feature = holding[first]
-    token_begin, token_end = dataset.characters(
-        feature, dataset.start_positions[feature], dataset.end_positions[feature]
-    )
+    start, last = dataset.start_positions, dataset.end_positions
+    assert start is not None
+    assert last is not None
+    token_begin, token_end = dataset.characters(feature, start[feature], last[feature])
     is_off = (token_begin != begin[held]) | (token_end != end[held])
     return {
         "answers_in_a_window": len(held) / int(has_answer.sum()) if has_answer.any() else None,

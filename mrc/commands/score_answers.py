@@ -16,11 +16,11 @@ from mrc.runtime.tables import column_table
 NEVER_EXCEEDED = 1.0
 
 
-def score_predictions(config: EvalConfig) -> dict[str, Any]:
-    """Score the answers in the file `config.predictions`, print a table, return the results."""
+def score_predictions(config: EvalConfig, path: str) -> dict[str, Any]:
+    """Score the answers in a file, print a table, return the results."""
     examples = load_questions(config.data, config.split, config.max_eval_examples)
-    predictions = read_answers(config.predictions, str)
-    missing = count_missing(config.predictions, predictions, examples)
+    predictions = read_answers(path, str)
+    missing = count_missing(path, predictions, examples)
     gold = Gold(examples, config.scorer or "auto")
     null_odds = _read_null_odds(config, predictions, gold)
     threshold = NEVER_EXCEEDED if config.null_threshold is None else config.null_threshold
@@ -47,16 +47,15 @@ def score_predictions(config: EvalConfig) -> dict[str, Any]:
     return results
 
 
-def compare_predictions(config: EvalConfig) -> dict[str, Any]:
-    """Test whether the second file in `config.compare` is better; print and return the results."""
+def compare_predictions(config: EvalConfig, first: str, second: str) -> dict[str, Any]:
+    """Test whether the second file of answers is better; print and return the results."""
     examples = load_questions(config.data, config.split, config.max_eval_examples)
-    first, second = config.compare
-    answers = [read_answers(path, str) for path in config.compare]
-    for path, texts in zip(config.compare, answers, strict=True):
+    answers = {path: read_answers(path, str) for path in (first, second)}
+    for path, texts in answers.items():
         missing = count_missing(path, texts, examples)
         if missing:
             print(f"{path}: questions without a prediction: {missing}")
-    result = compare(*answers, examples, config.scorer or "auto")
+    result = compare(answers[first], answers[second], examples, config.scorer or "auto")
     print(f"A {first}\nB {second}\n{result['total']} questions, scorer {result['scorer']}\n")
     print(_comparison_table(result))
     print(f"\nexact by A alone {result['only_a_exact']}, by B alone {result['only_b_exact']}")

@@ -1,6 +1,7 @@
 """The server itself: a socket, and how long clients may take to say what they want."""
 
 import socket
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,7 +18,7 @@ class Protocol(H11Protocol):
     and ends with the first byte of a request.
     """
 
-    def connection_made(self, transport: object) -> None:
+    def connection_made(self, transport: Any) -> None:
         """Start the clock."""
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(
@@ -52,9 +53,9 @@ class Server(uvicorn.Server):
         self.listener = listener
         self.port = listener.getsockname()[1]
 
-    def run(self) -> None:
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal arrives or `should_exit` is set."""
-        super().run(sockets=[self.listener])
+        super().run(sockets=sockets or [self.listener])
 
 
 def make_server(app: ASGIApp, config: ServeConfig) -> Server:

@@ -56,7 +56,7 @@ class OnnxReader(nn.Module):
         """Inputs of (batch, length) -> start and end logits, each (batch, length)."""
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        given = {
+        given: dict[str, Any] = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "token_type_ids": token_type_ids,

@@ -1,10 +1,12 @@
-"""From logits to n-best answers: this project against the reference recipe's loops, on the same logits.
+"""From logits to n-best answers: this project against the reference recipe's loops.
 
-    python benchmarks/decoding.py [--features 10000 20000 40000] [--length 384] [--batch 64] [--device cpu]
+    python benchmarks/decoding.py [--features 10000 20000 40000] [--length 384] [--batch 64]
+        [--device cpu]
 
-Each side runs in a process of its own, so that its peak memory is its own. Both make every example's n best texts with their
-probabilities. The logits are drawn at random, which is hard on both: 400 pairs a feature, of which few are ruled out before
-they are looked at. The answers of the two are compared before anything is printed.
+Both sides get the same logits and make every example's n best texts with their probabilities, each
+in a process of its own, so that its peak memory is its own. The logits are random, which is hard
+on both: few of a feature's 400 pairs are ruled out before they are looked at. The answers of the
+two are compared before anything is printed.
 """
 
 import argparse
@@ -29,7 +31,7 @@ N_BEST, MAX_ANSWER_LENGTH = 20, 30
 
 
 def make_dataset(features, length):
-    """Questions on long contexts, about three in ten of which take two windows, until there are enough windows."""
+    """Questions on long contexts, about three in ten of two windows, for so many windows."""
     sample = sample_examples("validation")
     tokenizer = train_tokenizer(
         text for example in sample for text in (example.question, example.context)
@@ -56,7 +58,7 @@ def make_dataset(features, length):
 
 
 def make_batches(dataset, batch, width, device):
-    """(feature indices, start logits, end logits), the same for the same dataset: (batch, width) each."""
+    """(feature indices, start logits, end logits), the same each time: (batch, width) logits."""
     rng = np.random.default_rng(0)
     for at in range(0, len(dataset), batch):
         indices = np.arange(at, min(at + batch, len(dataset)))
@@ -77,7 +79,7 @@ def ours(dataset, batches):
 
 
 def reference(dataset, batches):
-    """The recipe: all logits gathered first, then numpy's sort and Python loops, example by example.
+    """The recipe: gather all logits, then numpy's sort and Python loops, example by example.
 
     Stable sorts break ties as this project does, so that the answers can be compared.
     """
@@ -127,7 +129,7 @@ def reference(dataset, batches):
                 "start_logit": c["start_logit"],
                 "end_logit": c["end_logit"],
             }
-            for c, p in zip(candidates, probabilities)
+            for c, p in zip(candidates, probabilities, strict=True)
         ]
     return n_best
 
@@ -209,7 +211,8 @@ def main():
         )
         ratio = theirs["seconds"] / mine["seconds"]
         print(
-            f"{mine['features']:8} {mine['examples']:8}   {next(cells):>22}   {next(cells):>22}   {ratio:5.1f}"
+            f"{mine['features']:8} {mine['examples']:8}   "
+            f"{next(cells):>22}   {next(cells):>22}   {ratio:5.1f}"
         )
 
 

@@ -1,10 +1,12 @@
-"""Questions answered per second: the Reader against a plain loop over AutoModelForQuestionAnswering, in one process.
+"""Questions per second: the Reader against a plain loop over AutoModelForQuestionAnswering.
 
-    python benchmarks/reader.py CHECKPOINT --data xquad.en.json [--questions 1000] [--loop-questions 200] [--rounds 3] [--device cpu]
+    python benchmarks/reader.py CHECKPOINT --data xquad.en.json [--questions 1000]
+        [--loop-questions 200] [--rounds 3] [--device cpu]
 
-The loop takes one question after the other: tokenize, one forward pass a window without padding, softmax, outer product, best
-cell. Its answers and the Reader's are compared before anything is printed. The sides take turns, round by round, and the
-median of each counts, as other work may share the machine; the loop answers the first --loop-questions only, the Reader all.
+The loop takes one question after another: tokenize, one forward pass per window without padding,
+softmax, outer product, best cell. Its answers and the Reader's are compared before anything is
+printed. The sides take turns, round by round, in one process, and the median of each counts, since
+other work may share the machine. The loop answers the first --loop-questions only, the Reader all.
 """
 
 import argparse
@@ -97,11 +99,11 @@ def timed(ask, examples):
 
 def check(theirs, mine, tolerance):
     """The two sides must answer alike where the best answer is not a near tie."""
-    for n, (a, b) in enumerate(zip(theirs, mine)):
+    for n, (a, b) in enumerate(zip(theirs, mine, strict=True)):
         assert abs(a["score"] - b["score"]) <= tolerance, (
             f"the sides answer question {n} differently: {a}, {b}"
         )
-    return sum(a["answer"].strip() != b["answer"] for a, b in zip(theirs, mine))
+    return sum(a["answer"].strip() != b["answer"] for a, b in zip(theirs, mine, strict=True))
 
 
 def main():
@@ -125,7 +127,7 @@ def main():
     args = parser.parse_args()
     checkpoint = find_checkpoint(args.checkpoint)
     files = [load_examples(path) for path in args.data]
-    examples = [example for group in zip(*files) for example in group]
+    examples = [example for group in zip(*files, strict=True) for example in group]
     examples = [
         examples[n] for n in np.random.default_rng(0).permutation(len(examples))[: args.questions]
     ]
@@ -158,8 +160,9 @@ def main():
     ties = check(answers["loop"], answers["Reader"][: len(few)], TOLERANCE[args.dtype])
 
     print(
-        f"{len(examples)} questions, {args.dtype}, {args.device}, {torch.get_num_threads()} threads; of {len(few)} answers {ties} "
-        f"differ, with scores that do not differ by more than {TOLERANCE[args.dtype]}"
+        f"{len(examples)} questions, {args.dtype}, {args.device}, "
+        f"{torch.get_num_threads()} threads; of {len(few)} answers {ties} differ, "
+        f"with scores that do not differ by more than {TOLERANCE[args.dtype]}"
     )
     print(f"{'':20} {'questions/s':>11} {'ratio':>6} {'p50 ms':>8} {'p95 ms':>8}")
     base = statistics.median(rates["loop"])
@@ -169,9 +172,8 @@ def main():
             if name in latency
             else []
         )
-        print(
-            f"{name:20} {statistics.median(found):11.1f} {statistics.median(found) / base:6.2f} {' '.join(shown)}"
-        )
+        rate = statistics.median(found)
+        print(f"{name:20} {rate:11.1f} {rate / base:6.2f} {' '.join(shown)}")
 
 
 if __name__ == "__main__":

@@ -30,9 +30,8 @@ def test_intervals_widen_where_questions_of_a_context_agree():
     (low, high), soft = confidence_intervals(alone, examples)
     (low_together, high_together), _ = confidence_intervals(together, examples)
     mean = 100 * np.mean([pair[0] for pair in alone.values()])
-    assert (
-        low < mean < high and 6 < high - low < 10
-    )  # about 4 standard errors of 600 independent answers: 8
+    assert low < mean < high
+    assert 6 < high - low < 10
     assert 16 < high_together - low_together < 24  # of 100: 20
     assert soft == pytest.approx((50, 50))
 
@@ -52,11 +51,9 @@ def test_a_better_reader_is_told_from_an_equal_one():
     better = {i: "1784" if text == "1784" or rng.random() < 0.3 else "x" for i, text in a.items()}
     equal = {e.id: "1784" if rng.random() < 0.6 else "x" for e in examples}
     result = compare(a, better, examples, "squad")
-    assert (
-        result["exact_match"]["p"] < 0.001
-        and result["exact_match"]["interval"][0] > 0
-        and result["only_a_exact"] == 0
-    )
+    assert result["exact_match"]["p"] < 0.001
+    assert result["exact_match"]["interval"][0] > 0
+    assert result["only_a_exact"] == 0
     assert result["exact_match"]["difference"] == pytest.approx(100 * result["only_b_exact"] / 300)
     assert compare(a, equal, examples, "squad")["exact_match"]["p"] > 0.05
     assert compare(a, a, examples, "squad")["f1"]["p"] == 1
@@ -68,7 +65,8 @@ def test_nothing_to_compare():
 
 
 def test_groups_add_up():
-    examples = make_examples(4, 3) + [
+    examples = [
+        *make_examples(4, 3),
         Example("ko", "몇 명이 사는가?", "c" * 600, (Answer("긴 답" * 5, -1),)),
         Example("no", "Who?", "c", is_impossible=True),
     ]
@@ -84,17 +82,15 @@ def test_groups_add_up():
         "11-20": 1,
     }
     assert {g: row["total"] for g, row in groups["answerable"].items()} == {"yes": 13, "no": 1}
-    assert (
-        groups["title"]["t0"]["total"] == 6
-        and groups["context_length"]["501-1000"]["total"] == 1
-        and groups["windows"]["1"]["total"] == 14
-    )
+    assert groups["title"]["t0"]["total"] == 6
+    assert groups["context_length"]["501-1000"]["total"] == 1
+    assert groups["windows"]["1"]["total"] == 14
     for name in ("question_word", "context_length", "windows", "answerable"):
         assert sum(row["total"] for row in groups[name].values()) == len(examples)
 
 
 @pytest.mark.parametrize(
-    "question, kind",
+    ("question", "kind"),
     [
         ("How many mills?", "how many"),
         ("Whose mill is it?", "who"),

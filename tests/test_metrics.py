@@ -57,7 +57,9 @@ def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length, wi
                 candidates.append((-null, np.inf, 0, 0, ""))
         candidates = candidates[: n + with_null]
         weights = [np.exp(float(candidates[0][0]) - float(c[0])) for c in candidates]
-        answers[example.id] = [(c[4], w / sum(weights)) for c, w in zip(candidates, weights)]
+        answers[example.id] = [
+            (c[4], w / sum(weights)) for c, w in zip(candidates, weights, strict=True)
+        ]
     return answers, odds, spanless
 
 
@@ -95,7 +97,8 @@ def assert_equals_reference(metrics, dataset, start_logits, end_logits):
     for identity, spans in expected.items():
         ours = metrics.n_best[identity]
         if not spans:
-            assert metrics.predictions[identity] == "" and [o["text"] for o in ours] == [""]
+            assert metrics.predictions[identity] == ""
+            assert [o["text"] for o in ours] == [""]
             continue
         assert [o["text"] for o in ours] == [text for text, _ in spans]
         assert np.allclose([o["probability"] for o in ours], [p for _, p in spans], atol=1e-6)
@@ -123,7 +126,7 @@ def make_logits(dataset, seed, kind="random"):
 
 
 @pytest.mark.parametrize("kind", ["random", "ties", "equal", "question", "no span"])
-@pytest.mark.parametrize("n, max_answer_length", [(20, 30), (3, 4), (1, 1)])
+@pytest.mark.parametrize(("n", "max_answer_length"), [(20, 30), (3, 4), (1, 1)])
 def test_n_best_equals_the_reference(examples, tokenizer, kind, n, max_answer_length):
     dataset = FeatureDataset(examples, tokenizer, WindowSettings(max_length=96, stride=20))
     start_logits, end_logits = make_logits(dataset, 0, kind)
@@ -170,7 +173,7 @@ def test_n_best_equals_the_reference_on_any_logits(examples, bert, seed, kind, n
 
 @pytest.mark.parametrize("kind", ["random", "ties", "question", "no span"])
 @pytest.mark.parametrize("family", ["bert-cased", "xlnet"])
-@pytest.mark.parametrize("n, max_answer_length", [(5, 7), (20, 100)])
+@pytest.mark.parametrize(("n", "max_answer_length"), [(5, 7), (20, 100)])
 def test_exact_search_finds_the_best_of_all_spans(
     examples, tokenizers, kind, family, n, max_answer_length
 ):
@@ -208,7 +211,8 @@ def test_updates_in_any_order_and_padding_give_the_same(examples, tokenizers, fa
             torch.tensor(end_logits[indices][:, cut]),
         )
     assert pieces.compute() == scores
-    assert pieces.predictions == whole.predictions and pieces.n_best == whole.n_best
+    assert pieces.predictions == whole.predictions
+    assert pieces.n_best == whole.n_best
 
 
 def test_right_logits_score_100(examples, bert):
@@ -218,7 +222,8 @@ def test_right_logits_score_100(examples, bert):
     start_logits[rows, dataset.start_positions] = end_logits[rows, dataset.end_positions] = 10
     metrics = Metrics(dataset)
     scores = metrics.compute(start_logits, end_logits)
-    assert scores["total"] == len(examples) and scores["exact_match"] == scores["f1"] == 100
+    assert scores["total"] == len(examples)
+    assert scores["exact_match"] == scores["f1"] == 100
     assert all(
         abs(sum(span["probability"] for span in spans) - 1) < 1e-9
         for spans in metrics.n_best.values()
@@ -250,12 +255,15 @@ def test_no_answer_wins_by_the_smallest_null_score(bert):
     ] = -3  # ...but one of the first question's, and the minimum counts
     metrics = Metrics(dataset, scorer="squad_v2")
     scores = metrics.compute(start_logits, end_logits)
-    assert metrics.null_odds["has"] == -6 and metrics.null_odds["none"] == 6
-    assert metrics.predictions["none"] == "" and metrics.predictions["has"] != ""
-    assert scores["NoAns_exact"] == 100 and scores["total"] == 2 and scores["HasAns_total"] == 1
-    assert metrics.n_best["none"][0]["text"] == "" and "" not in [
-        s["text"] for s in metrics.n_best["has"][:1]
-    ]
+    assert metrics.null_odds["has"] == -6
+    assert metrics.null_odds["none"] == 6
+    assert metrics.predictions["none"] == ""
+    assert metrics.predictions["has"] != ""
+    assert scores["NoAns_exact"] == 100
+    assert scores["total"] == 2
+    assert scores["HasAns_total"] == 1
+    assert metrics.n_best["none"][0]["text"] == ""
+    assert "" not in [s["text"] for s in metrics.n_best["has"][:1]]
     for spans in metrics.n_best.values():
         assert [s["probability"] for s in spans] == sorted(
             (s["probability"] for s in spans), reverse=True
@@ -290,13 +298,13 @@ def test_the_null_threshold_can_be_tuned(bert):
         "none1": 7,
         "none2": 8,
     }
-    assert (
-        scores["f1"] == scores["best_f1"] == 100
-        and metrics.null_threshold == scores["best_f1_thresh"] == 3
-    )
-    assert metrics.predictions["has2"] == "1784" and metrics.predictions["none0"] == ""
+    assert scores["f1"] == scores["best_f1"] == 100
+    assert metrics.null_threshold == scores["best_f1_thresh"] == 3
+    assert metrics.predictions["has2"] == "1784"
+    assert metrics.predictions["none0"] == ""
     fixed = Metrics(dataset, scorer="squad_v2")
-    assert fixed.compute(start_logits, end_logits)["f1"] == 50 and fixed.null_threshold == 0
+    assert fixed.compute(start_logits, end_logits)["f1"] == 50
+    assert fixed.null_threshold == 0
     again = Metrics(dataset, scorer="squad_v2", null_threshold=metrics.null_threshold)
     assert again.compute(start_logits, end_logits) == scores
 
@@ -336,7 +344,7 @@ def test_unlabelled_examples_get_predictions_and_no_scores(examples, bert):
 
 
 @pytest.mark.parametrize(
-    "text, stripped",
+    ("text", "stripped"),
     [
         ("  1784 \n", "1784"),
         ('"Crane', "Crane"),
@@ -358,7 +366,7 @@ def test_strip_answer(text, stripped):
 
 
 @pytest.mark.parametrize(
-    "text, stripped",
+    ("text", "stripped"),
     [
         ("서림시에서", "서림시"),
         ("윤세아가", "윤세아"),
@@ -389,10 +397,8 @@ def test_answers_can_be_cleaned(bert):
     plain, cleaned = Metrics(dataset), Metrics(dataset, clean=strip_answer)
     plain.compute(start_logits, end_logits)
     cleaned.compute(start_logits, end_logits)
-    assert (
-        plain.predictions["1"].startswith('"')
-        and cleaned.predictions["1"] == plain.predictions["1"][1:]
-    )
+    assert plain.predictions["1"].startswith('"')
+    assert cleaned.predictions["1"] == plain.predictions["1"][1:]
 
 
 def test_logits_come_as_arrays_tensors_or_batches_of_them(examples, bert):

@@ -183,7 +183,7 @@ def test_answers_and_scores_are_those_of_the_old_pipeline(reader, reader_folder,
     ]  # longer ones are cut here
     ours = reader([{"question": e.question, "context": e.context} for e in asked], **settings)
     several = 0
-    for example, answer in zip(asked, ours):
+    for example, answer in zip(asked, ours, strict=True):
         assert_same(answer, old(example.question, example.context, **settings))
         several += old.windows > 1
     assert several or "max_seq_len" not in settings
@@ -204,10 +204,8 @@ def test_scores_that_the_old_pipeline_summed_beyond_one(reader, reader_folder, t
     }  # every window begins with the text anew
     ours = reader(question=question, context=context, top_k=5, **settings)
     assert_same(ours, mended(question, context, top_k=5, **settings))
-    assert (
-        mended.windows >= 5
-        and literal(question, context, top_k=5, **settings)[0]["score"] > 1 >= ours[0]["score"]
-    )
+    assert mended.windows >= 5
+    assert literal(question, context, top_k=5, **settings)[0]["score"] > 1 >= ours[0]["score"]
     assert (
         sum(
             answer["score"]
@@ -225,10 +223,12 @@ def test_it_has_learned_its_questions(reader, taught):
     )
     right = [
         answer["answer"] in ({a.text for a in e.answers} or {""})
-        for e, answer in zip(taught, answers)
+        for e, answer in zip(taught, answers, strict=True)
     ]
-    assert np.mean(right) > 0.8 and all(
-        e.context[a["start"] : a["end"]] == a["answer"] for e, a in zip(taught, answers)
+    assert np.mean(right) > 0.8
+    assert all(
+        e.context[a["start"] : a["end"]] == a["answer"]
+        for e, a in zip(taught, answers, strict=True)
     )
 
 
@@ -246,7 +246,7 @@ def test_n_best_gives_the_probabilities_of_metrics(reader, taught):
             max_answer_len=30,
             handle_impossible_answer=allows_no_answer,
         )
-        for example, answers in zip(taught, ours):
+        for example, answers in zip(taught, ours, strict=True):
             theirs = metrics.n_best[example.id][:20]
             assert answers[0]["answer"] == metrics.predictions[example.id]
             assert sorted(a["score"] for a in answers) == pytest.approx(
@@ -270,13 +270,12 @@ def test_the_threshold_of_a_checkpoint_decides_on_no_answer(reader):
             device="cpu",
         )
         answers = strict(**asked, top_k=30)
-        assert (answers[0]["answer"] == "") == is_null and sum(
-            a["answer"] == "" for a in answers
-        ) == 1
+        assert (answers[0]["answer"] == "") == is_null
+        assert sum(a["answer"] == "" for a in answers) == 1
 
 
 @pytest.mark.parametrize(
-    "inputs, count",
+    ("inputs", "count"),
     [
         ({"question": "Who?", "context": CONTEXT}, None),
         ({"inputs": {"question": "Who?", "context": CONTEXT}}, None),
@@ -292,16 +291,14 @@ def test_the_threshold_of_a_checkpoint_decides_on_no_answer(reader):
 def test_forms_of_input(reader, inputs, count):
     found = reader(**inputs)
     for answer in [found] if count is None else found:
-        assert (
-            set(answer) == {"score", "start", "end", "answer"}
-            and CONTEXT[answer["start"] : answer["end"]] == answer["answer"]
-        )
+        assert set(answer) == {"score", "start", "end", "answer"}
+        assert CONTEXT[answer["start"] : answer["end"]] == answer["answer"]
     assert count is None or (isinstance(found, list) and len(found) == count)
     assert count is not None or isinstance(reader(**inputs, top_k=2), list)
 
 
 @pytest.mark.parametrize(
-    "call, message",
+    ("call", "message"),
     [
         ({"question": " ", "context": CONTEXT}, "the question is empty"),
         ({"question": "Who?", "context": ""}, "the context is empty"),
@@ -344,7 +341,7 @@ def test_what_cannot_be_asked(reader, call, message):
 
 def test_what_cannot_be_asked_can_be_left_out(reader):
     pairs = [("Who?", CONTEXT), ("", CONTEXT), ("Where?", CONTEXT), ("Who?", None)]
-    questions, contexts = map(list, zip(*pairs))
+    questions, contexts = map(list, zip(*pairs, strict=True))
     found = reader(question=questions, context=contexts, on_error="none")
     assert [answer is None for answer in found] == [False, True, False, True]
     assert found[2] == reader(question="Where?", context=CONTEXT)
@@ -392,9 +389,8 @@ def test_read_compares_passages_by_their_odds(reader, taught):
         answers = reader.read(
             example.question, contexts, top_k=8, align_to_words=False, max_answer_len=30
         )
-        assert [a["score"] for a in answers] == sorted(
-            (a["score"] for a in answers), reverse=True
-        ) and sum(a["score"] for a in answers) < 1
+        assert [a["score"] for a in answers] == sorted((a["score"] for a in answers), reverse=True)
+        assert sum(a["score"] for a in answers) < 1
         odds = []
         for answer in answers:
             context = contexts[answer["passage"]]
@@ -425,7 +421,8 @@ def test_read_passes_over_empty_passages(reader, taught):
     question, without = taught[0].question, reader.read(taught[0].question, contexts)
     among = reader.read(question, [contexts[0], " ", *contexts[1:3]], on_error="none")
     moved = [(a["answer"], a["passage"] + (a["passage"] > 0)) for a in without]
-    assert len(without) == 5 and [(a["answer"], a["passage"]) for a in among] == moved
+    assert len(without) == 5
+    assert [(a["answer"], a["passage"]) for a in among] == moved
     with pytest.raises(ValueError, match="entry 1: the context is empty"):
         reader.read(question, [contexts[0], " "])
     assert reader.read(question, []) == []
@@ -436,7 +433,8 @@ def test_read_can_say_that_no_passage_answers(reader):
         "Who?", [CONTEXT, CONTEXT + " So it is."], top_k=2000, handle_impossible_answer=True
     )
     (null,) = [answer for answer in answers if answer["answer"] == ""]
-    assert null["passage"] is None and sum(a["score"] for a in answers) == pytest.approx(1)
+    assert null["passage"] is None
+    assert sum(a["score"] for a in answers) == pytest.approx(1)
     with pytest.raises(ValueError, match="scoring of its own"):
         reader.read("Who?", [CONTEXT], scoring="n_best")
 
@@ -451,7 +449,7 @@ def test_explain_shows_every_token(reader, taught):
         ]
         explained = reader.explain(asked, top_k=3, **settings)
         assert [e["answers"] for e in explained] == reader(asked, top_k=3, **settings)
-        for entry, explanation in zip(asked, explained):
+        for entry, explanation in zip(asked, explained, strict=True):
             dataset = FeatureDataset(
                 load_examples(DATA / "squad.json")[:1], reader.tokenizer
             )  # any: only its tokenizer's core is used
@@ -463,7 +461,9 @@ def test_explain_shows_every_token(reader, taught):
                 np.array([t[f"{side}_probability"] for t in explanation["tokens"]])
                 for side in ("start", "end")
             )
-            assert (start > 0).all() and start.max() <= 1 and end.max() <= 1
+            assert (start > 0).all()
+            assert start.max() <= 1
+            assert end.max() <= 1
             null = reader(**entry, top_k=20000, handle_impossible_answer=True, **settings)
             assert explanation["no_answer"] == pytest.approx(
                 next(a["score"] for a in null if not a["answer"]), rel=1e-3
@@ -496,7 +496,9 @@ def test_every_family_of_tokenizers_can_be_asked(tokenizer, taught):
             pass
 
     reader = Reader(Wrapped(), tokenizer, device="cpu")
-    for example, answers in zip(taught, reader(taught, top_k=3, handle_impossible_answer=True)):
+    for example, answers in zip(
+        taught, reader(taught, top_k=3, handle_impossible_answer=True), strict=True
+    ):
         for answer in answers:
             assert (
                 example.context[answer["start"] : answer["end"]]
@@ -507,12 +509,12 @@ def test_every_family_of_tokenizers_can_be_asked(tokenizer, taught):
     windowed = reader(taught, max_seq_len=96, doc_stride=8, max_question_len=32)
     assert all(
         example.context[a["start"] : a["end"]] == a["answer"]
-        for example, a in zip(taught, windowed)
+        for example, a in zip(taught, windowed, strict=True)
     )
 
 
 @pytest.mark.parametrize(
-    "text, part, whole",
+    ("text", "part", "whole"),
     [
         ("in New-York.", "Yo", "York"),
         ("costs €50!", "50", "€50"),
@@ -536,11 +538,9 @@ def test_words(text, part, whole):
 def test_spaces_at_the_ends_of_an_answer():
     words = Words(["  a b ", "   ", "c"])
     begin, end = words.trim(np.array([0, 0, 1, 2]), np.array([0, 3, 0, 0]), np.array([6, 6, 3, 1]))
-    assert (
-        begin[[0, 1, 3]].tolist() == [2, 4, 0]
-        and end[[0, 1, 3]].tolist() == [5, 5, 1]
-        and begin[2] >= end[2]
-    )
+    assert begin[[0, 1, 3]].tolist() == [2, 4, 0]
+    assert end[[0, 1, 3]].tolist() == [5, 5, 1]
+    assert begin[2] >= end[2]
 
 
 def test_a_model_with_few_positions(encoder_folder, bert, tmp_path):
@@ -557,13 +557,14 @@ def test_a_model_with_few_positions(encoder_folder, bert, tmp_path):
     ).save_pretrained(tmp_path)
     bert.save_pretrained(tmp_path)
     reader = mrc.Reader.from_pretrained(tmp_path, device=-1, dtype="bfloat16")
-    assert reader.max_seq_len == 48 and next(reader.model.parameters()).dtype == torch.bfloat16
+    assert reader.max_seq_len == 48
+    assert next(reader.model.parameters()).dtype == torch.bfloat16
     answer = reader(question="Who is it? " * 30, context=CONTEXT * 20)
     assert (CONTEXT * 20)[answer["start"] : answer["end"]] == answer["answer"]
 
 
 @pytest.mark.parametrize(
-    "positions, windows",
+    ("positions", "windows"),
     [(512, (384, 128, 64)), (200, (200, 66, 64)), (128, (128, 30, 64)), (66, (66, 23, 16))],
 )
 def test_windows_are_those_that_a_models_positions_allow(bert, tmp_path, positions, windows):

@@ -29,7 +29,7 @@ def one(prediction, golds, scorer):
 
 
 @pytest.mark.parametrize(
-    "scorer, prediction, golds, exact, similarity",
+    ("scorer", "prediction", "golds", "exact", "similarity"),
     [
         ("squad", "The Cat!", ["cat"], 1, 1),
         ("squad", "a cat sat", ["cat"], 0, 2 / 3),  # 1 of 2 words right, 1 of 1 found
@@ -104,10 +104,8 @@ def test_averages_are_percentages_of_all_labelled_questions():
     }
     assert score({"test": "cat"}, examples[3:]) == {}
     missing_left_out = score({"0": "cat", "1": "dog"}, examples, "squad_v2")
-    assert (
-        missing_left_out["exact"] == 50
-        and missing_left_out["total"] == missing_left_out["HasAns_total"] == 2
-    )
+    assert missing_left_out["exact"] == 50
+    assert missing_left_out["total"] == missing_left_out["HasAns_total"] == 2
 
 
 def test_auto():
@@ -290,9 +288,8 @@ def test_equal_to_an_independent_scorer(name, scorer, tmp_path):
         *expected,
         len(exact),
     ]
-    assert (
-        5 < expected[0] < 60 and expected[0] < expected[1] < 95
-    )  # the perturbations are neither all right nor all wrong
+    assert 5 < expected[0] < 60
+    assert expected[0] < expected[1] < 95
 
 
 def official_best_threshold(predictions, scores, na_probs, has_answer):
@@ -378,7 +375,8 @@ def test_normalisation_equals_the_step_by_step_one(text, scorer):
 @given(TEXT, st.lists(TEXT, min_size=1, max_size=4), st.sampled_from(list(SCORERS)))
 def test_bounds_identity_order_and_symmetry(prediction, golds, scorer):
     exact, similarity = one(prediction, golds, scorer)
-    assert exact in (0, 1) and 0 <= similarity <= 1
+    assert exact in (0, 1)
+    assert 0 <= similarity <= 1
     assert one(prediction, golds[::-1], scorer) == (exact, similarity)
     assert one(golds[0], golds[:1], scorer)[0] == 1
     if SCORERS[scorer].normalize(golds[0]):
@@ -393,4 +391,5 @@ def test_many_questions_score_in_seconds():
         for n in range(100_000)
     ]
     result = score({str(n): f"number {n % 1000}" for n in range(100_000)}, examples)
-    assert result["total"] == 100_000 and 30 < result["f1"] < 90
+    assert result["total"] == 100_000
+    assert 30 < result["f1"] < 90

@@ -38,7 +38,8 @@ LENGTH_BORDERS = {
     "windows": (1, 2, 4, 8),
 }
 
-# The first row that matches gives a question its kind: English, Korean, Vietnamese, Russian, Italian.
+# The first row that matches gives a question its kind, in English, Korean, Vietnamese, Russian and
+# Italian.
 QUESTION_WORDS = [
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (

@@ -13,9 +13,11 @@ from mrc.metrics.metrics import Metrics
 
 
 def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length, with_null=False):
-    """The reference semantics in loops: per feature the best n starts x best n ends over all its positions, the validity
-    filter, the merge over an example's features, the sort, the softmax; with_null: the smallest null score takes part, and is
-    put back if it fell off the list. -> {id: [(text, probability)]}, {id: null score less the best span's score}, the number of
+    """The reference semantics in loops: per feature the best n starts x best n ends over all its
+    positions, the validity filter, the merge over an example's features, the sort, the softmax.
+
+    with_null: the smallest null score takes part, and is put back if it fell off the list.
+    -> {id: [(text, probability)]}, {id: null score less the best span's score}, the number of
     examples without a span."""
     answers, odds, spanless = {}, {}, 0
     for e, example in enumerate(dataset.examples):

@@ -1,4 +1,4 @@
-"""The Reader answers as the pipeline did that Transformers dropped, and does right what that did wrong."""
+"""The Reader answers as the dropped pipeline did, and does right what that did wrong."""
 
 import math
 import threading
@@ -28,8 +28,8 @@ CONTEXT = "My name is Sylvain and I work at Hugging Face in Brooklyn."
 
 
 class OldPipeline:
-    """The dropped pipeline's arithmetic, stated anew with loops and one window at a time: what a softmax over the context and
-    CLS makes of each window's logits, and how the windows' answers become one list.
+    """The dropped pipeline's arithmetic in loops, one window at a time: what a softmax over the
+    context and CLS makes of a window's logits, and how the windows' answers become one list.
 
     summing: "all" adds up equal answers of all windows, as the last versions did; "window" adds up those of one window only,
     and takes the best window.
@@ -125,7 +125,7 @@ class OldPipeline:
 
 
 def assert_same(ours, theirs):
-    """The same answers with the same scores; answers whose scores do not differ may stand in any order."""
+    """The same answers with the same scores; those of equal scores may stand in any order."""
     ours, theirs = (
         answers if isinstance(answers, list) else [answers] for answers in (ours, theirs)
     )
@@ -147,7 +147,7 @@ def has_hangul(text):
 
 
 def questions():
-    """XQuAD's in three languages where it is at hand; else those of the built-in corpus. Their words are written between spaces."""
+    """XQuAD's in three languages where it is at hand, else the built-in corpus's: words between spaces."""
     try:
         return [
             e
@@ -190,7 +190,7 @@ def test_answers_and_scores_are_those_of_the_old_pipeline(reader, reader_folder,
 
 
 def test_scores_that_the_old_pipeline_summed_beyond_one(reader, reader_folder, taught):
-    """An answer that stands in several windows, where the last versions of the pipeline added up its scores."""
+    """An answer in several windows, whose scores the last versions of the pipeline added up."""
     literal, mended = OldPipeline(reader_folder, "all"), OldPipeline(reader_folder, "window")
     example = max(
         (e for e in taught if e.answers and not has_hangul(e.context)),

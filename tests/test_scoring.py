@@ -1,4 +1,4 @@
-"""Scores equal the official scorers': hand-worked cases, and independent re-implementations over perturbed real answers."""
+"""Scores equal the official scorers': by hand, and by independent re-implementations."""
 
 import difflib
 import json
@@ -125,7 +125,7 @@ def test_an_unknown_scorer_is_refused():
         score({}, [], "bleu")
 
 
-# Independent re-implementations, in the shape of the official scripts: one step a function, sums in a loop.
+# Independent re-implementations in the shape of the official scripts: a step a function, loops.
 
 PUNCTUATION = {
     chr(i) for i in range(sys.maxunicode) if unicodedata.category(chr(i)).startswith("P")
@@ -222,7 +222,7 @@ def average(values):
 
 
 def perturb(rng, text, context):
-    """A prediction such as readers make: right, cut, stretched, re-punctuated, or from elsewhere in the context."""
+    """A prediction such as readers make: right, cut, stretched, re-punctuated, or from elsewhere."""
     kind = rng.randrange(7)
     if kind == 0:
         return text

@@ -26,8 +26,10 @@ QUESTION = "When was the mill built?"
 def loaded(monkeypatch, reader, reader_folder):
     """The reader of all tests, in place of loading it each time; what a folder holds is tested with the Reader."""
 
-    def from_pretrained(cls, checkpoint, device, dtype, *trust):
-        assert Path(checkpoint) == reader_folder and device == "auto" and dtype == "fp32"
+    def from_pretrained(cls, checkpoint, device, dtype, **trust):
+        assert Path(checkpoint) == reader_folder
+        assert device == "auto"
+        assert dtype == "fp32"
         return reader
 
     monkeypatch.setattr(Reader, "from_pretrained", classmethod(from_pretrained))
@@ -37,7 +39,9 @@ def fails(argv, capsys):
     with pytest.raises(SystemExit) as raised, command_line("mrc"):
         main([str(a) for a in argv])
     error = capsys.readouterr().err
-    assert raised.value.code == 2 and error.startswith("mrc: error: ") and error.count("\n") == 1
+    assert raised.value.code == 2
+    assert error.startswith("mrc: error: ")
+    assert error.count("\n") == 1
     return error
 
 
@@ -65,10 +69,10 @@ def test_a_question_on_the_command_line(reader, reader_folder, capsys, tmp_path)
     main(["ask", str(reader_folder), "--question", QUESTION, "--context", CONTEXT, "--top-k", "2"])
     lines = capsys.readouterr().out.splitlines()
     best, second = (" ".join(answer["answer"].split()) for answer in expected[:2])  # on one line
-    assert f"[{best}]" in lines[0] and len(lines) == 3  # brackets, as this is no terminal
-    assert lines[1].split(" %")[0].strip() == f"{100 * expected[0]['score']:.1f}" and lines[
-        2
-    ].endswith(second)
+    assert f"[{best}]" in lines[0]
+    assert len(lines) == 3
+    assert lines[1].split(" %")[0].strip() == f"{100 * expected[0]['score']:.1f}"
+    assert lines[2].endswith(second)
 
 
 def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
@@ -99,20 +103,20 @@ def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(typed) + "\n"))
     main(["ask", str(reader_folder)])
     out = capsys.readouterr().out
-    assert (
-        "29 characters." in out
-        and "error: absent.txt: no such file" in out
-        and f"{len(CONTEXT)} characters." in out
-    )
+    assert "29 characters." in out
+    assert "error: absent.txt: no such file" in out
+    assert f"{len(CONTEXT)} characters." in out
     assert "error: :load needs the name of a file" in out
-    assert "Another\n\ntext" in out and ":load FILE   read a text" in out
+    assert "Another\n\ntext" in out
+    assert ":load FILE   read a text" in out
     best = " ".join(reader(question=QUESTION, context=CONTEXT)["answer"].split())
-    assert f"[{best}]" in out and "never read" not in out
+    assert f"[{best}]" in out
+    assert "never read" not in out
     assert out.count(" %  ") == 3 + 1 + 1  # three answers, and one each after `:top 1`
 
 
 @pytest.mark.parametrize(
-    "answer, shown",
+    ("answer", "shown"),
     [
         ("1784", "The old mill at Harrow Bend was built in [1784] by the miller Josiah Crane."),
         ("rains", "It [rains]."),
@@ -130,16 +134,17 @@ def test_the_sentence_of_an_answer(answer, shown):
 def test_long_sentences_and_no_answer():
     text = "word " * 400
     shown = ask.in_sentence(text, 1000, 1004, bold=False)
-    assert (
-        len(shown) < 350 and shown.startswith("… ") and shown.endswith(" …") and "[word]" in shown
-    )
+    assert len(shown) < 350
+    assert shown.startswith("… ")
+    assert shown.endswith(" …")
+    assert "[word]" in shown
     assert "does not answer" in ask.show(
         text, [{"score": 0.5, "start": 0, "end": 0, "answer": ""}], bold=False
     )
 
 
 @pytest.mark.parametrize(
-    "argv, message",
+    ("argv", "message"),
     [
         (["--question", "x"], "--question needs a --context"),
         (["--json"], "--json needs --question"),
@@ -174,9 +179,8 @@ def test_predictions_in_every_form(reader, reader_folder, tmp_path, capsys):
             ]
         )
         shown = capsys.readouterr().out
-        assert (
-            f"{len(examples)} questions in 3 parts\n" in shown and f"answers      {output}" in shown
-        )
+        assert f"{len(examples)} questions in 3 parts\n" in shown
+        assert f"answers      {output}" in shown
     assert json.loads((tmp_path / "out.json").read_text("utf-8")) == {
         e.id: reader(e)["answer"] for e in examples
     }
@@ -252,9 +256,8 @@ def test_an_interrupted_prediction_goes_on(reader, reader_folder, tmp_path, monk
     monkeypatch.setattr(predict, "answer_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
         main(argv)
-    assert (
-        not output.exists() and len(list((tmp_path / "out.json.parts").glob("part-*.jsonl"))) == 2
-    )
+    assert not output.exists()
+    assert len(list((tmp_path / "out.json.parts").glob("part-*.jsonl"))) == 2
     assert "with other questions, settings or weights" in fails(
         [*argv, "--max-answer-length", "9"], capsys
     )
@@ -269,7 +272,7 @@ def test_an_interrupted_prediction_goes_on(reader, reader_folder, tmp_path, monk
 
 
 @pytest.mark.parametrize(
-    "argv, message",
+    ("argv", "message"),
     [
         ([], "--data is needed"),
         (["--data", "sample"], "--output is needed"),
@@ -323,9 +326,8 @@ def test_processes_share_the_questions(reader, reader_folder, tmp_path):
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     assert done.returncode == 0, done.stderr
-    assert "50 questions in 7 parts" in done.stdout and all(
-        f"part {n}/7" in done.stdout for n in range(1, 8)
-    )
+    assert "50 questions in 7 parts" in done.stdout
+    assert all(f"part {n}/7" in done.stdout for n in range(1, 8))
     from mrc.data.sample import load_sample
 
     examples = load_sample("sample:en", "validation")[:50]

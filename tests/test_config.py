@@ -1,10 +1,14 @@
 """A setting is declared once and reaches both Python and the command line."""
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
+from mrc.__main__ import COMMANDS
 from mrc.config.evaluate import EvalConfig
 from mrc.config.flags import parse_args
 from mrc.config.train import TrainConfig
@@ -32,21 +36,20 @@ def test_every_setting_is_a_flag_with_help(capsys):
         text = capsys.readouterr().out
         assert raised.value.code == 0
         for setting in fields(config_class):
-            assert (
-                re.search(rf"--{setting.name.replace('_', '-')}\s", text)
-                and len(setting.metadata["flag"].help) > 10
-            )
+            assert re.search(rf"--{setting.name.replace('_', '-')}\s", text)
+            assert len(setting.metadata["flag"].help) > 10
 
 
 def test_help_states_defaults(capsys):
     with pytest.raises(SystemExit):
         parse_args(TrainConfig, ["--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "(default: 5e-05; 0.001 with --model tiny)" in text and "(default: 42)" in text
+    assert "(default: 5e-05; 0.001 with --model tiny)" in text
+    assert "(default: 42)" in text
 
 
 @pytest.mark.parametrize(
-    "argv, message",
+    ("argv", "message"),
     [
         (["--batch-size", "0"], "--batch-size 0: must be at least 1"),
         (["--learning-rate", "0"], "--learning-rate 0.0: must be above 0"),
@@ -82,7 +85,7 @@ def test_choices_are_checked_in_python_too():
 
 
 @pytest.mark.parametrize(
-    "argv, message",
+    ("argv", "message"),
     [
         ([], "give one of --checkpoint, --predictions and --compare"),
         (
@@ -100,16 +103,16 @@ def test_one_thing_is_scored(argv, message):
 def test_flags_of_other_kinds():
     assert parse_args(EvalConfig, ["--compare", "a", "b", "--data", "d"]).compare == ["a", "b"]
     config = parse_args(EvalConfig, ["--predictions", "a", "--data", "d", "--strip-answer"])
-    assert config.strip_answer and not config.strip_particles
+    assert config.strip_answer
+    assert not config.strip_particles
 
 
 def test_every_scorer_can_be_asked_for():
     from mrc import config
     from mrc.metrics import scoring
 
-    assert set(config.choices.SCORERS) == {"auto", *scoring.SCORERS} and set(
-        config.choices.MLQA_LANGUAGES
-    ) == set(scoring.MLQA_ARTICLES)
+    assert set(config.choices.SCORERS) == {"auto", *scoring.SCORERS}
+    assert set(config.choices.MLQA_LANGUAGES) == set(scoring.MLQA_ARTICLES)
 
 
 def test_a_zero_is_given_too():
@@ -140,7 +143,7 @@ def test_a_config_survives_its_dict():
 
 
 @pytest.mark.parametrize(
-    "argv, message",
+    ("argv", "message"),
     [
         (["--head", "conditional", "--search", "exact"], "a beam of its own"),
         (["--head", "conditional", "--mask-question"], "remove --mask-question"),
@@ -160,3 +163,22 @@ def test_a_config_survives_its_dict():
 def test_flags_that_do_not_go_together(argv, message):
     with pytest.raises(InputError, match=message):
         parse_args(TrainConfig, argv)
+
+
+@pytest.mark.parametrize("command", [[], ["--version"], *([name, "--help"] for name in COMMANDS)])
+def test_help_needs_no_torch(command):
+    code = (
+        "import sys, mrc.__main__\n"
+        "try:\n    mrc.__main__.main(sys.argv[1:])\n"
+        "except SystemExit:\n    pass\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mrc" in done.stdout

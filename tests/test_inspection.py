@@ -48,9 +48,8 @@ def test_windows_are_those_of_the_dataset(encoder_folder, bert, examples):
         WindowSettings(max_length=40, stride=8, max_question_length=12),
     )
     windows = report["windows"]
-    assert (
-        windows["count"] == len(dataset) and windows["questions_cut"] == dataset.questions_cut > 0
-    )
+    assert windows["count"] == len(dataset)
+    assert windows["questions_cut"] == dataset.questions_cut > 0
     fits = [
         any(
             dataset.start_positions[i] != dataset.null_position[i]
@@ -96,7 +95,9 @@ def test_answers_off_token_borders_are_counted(encoder_folder, write):
 def test_suggested_lengths_and_histograms(lengths):
     lengths = np.array(lengths)
     length, share = suggest(lengths)
-    assert length % 32 == 0 and length <= 512 and share == (lengths <= length).mean()
+    assert length % 32 == 0
+    assert length <= 512
+    assert share == (lengths <= length).mean()
     assert share >= 0.99 or length == 512
     assert length == 32 or (lengths <= length - 32).mean() < 0.99
     rows = histogram(lengths)
@@ -109,7 +110,8 @@ def test_suggested_lengths_and_histograms(lengths):
                 & (lengths <= (row["to"] if row["to"] is not None else lengths.max()))
             ).sum()
         )
-    assert sum(row["count"] for row in rows) == len(lengths) and rows[-1]["to"] is None
+    assert sum(row["count"] for row in rows) == len(lengths)
+    assert rows[-1]["to"] is None
 
 
 def test_percentiles_are_values_that_occur():
@@ -150,21 +152,22 @@ def test_faults_are_listed_and_the_rest_is_read(write, encoder_folder, capsys):
         ]
     )
     shown = capsys.readouterr().out
-    assert "2 records refused:" in shown and "line 3.question: is empty" in shown
-    assert "1 answers not at their answer_start:" in shown and "'1784' at 2, moved to 3" in shown
+    assert "2 records refused:" in shown
+    assert "line 3.question: is empty" in shown
+    assert "1 answers not at their answer_start:" in shown
+    assert "'1784' at 2, moved to 3" in shown
 
 
 def test_json_for_machines_and_tables_for_people(capsys, encoder_folder):
     argv = ["inspect", str(DATA / "squad.json"), "--model", str(encoder_folder)]
     mrc.__main__.main([*argv, "--json"])
     report = json.loads(capsys.readouterr().out)
-    assert report["questions"] == 7 and report["refused"] == []
+    assert report["questions"] == 7
+    assert report["refused"] == []
     mrc.__main__.main(argv)
     shown = capsys.readouterr().out
-    assert (
-        "7 questions on 3 contexts under 3 titles; " in shown
-        and f"suggested --max-length {report['windows']['suggested_max_length']}" in shown
-    )
+    assert "7 questions on 3 contexts under 3 titles; " in shown
+    assert f"suggested --max-length {report['windows']['suggested_max_length']}" in shown
 
 
 def test_the_built_in_corpus_and_its_own_tokenizer(capsys):
@@ -180,7 +183,7 @@ def test_real_questions(encoder_folder):
 
 
 @pytest.mark.parametrize(
-    "argv, message",
+    ("argv", "message"),
     [
         (["inspect", "absent.json"], "absent.json: no such file"),
         (["inspect", str(DATA / "squad.json"), "--model", "./absent"], "./absent: no such folder"),

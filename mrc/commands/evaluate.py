@@ -153,10 +153,11 @@ def _load_examples(
 
     if config.data is not None:
         examples = load_questions(config.data, config.split, config.max_eval_examples)
-        return examples, describe_source(config.data)
+        return examples, describe_source(config.data) or ""
     source = _validation_source(config, settings, trained)
-    examples = load_validation_data(trained)
-    return examples.head(config.max_eval_examples or trained.max_eval_examples), source
+    validation = load_validation_data(trained)
+    assert validation is not None, source
+    return validation.head(config.max_eval_examples or trained.max_eval_examples), source
 
 
 def _validation_source(config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig") -> str:

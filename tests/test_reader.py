@@ -147,7 +147,7 @@ def has_hangul(text):
 
 
 def questions():
-    """XQuAD's in three languages where it is at hand, else the built-in corpus's: words between spaces."""
+    """XQuAD's in three languages where it is at hand, else the built-in corpus's."""
     try:
         return [
             e

@@ -222,7 +222,7 @@ def average(values):
 
 
 def perturb(rng, text, context):
-    """A prediction such as readers make: right, cut, stretched, re-punctuated, or from elsewhere."""
+    """A prediction such as readers make: right, cut, stretched, re-punctuated, or another."""
     kind = rng.randrange(7)
     if kind == 0:
         return text

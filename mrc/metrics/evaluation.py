@@ -158,8 +158,8 @@ def _scores_of_all(
     """Bring together what the processes collected, and compute the scores in the main one."""
     own = [collector.collected() for collector in collectors]
     parts = world.gather((own, mean_loss.collected()))
-    scores = None
-    if world.is_main:
+    scores: dict[str, float] | None = None
+    if parts is not None:
         spans, losses = zip(*parts, strict=True)
         all_scores = []
         for collector, collected in zip(collectors, zip(*spans, strict=True), strict=True):

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from mrc.checkpoint.store import save_checkpoint
     from mrc.commands.evaluate import evaluate
     from mrc.config.evaluate import EvalConfig
-    from mrc.config.train import TrainConfig
+    from mrc.config.train import TrainConfig, TrainingSettings
     from mrc.data.examples import Answer, Example, load_examples
     from mrc.features.batching import Collator
-    from mrc.features.dataset import FeatureDataset
+    from mrc.features.dataset import FeatureDataset, WindowSettings
     from mrc.features.sampler import LengthBucketSampler
     from mrc.metrics.metrics import Metrics
     from mrc.model.baseline import BaselineModel
@@ -29,9 +29,11 @@ _PLACES = {
     "TrainConfig": "mrc.config.train",
     "EvalConfig": "mrc.config.evaluate",
     "Trainer": "mrc.training.trainer",
+    "TrainingSettings": "mrc.config.train",
     "BaselineModel": "mrc.model.baseline",
     "span_loss": "mrc.model.loss",
     "FeatureDataset": "mrc.features.dataset",
+    "WindowSettings": "mrc.features.dataset",
     "Collator": "mrc.features.batching",
     "LengthBucketSampler": "mrc.features.sampler",
     "Metrics": "mrc.metrics.metrics",
@@ -54,6 +56,8 @@ __all__ = [
     "Reader",
     "TrainConfig",
     "Trainer",
+    "TrainingSettings",
+    "WindowSettings",
     "evaluate",
     "load_checkpoint",
     "load_examples",

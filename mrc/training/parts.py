@@ -160,7 +160,9 @@ def make_loader(
 ) -> TrainingLoader | BatchLoader:
     """Return what gives the StepBatches of an epoch."""
     if loader is not None:
-        return BatchLoader(loader, settings.gradient_accumulation_steps)
+        return BatchLoader(
+            loader, settings.gradient_accumulation_steps, world_size=world.size
+        )
     if train_set is None:
         raise InputError("Trainer: give a train_set, or a loader.")
     return make_training_loader(

@@ -90,6 +90,7 @@ class Trainer:
         self.tokenizer = tokenizer
         self.train_set = train_set
         self.world = world
+        self.has_own_loader = loader is not None
         if self.settings.plot:
             # Raises InputError now, and not at the end of the run, if Matplotlib is missing.
             figure_class()
@@ -453,9 +454,11 @@ class Trainer:
         """Return a sentence on the steps to come, and on what is trained."""
         settings, processes = self.settings, self.world.size
         micro_batches = settings.gradient_accumulation_steps * processes
-        size = f"{micro_batches * settings.batch_size} features"
+        size = f" of {micro_batches * settings.batch_size} features"
         if settings.max_tokens_per_batch:
-            size = f"about {micro_batches * settings.max_tokens_per_batch} tokens"
+            size = f" of about {micro_batches * settings.max_tokens_per_batch} tokens"
+        if self.has_own_loader:
+            size = ""
         shared = f" shared by {processes} processes" if processes > 1 else ""
         if settings.fsdp and processes > 1:
             shared += ", the model sharded over them"
@@ -465,7 +468,7 @@ class Trainer:
             every = sum(p.numel() for p in parameters) / 1e6
             some = sum(p.numel() for p in parameters if p.requires_grad) / 1e6
             trained = f"; {some:.1f}M of {every:.1f}M parameters are trained"
-        return f"{self.total_steps} steps of {size}{shared}, {self.precision.name}{trained}"
+        return f"{self.total_steps} steps{size}{shared}, {self.precision.name}{trained}"
 
 
 def window_settings(dataset: FeatureDataset | None) -> dict[str, Any]:

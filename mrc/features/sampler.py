@@ -35,7 +35,7 @@ class StepBatch(NamedTuple):
 
 
 class LengthBucketSampler(Sampler[list[int]]):
-    """Deal features into batches of similar length, shuffled anew each epoch.
+    """Deal features into batches of similar length, shuffled anew each epoch::
 
         sampler = LengthBucketSampler(dataset.lengths, 16, seed=1)
         loader = DataLoader(dataset, batch_sampler=sampler, collate_fn=Collator(dataset))

@@ -26,7 +26,7 @@ Logits = np.ndarray | Tensor | Sequence[np.ndarray | Tensor]
 
 
 class Metrics:
-    """Collect the best spans of a dataset batch by batch, then answer and score its examples.
+    """Collect the best spans of a dataset batch by batch, then answer and score its examples::
 
         metrics = Metrics(dataset, scorer="korquad")
         for batch in loader:

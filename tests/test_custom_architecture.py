@@ -125,7 +125,7 @@ def test_an_own_class_is_trained_saved_resumed_and_scored(
     argv = ("--model-class", f"my_guests:{name}", "--model", encoder_folder)
     run_quick(*argv, "--output-dir", "whole", "--save-every", 2, "--keep", 3)
     assert capsys.readouterr().out.endswith(
-        f"\nNext: python evaluate.py --checkpoint whole --model-class my_guests:{name}\n"
+        f"\nNext: mrc evaluate --checkpoint whole --model-class my_guests:{name}\n"
     )
     with pytest.raises(
         InputError,

@@ -49,6 +49,7 @@ def _process(script, cwd, rank, size, port, argv, signalled_at):
             return step(self, group)
 
         Trainer.train_step = train_step
+    sys.argv = [script, *argv]
     with command_line(script):
         {"train.py": train, "evaluate.py": evaluate}[script].main(argv)
 

@@ -58,6 +58,7 @@ def _train(cwd, argv, killed_at):
             return original(*arguments, **named)
 
         setattr(owner, name, call)
+    sys.argv = ["train.py", *argv]
     with command_line("train.py"):
         train.main(argv)
 

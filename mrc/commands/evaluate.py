@@ -70,6 +70,7 @@ def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str,
     from mrc.metrics import evaluation
     from mrc.metrics.answers import strip_answer
     from mrc.metrics.metrics import Metrics
+    from mrc.model.loss import loss_of
     from mrc.runtime.device import choose_device, choose_precision
     from mrc.runtime.memory import peak_memory_mb
     from mrc.runtime.processes import local_device
@@ -94,7 +95,7 @@ def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str,
     windows = WindowSettings.from_config(settled, model)
     windows = replace(windows, mask_question=trained.mask_question)
     dataset = FeatureDataset(examples, tokenizer, windows)
-    print(f"{len(examples)} questions, {len(dataset)} windows; {checkpoint} on {device}")
+    print(f"{len(examples)} questions, {len(dataset)} features; {checkpoint} on {device}")
     if dataset.report():
         print(dataset.report())
 
@@ -117,6 +118,7 @@ def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str,
         batch_size=settled.batch_size,
         precision=choose_precision(settled.precision, device),
         world=world,
+        loss=loss_of(model),
         also=[pruned] if pruned else [],
     )
     if not world.is_main:
@@ -171,7 +173,8 @@ def _validation_source(config: EvalConfig, settings: dict[str, Any], trained: "T
         source = trained.data
 
     run = f"the run of {config.checkpoint}"
-    if not settings.get("config"):
+    saved = settings.get("config") or {}
+    if not saved.get("data") and saved.get("train_file") is None:
         problem = f"{config.checkpoint} does not say what it was validated on"
     elif source is None:
         problem = f"{run} had no validation data"

@@ -26,11 +26,6 @@ class World:
     size: int = 1
 
     @property
-    def launcher(self) -> str:
-        """How a command line for as many processes begins."""
-        return f"torchrun --nproc_per_node={self.size}" if self.size > 1 else "python"
-
-    @property
     def is_main(self) -> bool:
         """Whether this is the process that writes files and prints."""
         return self.rank == 0

@@ -22,7 +22,7 @@ def wrap_for_processes(model: nn.Module, world: World) -> nn.Module:
     return DistributedDataParallel(model, gradient_as_bucket_view=True)
 
 
-def no_sync(model: nn.Module, *, is_last: bool) -> AbstractContextManager[Any]:
+def no_sync(model: Any, *, is_last: bool) -> AbstractContextManager[Any]:
     """Return the context of a backward pass in which the processes exchange no gradients.
 
     Only the last micro-batch of a step exchanges them, those of the others with its own; with
@@ -164,7 +164,7 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]
     optimizer.load_state_dict({**state, "state": own_state})
 
 
-def _own_part(value: Any, parameter: torch.Tensor) -> Any:
+def _own_part(value: Any, parameter: Any) -> Any:
     """Of a parameter's moments, take the part that this process has of the parameter."""
     if not hasattr(parameter, "full_tensor"):
         return value

@@ -59,8 +59,8 @@ KOREAN_SCORERS = ("korquad", "klue")
 
 USE = """## Use
 
-{needed}With `mrc` (`pip install mrc-reader`), from this folder; `hf download REPO --local-dir FOLDER`
-fetches it from the hub:
+{needed}With `mrc` (`pip install mrc-reader`), from this folder, which
+`hf download REPO --local-dir FOLDER` fetches from the hub:
 
 ```sh
 mrc evaluate --checkpoint FOLDER --data questions.json{flag}
@@ -147,7 +147,8 @@ def eval_results(scores: dict[str, Any], scored_on: str | None) -> list[EvalResu
     """Return the scores in the form of the hub's index."""
     if not scored_on:
         return []
-    where = {"dataset_name": short_name(scored_on), "dataset_type": short_name(scored_on)}
+    name = short_name(scored_on)
+    where: dict[str, Any] = {"dataset_name": name, "dataset_type": name}
     if is_hub_data(scored_on):
         where["dataset_type"], _, configuration = scored_on.partition(":")
         where["dataset_config"] = configuration or None

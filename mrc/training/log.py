@@ -60,7 +60,7 @@ class RunLog:
             raise self._cannot_be_written(error) from None
 
     def cut(self, length: int, step: int) -> None:
-        """Forget what was written after `length` bytes and after `step`: a resumed run repeats it."""
+        """Forget what was written after so many bytes and steps: a resumed run repeats it."""
         self.purge_step = step + 1
         if self.path.exists() and self.path.stat().st_size > length:
             os.truncate(self.path, length)

@@ -115,15 +115,15 @@ def step_unless_bad(optimizer: Optimizer, is_bad: torch.Tensor) -> None:
     if getattr(optimizer, "_step_supports_amp_scaling", False):
         # A fused optimizer decides on the device. Asking there would make every step wait, so it
         # is told as torch.amp.GradScaler tells it, by these two attributes.
-        optimizer.grad_scale = None
-        optimizer.found_inf = is_bad.float()
+        optimizer.grad_scale = None  # type: ignore[attr-defined]
+        optimizer.found_inf = is_bad.float()  # type: ignore[attr-defined]
         optimizer.step()
     elif not is_bad:
         optimizer.step()
 
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel:
-    """Return a copy of a model that keeps the moving average of its weights: `decay` of itself a step.
+    """Return a copy of a model that keeps the exponential moving average of its weights.
 
     `average.update_parameters(model)` takes in a step; `average.module` has the averaged weights.
     """

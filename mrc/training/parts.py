@@ -160,9 +160,7 @@ def make_loader(
 ) -> TrainingLoader | BatchLoader:
     """Return what gives the StepBatches of an epoch."""
     if loader is not None:
-        return BatchLoader(
-            loader, settings.gradient_accumulation_steps, world_size=world.size
-        )
+        return BatchLoader(loader, settings.gradient_accumulation_steps, world_size=world.size)
     if train_set is None:
         raise InputError("Trainer: give a train_set, or a loader.")
     return make_training_loader(
@@ -179,12 +177,12 @@ def first_batch(
     train_set: FeatureDataset | None, loader: DataLoader[Any] | None, precision: Precision
 ) -> dict[str, Any]:
     """Return some batch of the run, to see which parameters the loss depends on."""
-    if loader is None:
-        collator = Collator(train_set, device=precision.device, precision=precision.name)
-        return collator([0])
-    # The random numbers by which a loader shuffles are given back.
-    with torch.random.fork_rng([]):
-        return next(iter(loader))
+    if loader is not None:
+        # The random numbers by which a loader shuffles are given back.
+        with torch.random.fork_rng([]):
+            return next(iter(loader))
+    assert train_set is not None
+    return Collator(train_set, device=precision.device, precision=precision.name)([0])
 
 
 def learns_no_answer(train_set: FeatureDataset | None) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mrc.checkpoint.store import find_resumable, load_settings, resumable
+from mrc.config.flags import program
 from mrc.config.train import TrainConfig
 from mrc.data.loading import IN_MEMORY, data_hashes, describe_source
 from mrc.errors import InputError
@@ -56,12 +57,12 @@ def find_run(
         InputError: there is nothing to resume, or what was given does not fit it.
     """
     is_automatic = config.resume == "auto"
-    folder = config.resume
+    folder: str | Path | None = config.resume
     if is_automatic:
         folder = config.output_dir or latest
         if folder is None or not resumable(folder):
             return None, config
-    checkpoint = find_resumable(folder, fall_back=is_automatic)
+    checkpoint = find_resumable(folder or "", fall_back=is_automatic)
     run = checkpoint.parent
     if config.output_dir and Path(config.output_dir).resolve() != run.resolve():
         raise InputError(
@@ -183,7 +184,7 @@ def check_same_data(config: TrainConfig, checkpoint: Path) -> None:
             )
 
 
-def how_to_resume(settings: Any, folder: Path, launcher: str) -> str:
+def how_to_resume(settings: Any, folder: Path, processes: int = 1) -> str:
     """Return the command, or the line of Python, that resumes a run.
 
     settings: a TrainConfig, or the TrainingSettings of a Trainer that was made in Python.
@@ -195,7 +196,11 @@ def how_to_resume(settings: Any, folder: Path, launcher: str) -> str:
     if in_memory:
         data = "".join(f", {name}=..." for name in in_memory)
         return f'mrc.train(TrainConfig(resume="{folder}"{data})) and the same data'
-    return f"{launcher} train.py --resume {folder}{settings.trust_flags()}"
+    command = program("train")
+    if processes > 1:
+        script = "train.py" if command.endswith("train.py") else "-m mrc train"
+        command = f"torchrun --nproc_per_node={processes} {script}"
+    return f"{command} --resume {folder}{settings.trust_flags()}"
 
 
 def was_in_memory(source: str | None) -> bool:

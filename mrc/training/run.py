@@ -10,6 +10,7 @@ import torch
 
 from mrc.checkpoint.hub import prepare_repo, push
 from mrc.checkpoint.store import BEST
+from mrc.config.flags import program
 from mrc.config.train import TrainConfig
 from mrc.data.examples import ExampleList
 from mrc.data.loading import load_run_data, report_data_problems
@@ -21,7 +22,8 @@ from mrc.model.span_model import SpanModel
 from mrc.model.tokenizer import load_tokenizer, train_tokenizer
 from mrc.runtime.device import choose_device, configure_backends
 from mrc.runtime.processes import World, local_device, processes
-from mrc.training.resume import check_same_data, find_run
+from mrc.runtime.tables import value_table
+from mrc.training.resume import check_same_data, find_run, was_in_memory
 from mrc.training.runs import (
     as_recorded,
     check_not_a_run,
@@ -121,7 +123,7 @@ def run(config: TrainConfig, world: World) -> dict[str, Any]:
 
 
 def make_tokenizer(config: TrainConfig, examples: ExampleList, checkpoint: Path | None) -> Any:
-    """Load the tokenizer of the model, or train the built-in one's on the questions and contexts."""
+    """Load the model's tokenizer; that of `tiny` is trained on the questions and contexts."""
     check_not_a_run(config.model)
     if config.model == "tiny" and not checkpoint:
         texts = (text for example in examples for text in (example.question, example.context))
@@ -193,6 +195,13 @@ def summary(results: dict[str, Any], folder: Path, config: TrainConfig) -> str:
     if results["peak_memory_mb"]:
         rows.append(("peak memory", f"{results['peak_memory_mb']:.0f} MB"))
     rows.append(("checkpoint", folder / BEST))
-    table = "\n".join(f"{name:<12} {value}" for name, value in rows)
-    flags = as_recorded(config).trust_flags()
-    return f"\n{table}\n\nNext: python evaluate.py --checkpoint {folder}{flags}"
+    return f"\n{value_table(rows)}\n\nNext: {how_to_evaluate(config, folder)}"
+
+
+def how_to_evaluate(config: TrainConfig, folder: Path) -> str:
+    """Return the command, or the line of Python, that scores the reader of a run."""
+    recorded = as_recorded(config)
+    scored = recorded.validation_file or recorded.train_file
+    if was_in_memory(scored):
+        return f'mrc.evaluate(EvalConfig(checkpoint="{folder}", data=...))'
+    return f"{program('evaluate')} --checkpoint {folder}{recorded.trust_flags()}"

@@ -27,7 +27,7 @@ PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 def run_name(config: TrainConfig) -> str:
     """Return the name of a run's folder, MODEL-DATA."""
     source = config.data if config.train_file is None else describe_source(config.train_file)
-    return f"{data_name(config.model)}-{data_name(source)}"
+    return f"{data_name(config.model)}-{data_name(source or 'data')}"
 
 
 def new_run_folder(output_dir: str | Path | None, name: str, *, take_over: bool = False) -> Path:

@@ -146,11 +146,17 @@ class TrainState:
 
 def random_state(device: torch.device) -> dict[str, Any]:
     """Return the states of all generators that a step may draw from."""
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     state = {
         "python": random.getstate(),
         # As a tensor, since only tensors and plain values are read from disk.
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
+        "numpy": [
+            name,
+            torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+            position,
+            has_gauss,
+            cached,
+        ],
         "torch": torch.get_rng_state(),
     }
     if device.type == "cuda":

@@ -1,6 +1,6 @@
 """One optimizer step on its micro-batches, in the order in which it happens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from mrc.runtime.sharding import full_tensor, no_sync
 from mrc.training.precision import Precision
 
 # From a model's output and the batch that it was given to a scalar, the mean over the batch.
-LossFunction = Callable[[Any, dict[str, Any]], torch.Tensor]
+LossFunction = Callable[[Any, Mapping[str, Any]], torch.Tensor]
 
 
 class StepResult(NamedTuple):

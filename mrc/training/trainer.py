@@ -21,6 +21,7 @@ from mrc.features.batching import StepBatch
 from mrc.features.dataset import FeatureDataset
 from mrc.files import make_folder, write_json
 from mrc.metrics.evaluation import evaluate
+from mrc.metrics.metrics import Metrics
 from mrc.runtime.memory import peak_memory_mb
 from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import gather_full_model
@@ -199,7 +200,7 @@ class Trainer:
     def score(self) -> None:
         """Score the model, and save it: as the last, and as the best if it is."""
         self.read_results()
-        scores = self.evaluate() if self.metrics is not None else {}
+        scores = self.evaluate(self.metrics) if self.metrics is not None else {}
         progress = self.progress
         is_best = self.is_best(scores)
         if is_best:
@@ -210,12 +211,12 @@ class Trainer:
         progress.scored_step = progress.step
         self.save(scores, is_best=is_best)
 
-    def evaluate(self) -> dict[str, Any]:
+    def evaluate(self, metrics: Metrics) -> dict[str, Any]:
         """Return the scores on the evaluation set; log and show them."""
         started = time.perf_counter()
         scores = evaluate(
             self.averaged_model,
-            self.metrics,
+            metrics,
             batch_size=self.settings.eval_batch_size,
             precision=self.precision.name,
             world=self.world,
@@ -224,8 +225,9 @@ class Trainer:
         )
         self.model.train()
         if scores is None:
-            # A signal came: this raises Stopped, and the resumed run starts with the scoring.
+            # A signal came. This raises Stopped, and the resumed run starts with the scoring.
             self.save_or_stop_if_due()
+            return {}
         line = {
             "step": self.progress.step,
             "epoch": self.progress.epoch + 1,
@@ -270,7 +272,7 @@ class Trainer:
 
     def stop(self, signal: int) -> NoReturn:
         """Raise Stopped, which says how to resume."""
-        how = how_to_resume(self.settings, self.folder, self.world.launcher)
+        how = how_to_resume(self.settings, self.folder, self.world.size)
         raise Stopped(
             signal,
             f"stopped by {Signals(signal).name} after step {self.progress.step} of "
@@ -284,7 +286,7 @@ class Trainer:
         # All processes take part in these two; the main one writes.
         state = self.state.state_dict()
         model = gather_full_model(self.averaged_model, self.full_model)
-        if self.world.is_main:
+        if state is not None:
             state["features"] = self.feature_count
             state["log_bytes"] = self.report.log.sync()
             record = self.record(scores or {})

@@ -142,6 +142,7 @@ def write_notebooks(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
+    """Register the two handlers."""
     # After the theme, which computes the sidebar.
     app.connect("html-page-context", dress_page, priority=900)
     app.connect("build-finished", write_notebooks)

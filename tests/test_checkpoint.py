@@ -1,6 +1,5 @@
 """A checkpoint is whole or not there, and a run's folder is found and kept."""
 
-
 import pytest
 import torch
 from safetensors import SafetensorError
@@ -13,7 +12,7 @@ from mrc.errors import InputError
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.baseline import BaselineModel
 from mrc.model.tokenizer import train_tokenizer
-from mrc.training.runs import check_not_a_run, new_run_folder
+from mrc.training.run_folder import check_not_a_run, new_run_folder
 
 
 def test_saved_and_loaded(encoder_folder, bert, examples, tmp_path):

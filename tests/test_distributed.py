@@ -449,7 +449,10 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch):
         pass
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert local_device("auto") == "cpu"
-    with pytest.raises(InputError, match="--device cuda:1: not available on this machine"), processes("cuda"):
+    with (
+        pytest.raises(InputError, match="--device cuda:1: not available on this machine"),
+        processes("cuda"),
+    ):
         pass
 
 

@@ -36,17 +36,10 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(
-    ("step", "every", "also", "due"),
-    [
-        (6, 3, False, True),
-        (7, 3, False, False),
-        (7, None, False, False),
-        (7, None, True, True),
-        (7, 3, True, True),
-    ],
+    ("step", "every", "due"), [(6, 3, True), (7, 3, False), (1, 1, True), (7, None, False)]
 )
-def test_what_is_due(step, every, also, due):
-    assert is_due(step, every, also=also) == due
+def test_what_is_due(step, every, due):
+    assert is_due(step, every) == due
 
 
 def test_a_trainer_needs_no_more_than_its_parts(parts, tmp_path, monkeypatch):

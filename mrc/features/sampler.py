@@ -113,11 +113,11 @@ class LengthBucketSampler(Sampler[list[int]]):
         mean = self.dealt_lengths.mean() if len(self.lengths) else 1
         return max(1, int(self.max_tokens / mean))
 
-    def _batch_size_for(self, longest: int) -> int:
-        """How many features a micro-batch takes whose longest is the feature `longest`."""
+    def _batch_size_for(self, longest_feature: int) -> int:
+        """How many features a micro-batch takes, given the index of its longest."""
         if self.max_tokens is None:
             return self.batch_size
-        return max(1, int(self.max_tokens // self.dealt_lengths[longest]))
+        return max(1, int(self.max_tokens // self.dealt_lengths[longest_feature]))
 
     def set_epoch(self, epoch: int, first_step: int = 0) -> None:
         """Choose the epoch to deal, and its step to begin with."""
@@ -167,7 +167,7 @@ class LengthBucketSampler(Sampler[list[int]]):
             )
 
     def _count_parts(self, step: np.ndarray) -> int:
-        """Into how many micro-batches a step is divided: as few as hold it, as many per process."""
+        """Into how many micro-batches a step is divided: the same number for each process."""
         needed = math.ceil(len(step) / self._batch_size_for(step[0]))
         per_process = math.ceil(needed / self.world_size)
         return per_process * self.world_size

@@ -19,7 +19,7 @@ from mrc.model.pretrained import (
     load_config,
     load_module_state,
     load_weights,
-    positions,
+    position_limits,
     save_module_state,
     save_remote_code,
     set_dropout,
@@ -66,7 +66,7 @@ class BaselineModel(SpanModel):
         self.takes_global_attention = "global_attention_mask" in named
         self.marks_exact_match = self.takes_token_types and marks_match
         self.vocab_size = vocabulary_size(encoder)
-        self.max_length, self.pad_token_id = positions(encoder)
+        self.max_length, self.pad_token_id = position_limits(encoder)
 
     def forward(
         self,
@@ -86,7 +86,7 @@ class BaselineModel(SpanModel):
         """
         inputs = self._encoder_inputs(input_ids, attention_mask, token_type_ids)
         states = self.encoder(**inputs).last_hidden_state
-        # (batch, length, width)
+        # (batch, length, hidden)
         states = self.dropout(states)
 
         if attention_mask is None:

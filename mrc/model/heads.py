@@ -2,7 +2,7 @@
 
 A head is constructed with the encoder's width and the dropout probability, and called with
 
-    states (batch, length, width), attention_mask (batch, length)
+    states (batch, length, hidden), attention_mask (batch, length)
 
 It returns start_logits and end_logits, each (batch, length). Padding must not change the logits of
 the other tokens.
@@ -32,7 +32,7 @@ class LinearHead(nn.Linear):
         self, states: torch.Tensor, attention_mask: torch.Tensor
     ) -> Logits:
         """Return start_logits and end_logits."""
-        # (batch, length, width) -> (batch, length, 2) -> 2 x (batch, length)
+        # (batch, length, hidden) -> (batch, length, 2) -> 2 x (batch, length)
         logits = super().forward(states)
         start_logits, end_logits = rearrange(logits, "batch length two -> two batch length")
         return start_logits, end_logits
@@ -131,7 +131,7 @@ class ConditionalHead(nn.Module):
         """Score starts, and ends given a start.
 
         Args:
-            states: (batch, length, width).
+            states: (batch, length, hidden).
             attention_mask: (batch, length).
             start_positions: (batch,), the labeled starts; None to follow the best ones.
 

@@ -22,6 +22,7 @@ def span_loss(
     """Return the mean of the start's and the end's cross-entropy over a batch, in float32.
 
     Padding takes no part in the softmax, so the loss does not depend on how far a batch is padded.
+    A window without its answer has the null position (CLS) as its start and its end.
 
     Args:
         start_logits: (batch, length).

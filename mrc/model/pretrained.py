@@ -222,7 +222,7 @@ def vocabulary_size(encoder: PreTrainedModel) -> int:
     return embedding.num_embeddings
 
 
-def positions(encoder: PreTrainedModel) -> tuple[int | None, int | None]:
+def position_limits(encoder: PreTrainedModel) -> tuple[int | None, int | None]:
     """Return an encoder's longest input, and the padding token by which it counts positions.
 
     The longest input is in tokens, None for no limit. RoBERTa and its kin skip padding and count

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from mrc.model.pretrained import positions, vocabulary_size
+from mrc.model.pretrained import position_limits, vocabulary_size
 from mrc.model.span_model import SpanModel, span_logits
 
 
@@ -29,7 +29,7 @@ class QuestionAnsweringModel(SpanModel):
             # The embedding has no row for a second type.
             self.inputs.discard("token_type_ids")
         self.takes_token_types = "token_type_ids" in self.inputs
-        self.max_length, self.pad_token_id = positions(model)
+        self.max_length, self.pad_token_id = position_limits(model)
         self.vocab_size = vocabulary_size(model)
 
     @property

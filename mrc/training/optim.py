@@ -38,7 +38,8 @@ def parameter_groups(
     """
     depths = depths or {}
     top = max(depths.values(), default=0)
-    # (depth, whether it decays) -> parameters. The top layer comes first, decaying and not.
+    # (depth, whether it decays) -> parameters. The top layer comes first: a log line shows the
+    # learning rate of the first group.
     groups: dict[tuple[int, bool], list[nn.Parameter]] = {(top, True): [], (top, False): []}
     seen = set()
     for module in model.modules():
@@ -125,10 +126,10 @@ def step_unless_bad(optimizer: Optimizer, is_bad: torch.Tensor) -> None:
 def make_average(model: nn.Module, decay: float) -> AveragedModel:
     """Return a copy of a model that keeps the exponential moving average of its weights.
 
-    `average.update_parameters(model)` takes in a step; `average.module` has the averaged weights.
+    `average.update_parameters(model)` takes in a step: the average becomes `decay` of itself plus
+    the rest of the new weights. `average.module` is the model with the averaged weights.
     """
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    # The first update copies the weights. Done here, the average begins with those of before the
-    # first step.
+    # The first update copies the weights. Here, these are the weights before the first step.
     average.update_parameters(model)
     return average

@@ -24,7 +24,7 @@ from mrc.features.dataset import FeatureDataset
 from mrc.metrics.metrics import Metrics
 from mrc.model.custom import as_span_model
 from mrc.model.layers import freeze, freeze_unused_parameters, layer_depths, sharded_layers
-from mrc.model.loss import loss_of
+from mrc.model.loss import Loss, loss_of
 from mrc.model.span_model import SpanModel
 from mrc.runtime.device import DTYPES, autocast, choose_device, choose_precision
 from mrc.runtime.memory import tune_malloc
@@ -33,12 +33,20 @@ from mrc.runtime.sharding import shard, wrap_for_processes
 from mrc.training.optim import make_average, make_optimizer, make_schedule
 from mrc.training.precision import Precision, make_precision
 from mrc.training.state import TrainState
-from mrc.training.step import LossFunction, TrainStep
+from mrc.training.step import TrainStep
 
 # The settings that have no effect where the caller brings a part.
 REPLACED = {
     "optimizer": ("learning_rate", "weight_decay", "layer_decay"),
-    "schedule": ("schedule", "warmup_ratio", "warmup_steps"),
+    # A schedule brings its optimizer.
+    "schedule": (
+        "schedule",
+        "warmup_ratio",
+        "warmup_steps",
+        "learning_rate",
+        "weight_decay",
+        "layer_decay",
+    ),
     "loss": ("label_smoothing",),
     "loader": ("batch_size", "max_tokens_per_batch"),
 }
@@ -56,7 +64,8 @@ class Parts:
     full_model: nn.Module | None
     loader: TrainingLoader | BatchLoader
     metrics: Metrics | None
-    step: TrainStep
+    eval_loss: Loss
+    take_step: TrainStep
     state: TrainState
     total_steps: int
 
@@ -70,25 +79,31 @@ def make_parts(
     device: str | torch.device,
     optimizer: Optimizer | None,
     schedule: LRScheduler | None,
-    loss: LossFunction | None,
+    loss: Loss | None,
     loader: DataLoader[Any] | None,
     world: World,
 ) -> Parts:
     """Make the parts of a run; arguments are those of the Trainer. Raises InputError."""
     own_parts = {"optimizer": optimizer, "schedule": schedule, "loss": loss, "loader": loader}
-    check_settings_count(settings, [name for name, part in own_parts.items() if part is not None])
+    check_no_void_setting(settings, [name for name, part in own_parts.items() if part is not None])
     device = choose_device(device)
     tune_malloc(device)
     precision = make_precision(choose_precision(settings.precision, device), device)
     model = as_span_model(model)
+    if settings.label_smoothing and getattr(model, "loss", None) is not None:
+        raise InputError(
+            "--label-smoothing: has no effect on a model that brings its loss; leave it out."
+        )
+    # Smoothing is a means of training; the validation loss is without it.
+    eval_loss = loss or loss_of(model)
     loss = loss or loss_of(model, settings.label_smoothing)
-    batches = make_loader(train_set, settings, loader, precision, world)
+    step_loader = make_step_loader(train_set, settings, loader, precision, world)
     metrics = make_metrics(eval_set, settings, learns_no_answer(train_set))
-    total_steps = settings.max_steps or batches.total_steps(settings.epochs)
+    total_steps = settings.max_steps or step_loader.total_steps(settings.epochs)
     warmup_steps = count_warmup_steps(settings, total_steps)
 
     input_names = (*INPUTS, "start_positions") if model.takes_start_positions else INPUTS
-    called_model, full_model = prepare_model(
+    wrapped_model, full_model = prepare_model(
         model,
         settings,
         precision,
@@ -98,6 +113,8 @@ def make_parts(
         world,
     )
     if schedule is not None:
+        if optimizer not in (None, schedule.optimizer):
+            raise InputError("Trainer: the schedule is of another optimizer than the one given.")
         optimizer = schedule.optimizer
     if optimizer is None:
         optimizer = make_optimizer(
@@ -112,8 +129,8 @@ def make_parts(
             optimizer, settings.schedule, warmup_steps=warmup_steps, total_steps=total_steps
         )
     average = make_average(model, settings.ema_decay) if settings.ema_decay else None
-    step = TrainStep(
-        called_model,
+    take_step = TrainStep(
+        wrapped_model,
         input_names,
         loss,
         optimizer,
@@ -128,15 +145,15 @@ def make_parts(
         schedule,
         precision,
         average,
-        keeps_weights=average is not None or model.has_adapters,
+        checkpoint_differs=average is not None or model.has_adapters,
         seed=settings.seed,
         world=world,
     )
-    return Parts(model, full_model, batches, metrics, step, state, total_steps)
+    return Parts(model, full_model, step_loader, metrics, eval_loss, take_step, state, total_steps)
 
 
-def check_settings_count(settings: TrainingSettings, own_parts: Collection[str]) -> None:
-    """Raise InputError for a setting that was given and that a part of one's own makes void."""
+def check_no_void_setting(settings: TrainingSettings, own_parts: Collection[str]) -> None:
+    """Raise InputError for a setting that was given and has no effect beside a part of yours."""
     for part in own_parts:
         for name in REPLACED[part]:
             if name in settings.given:
@@ -151,7 +168,7 @@ def check_settings_count(settings: TrainingSettings, own_parts: Collection[str])
         )
 
 
-def make_loader(
+def make_step_loader(
     train_set: FeatureDataset | None,
     settings: TrainingSettings,
     loader: DataLoader[Any] | None,
@@ -176,7 +193,7 @@ def make_loader(
 def first_batch(
     train_set: FeatureDataset | None, loader: DataLoader[Any] | None, precision: Precision
 ) -> dict[str, Any]:
-    """Return some batch of the run, to see which parameters the loss depends on."""
+    """Return some batch of the run, to find the parameters that the loss does not depend on."""
     if loader is not None:
         # The random numbers by which a loader shuffles are given back.
         with torch.random.fork_rng([]):
@@ -206,7 +223,7 @@ def make_metrics(
         allows_no_answer=allows_no_answer or None,
         tune_threshold=True,
     )
-    # Raises InputError now, and not after the first epoch, for a name that the scorer has not.
+    # Raises InputError now, and not after the first epoch, if the scorer has no such score.
     metrics.choose_score(settings.metric_for_best)
     return metrics
 
@@ -227,7 +244,7 @@ def prepare_model(
     model: SpanModel,
     settings: TrainingSettings,
     precision: Precision,
-    loss: LossFunction,
+    loss: Loss,
     batch: dict[str, Any],
     input_names: Collection[str],
     world: World,
@@ -244,6 +261,8 @@ def prepare_model(
     model.to(device)
     batch = to_device(batch, device)
 
+    # Several processes would wait for the gradients of parameters that have none, such as those
+    # of a pooler. One forward and backward pass finds them.
     inputs = {name: batch[name] for name in input_names if name in batch}
     with autocast(device, precision.name):
         freeze_unused_parameters(model, inputs, lambda output: loss(output, batch))

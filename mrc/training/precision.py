@@ -1,4 +1,4 @@
-"""What the precision of a run changes in a training step: nothing, or fp16's loss scale."""
+"""What the precision of a run changes in a training step: autocast, and fp16's loss scale."""
 
 from typing import Any
 
@@ -24,14 +24,17 @@ class Precision:
         loss.backward()
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> None:
-        """Give the gradient its true size."""
+        """Do nothing: only fp16's gradient does not have its true size already."""
 
     def is_bad(self, loss: torch.Tensor, grad_norm: torch.Tensor) -> torch.Tensor:
         """Whether a step must be skipped: a scalar on the device, which nothing waits for."""
         return ~torch.isfinite(loss + grad_norm)
 
     def step(self, optimizer: torch.optim.Optimizer, is_bad: torch.Tensor) -> bool:
-        """Take the optimizer's step unless it is bad; return whether the schedule goes on."""
+        """Take the optimizer's step unless it is bad; return whether the schedule goes on.
+
+        It goes on even after a bad step: to ask whether it was bad is to wait for the device.
+        """
         step_unless_bad(optimizer, is_bad)
         return True
 
@@ -67,7 +70,10 @@ class ScaledPrecision(Precision):
         return ~torch.isfinite(loss)
 
     def step(self, optimizer: torch.optim.Optimizer, is_bad: torch.Tensor) -> bool:
-        """Take the step unless it is bad or overflowed; return whether it was taken."""
+        """Take the step unless it is bad or overflowed; return whether the schedule goes on.
+
+        It does not after a skipped step. The scaler waits for the device anyway.
+        """
         scale = self.scaler.get_scale()
         loss_is_finite = not is_bad
         if loss_is_finite:

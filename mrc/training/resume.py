@@ -10,7 +10,7 @@ from mrc.data.loading import IN_MEMORY, data_hashes, describe_source
 from mrc.errors import InputError
 from mrc.files import read_json
 from mrc.model.custom import class_name
-from mrc.training.runs import RECORD
+from mrc.training.run_folder import RECORD
 
 # What a resumed run may be given anew. All else is part of what the run is, and stays.
 MAY_CHANGE = (

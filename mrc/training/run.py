@@ -1,6 +1,6 @@
 """The story of a training run, from its settings to its last line.
 
-Read on in mrc/training/trainer.py, where the loop is.
+The loop is in mrc/training/trainer.py.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from mrc.runtime.device import choose_device, configure_backends
 from mrc.runtime.processes import World, local_device, processes
 from mrc.runtime.tables import value_table
 from mrc.training.resume import check_same_data, find_run, was_in_memory
-from mrc.training.runs import (
+from mrc.training.run_folder import (
     as_recorded,
     check_not_a_run,
     latest_run_folder,
@@ -49,17 +49,17 @@ def train(config: TrainConfig) -> dict[str, Any]:
     """
     # One process, unless torchrun has started several, each of which runs this.
     with processes(config.device) as world:
-        return run(config, world)
+        return train_in_process(config, world)
 
 
-def run(config: TrainConfig, world: World) -> dict[str, Any]:
+def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     """Train a reader in one of the processes that share the run."""
     if config.fsdp and world.size == 1:
         raise InputError(
             "--fsdp shards the model over several processes; start them with "
             "torchrun --nproc_per_node=N train.py ..."
         )
-    # A new run, or one to resume with the settings that it has.
+    # A new run, or one to resume: from here on, `config` is then that run's.
     name, checkpoint = run_name(config), None
     if config.resume:
         checkpoint, config = find_run(config, latest_run_folder(name), world.size)
@@ -70,16 +70,18 @@ def run(config: TrainConfig, world: World) -> dict[str, Any]:
     torch.manual_seed(config.seed)
 
     # Questions to train on, and questions to score on.
-    train_examples, eval_examples, unlabeled = load_run_data(config)
+    train_examples, eval_examples, count_left_out = load_run_data(config)
 
     # A tokenizer, and an encoder with a head.
     tokenizer = make_tokenizer(config, train_examples, checkpoint)
     model = make_model(config, tokenizer, checkpoint)
     model.check_fits(tokenizer, config.max_length)
+    # Which has nothing to do with the checkpoints of a run.
     if config.gradient_checkpointing:
         model.recompute_activations()
 
-    # Features: the windows of tokens in which the model sees the questions.
+    # Features. A context may be too long for the model, so it is cut into windows that overlap; a
+    # feature is one window of a context, with the question before it.
     windows = WindowSettings.from_config(config, model)
     train_set = FeatureDataset(train_examples, tokenizer, windows)
     eval_set = FeatureDataset(eval_examples, tokenizer, windows) if eval_examples else None
@@ -88,7 +90,7 @@ def run(config: TrainConfig, world: World) -> dict[str, Any]:
     folder = make_run_folder(config, name, checkpoint, world)
     print(describe(model, train_set, device, folder, is_new=checkpoint is None))
     if world.is_main:
-        report_data_problems(train_set, eval_set, unlabeled, folder)
+        report_data_problems(train_set, eval_set, count_left_out, folder)
 
     # The loop.
     try:
@@ -97,6 +99,7 @@ def run(config: TrainConfig, world: World) -> dict[str, Any]:
             tokenizer,
             train_set,
             eval_set,
+            # What a checkpoint says of its making: text in place of data given from Python.
             as_recorded(config),
             folder=folder,
             device=device,
@@ -112,6 +115,7 @@ def run(config: TrainConfig, world: World) -> dict[str, Any]:
         # All processes have made the same model. From here on, each draws its own dropout.
         torch.manual_seed(config.seed + world.rank)
     if checkpoint:
+        # `make_model` has loaded the weights.
         trainer.resume(checkpoint, load_weights=False)
         print(describe_resumed(trainer, checkpoint))
     results = trainer.fit()

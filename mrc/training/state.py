@@ -17,7 +17,7 @@ from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import load_optimizer_state, optimizer_state
 from mrc.training.precision import Precision
 
-# Of the saved state. A version of the program that changes its form counts it up.
+# The format of the saved state. Raise it when the format changes.
 FORMAT = 2
 
 
@@ -25,29 +25,43 @@ FORMAT = 2
 class Progress:
     """How far a run has come."""
 
-    # Optimizer steps and epochs done, and steps done of the present epoch.
+    # Optimizer steps that were taken.
     step: int = 0
+    # Epochs that were finished.
     epoch: int = 0
+    # Steps that were taken of the epoch after these.
     step_in_epoch: int = 0
-    # The step after which the model was last scored, the best scores with their step and epoch,
-    # and how many scorings there have been since.
+    # The step after which the model was last scored.
     scored_step: int = 0
+    # The best scores so far, with their step and epoch.
     best: dict[str, Any] | None = None
+    # Scorings since the best one.
     evals_without_improvement: int = 0
-    # Trained on so far: features, their tokens without and with padding, and the floating-point
-    # operations of the matrix products.
+    # Features trained on, and their tokens without and with padding.
     features: int = 0
     tokens: int = 0
     padded_tokens: int = 0
+    # Floating-point operations of the matrix products.
     flops: float = 0.0
-    # Seconds that training took, without scoring and saving, and that the whole run took.
+    # Seconds of training, without scoring and saving.
     train_seconds: float = 0.0
+    # Seconds of the whole run.
     seconds: float = 0.0
     # Steps that were skipped because their loss or gradient was not finite.
     bad_steps: int = 0
     bad_in_a_row: int = 0
     # Of the steps since the last log line.
     losses: list[float] = field(default_factory=list)
+
+    @property
+    def epoch_number(self) -> int:
+        """The number of the present epoch, counted from one."""
+        return self.epoch + 1
+
+    @property
+    def epochs_begun(self) -> int:
+        """How many epochs were begun, the last of which may not be finished."""
+        return self.epoch + 1 if self.step_in_epoch else self.epoch
 
     def count(self, step_batch: StepBatch, flops: float) -> None:
         """Take in a step that was done."""
@@ -75,8 +89,11 @@ class Progress:
 class TrainState:
     """All that changes in a run, and the two methods that save and load it.
 
-    model: not wrapped. keeps_weights: whether the checkpoint's weights are not those being trained
-    (an average of them, or adapters merged into the encoder), so that the state must keep these.
+    The model's weights are in the checkpoint beside the saved state. The state has them as well
+    where the checkpoint has others: an average of them, or adapters merged into the encoder.
+
+    model: as `save_pretrained` knows it, not wrapped for several processes. checkpoint_differs:
+    whether the checkpoint has other weights than those being trained.
     """
 
     model: nn.Module
@@ -84,7 +101,7 @@ class TrainState:
     schedule: LRScheduler
     precision: Precision
     average: AveragedModel | None = None
-    keeps_weights: bool = False
+    checkpoint_differs: bool = False
     seed: int = 0
     world: World = ALONE
     progress: Progress = field(default_factory=Progress)
@@ -106,11 +123,11 @@ class TrainState:
             "schedule": self.schedule.state_dict(),
             "scaler": self.precision.state_dict(),
             "random": random_states,
-            "trained": trained if self.keeps_weights else None,
+            "trained": trained if self.checkpoint_differs else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned, into parts that were made as they were then.
+        """Take up what `state_dict` returned. The parts must have been made with the same settings.
 
         The model has been loaded already, from the same checkpoint. Raises InputError for the
         state of another version.

@@ -1,6 +1,10 @@
-"""One optimizer step on its micro-batches, in the order in which it happens."""
+"""One optimizer step, in the order in which it happens.
 
-from collections.abc import Callable, Mapping
+A step may go through the model in several parts, the micro-batches, whose gradients add up
+(--gradient-accumulation-steps). With one process and in fp32, `no_sync`, `world.sum`, `full_tensor`
+and most of `precision` do nothing.
+"""
+
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,13 +13,12 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LRScheduler
 
-from mrc.features.batching import StepBatch, to_device
+from mrc.features.batching import to_device
+from mrc.features.sampler import StepBatch
+from mrc.model.loss import Loss
 from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import full_tensor, no_sync
 from mrc.training.precision import Precision
-
-# From a model's output and the batch that it was given to a scalar, the mean over the batch.
-LossFunction = Callable[[Any, Mapping[str, Any]], torch.Tensor]
 
 
 class StepResult(NamedTuple):
@@ -39,7 +42,7 @@ class TrainStep:
 
     model: nn.Module
     input_names: tuple[str, ...]
-    loss: LossFunction
+    loss: Loss
     optimizer: torch.optim.Optimizer
     schedule: LRScheduler
     precision: Precision
@@ -47,33 +50,37 @@ class TrainStep:
     world: World = ALONE
 
     def __call__(self, step_batch: StepBatch) -> StepResult:
-        """Take one step. The loss is the mean over the step's features, in all processes."""
+        """Take one step. Its loss is the mean over the step's features, in all processes."""
         precision, device = self.precision, self.precision.device
-        loss_sum = torch.zeros((), device=device)
+        step_loss = torch.zeros((), device=device)
         for number, micro_batch in enumerate(step_batch.batches, start=1):
+            # The micro-batch's share of the step's features.
+            weight = micro_batch["weight"]
             batch = to_device(micro_batch, device)
             # Only the last backward pass exchanges gradients between the processes.
             with no_sync(self.model, is_last=number == len(step_batch.batches)):
                 with precision.autocast():
                     output = self.model(**self.inputs(batch))
                     loss = self.loss(output, batch)
-                # Each micro-batch counts by its share of the step's features, so that the
-                # gradient is that of one large batch, however it is split.
-                loss = loss * micro_batch["weight"]
-                # DDP averages the gradients of the processes; their sum is wanted.
+                # The losses are means. Weighted so, the gradient is that of one large batch,
+                # however it is split.
+                loss = loss * weight
+                # DDP averages the gradients of the processes. Their sum is wanted, since the
+                # weights are already shares of the whole step.
                 precision.backward(loss * self.world.size)
-            loss_sum += loss.detach()
-        self.world.sum(loss_sum)
+            step_loss += loss.detach()
+        # Over the processes, in place.
+        self.world.sum(step_loss)
 
-        # Before the clip, which must see the true gradient.
+        # Of fp16, whose gradient is scaled up: the clip must see it in its true size.
         precision.unscale(self.optimizer)
         grad_norm = clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
         grad_norm = full_tensor(grad_norm)
-        is_bad = precision.is_bad(loss_sum, grad_norm)
+        is_bad = precision.is_bad(step_loss, grad_norm)
         if precision.step(self.optimizer, is_bad):
             self.schedule.step()
         self.optimizer.zero_grad()
-        return StepResult(loss_sum, grad_norm, is_bad)
+        return StepResult(step_loss, grad_norm, is_bad)
 
     def inputs(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Return the part of a batch that the model takes."""

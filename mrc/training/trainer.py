@@ -22,6 +22,7 @@ from mrc.features.dataset import FeatureDataset
 from mrc.files import make_folder, write_json
 from mrc.metrics.evaluation import evaluate
 from mrc.metrics.metrics import Metrics
+from mrc.model.loss import Loss
 from mrc.runtime.memory import peak_memory_mb
 from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import gather_full_model
@@ -32,17 +33,14 @@ from mrc.training.log import figure_class, plot
 from mrc.training.parts import learns_no_answer, make_parts
 from mrc.training.report import Report
 from mrc.training.resume import how_to_resume
-from mrc.training.runs import check_holds_no_run, new_run_folder
+from mrc.training.run_folder import check_holds_no_run, new_run_folder
 from mrc.training.state import Progress
-from mrc.training.step import LossFunction, StepResult
+from mrc.training.step import StepResult
 
 
-def is_due(step: int, every: int | None, *, also: bool = False) -> bool:
-    """Whether what is done every so many steps is done after this one.
-
-    every: None if the number of steps does not decide. also: whether something else makes it due.
-    """
-    return also or (every is not None and step % every == 0)
+def is_due(step: int, every: int | None) -> bool:
+    """Whether the step is a multiple of `every`, which may be None for never."""
+    return every is not None and step % every == 0
 
 
 class Trainer:
@@ -83,7 +81,7 @@ class Trainer:
         device: str | torch.device = "auto",
         optimizer: torch.optim.Optimizer | None = None,
         schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
-        loss: LossFunction | None = None,
+        loss: Loss | None = None,
         loader: DataLoader[Any] | None = None,
         world: World = ALONE,
     ) -> None:
@@ -95,6 +93,7 @@ class Trainer:
         if self.settings.plot:
             # Raises InputError now, and not at the end of the run, if Matplotlib is missing.
             figure_class()
+        # How each part is made: mrc/training/parts.py, to be read after the loop.
         parts = make_parts(
             model,
             train_set,
@@ -109,12 +108,14 @@ class Trainer:
         )
         self.model = parts.model
         self.full_model = parts.full_model
+        # It yields a StepBatch for each optimizer step.
         self.loader = parts.loader
         self.metrics = parts.metrics
-        self.step = parts.step
+        self.eval_loss = parts.eval_loss
+        self.take_step = parts.take_step
         self.state = parts.state
         self.total_steps = parts.total_steps
-        self.precision = parts.step.precision
+        self.precision = parts.take_step.precision
         self.flops = FlopCounter(
             self.model, self.precision.device, self.precision.name, processes=world.size
         )
@@ -122,9 +123,14 @@ class Trainer:
         self.report = Report(
             self.folder, self.total_steps, tensorboard=self.settings.tensorboard, world=world
         )
-        self.saved_step: int | None = None
         # The results of steps that were not read from the device yet, and what was in the steps.
         self.unread: list[tuple[StepResult, StepBatch]] = []
+        # The step of the last save; None for a new run.
+        self.saved_step: int | None = None
+        # Three moments by the clock: when the run began, when it was last saved, and up to when
+        # the seconds of training are counted. `fit` sets them.
+        self.started = self.saved_at = self.counted_until = 0.0
+        self.signals = StopSignals()
 
     @property
     def progress(self) -> Progress:
@@ -142,29 +148,30 @@ class Trainer:
         is_new = self.saved_step is None
         if is_new and self.world.is_main:
             check_holds_no_run(self.folder)
-        self.started = time.perf_counter() - self.progress.seconds
-        self.train_clock = self.saved_at = time.perf_counter()
-        with StopSignals() as self.signals, self.report.progress_bar(self.progress.step):
+        self.signals = StopSignals()
+        self.saved_at = self.counted_until = time.perf_counter()
+        self.started = self.saved_at - self.progress.seconds
+        with self.signals, self.report.progress_bar(self.progress.step):
             if self.scoring_is_due():
                 # The run was stopped while it was being scored.
-                self.score()
+                self.score_and_save()
             while not self.is_finished():
                 self.train_epoch()
         return self.finish()
 
     def train_epoch(self) -> None:
         """Take the steps of one epoch; after each, do what is due."""
-        settings, progress = self.settings, self.progress
-        # A resumed run starts inside an epoch.
+        progress = self.progress
+        # A resumed run starts inside an epoch, or at its very end: then no step is left in it.
         self.loader.set_epoch(progress.epoch, progress.step_in_epoch)
         self.model.train()
         for step_batch in self.loader:
             self.train_step(step_batch)
             is_last = progress.step == self.total_steps
-            if is_due(progress.step, settings.log_every, also=is_last):
+            if is_last or is_due(progress.step, self.settings.log_every):
                 self.log_step()
             if self.scoring_is_due():
-                self.score()
+                self.score_and_save()
             self.save_or_stop_if_due()
             if self.is_finished():
                 return
@@ -172,7 +179,7 @@ class Trainer:
 
     def train_step(self, step_batch: StepBatch) -> None:
         """Take one step, and count it."""
-        result = self.step(step_batch)
+        result = self.take_step(step_batch)
         self.unread.append((result, step_batch))
         if self.state.average is not None:
             self.state.average.update_parameters(self.model)
@@ -195,23 +202,27 @@ class Trainer:
             return False
         epoch_has_ended = every is None and progress.step_in_epoch == len(self.loader)
         run_has_ended = progress.step >= self.total_steps
-        return is_due(progress.step, every, also=epoch_has_ended or run_has_ended)
+        return epoch_has_ended or run_has_ended or is_due(progress.step, every)
 
-    def score(self) -> None:
-        """Score the model, and save it: as the last, and as the best if it is."""
+    def score_and_save(self) -> None:
+        """Score the model, and save it: as the last, and as the best if it is.
+
+        Without an evaluation set it is only saved.
+        """
         self.read_results()
-        scores = self.evaluate(self.metrics) if self.metrics is not None else {}
+        self.count_training_time()
+        scores = self.scores_of_now(self.metrics) if self.metrics is not None else {}
         progress = self.progress
         is_best = self.is_best(scores)
         if is_best:
-            progress.best = {**scores, "epoch": progress.epoch + 1, "step": progress.step}
+            progress.best = {**scores, "epoch": progress.epoch_number, "step": progress.step}
             progress.evals_without_improvement = 0
         else:
             progress.evals_without_improvement += 1
         progress.scored_step = progress.step
         self.save(scores, is_best=is_best)
 
-    def evaluate(self, metrics: Metrics) -> dict[str, Any]:
+    def scores_of_now(self, metrics: Metrics) -> dict[str, Any]:
         """Return the scores on the evaluation set; log and show them."""
         started = time.perf_counter()
         scores = evaluate(
@@ -221,19 +232,22 @@ class Trainer:
             precision=self.precision.name,
             world=self.world,
             signals=self.signals,
-            loss=self.step.loss,
+            loss=self.eval_loss,
         )
         self.model.train()
         if scores is None:
-            # A signal came. This raises Stopped, and the resumed run starts with the scoring.
-            self.save_or_stop_if_due()
-            return {}
+            # A signal came to some process. The resumed run will start with the scoring.
+            (self.signals.received,) = self.world.max(self.signals.received)
+            self.save()
+            self.stop()
         line = {
             "step": self.progress.step,
-            "epoch": self.progress.epoch + 1,
+            "epoch": self.progress.epoch_number,
             "eval_seconds": time.perf_counter() - started,
         }
         self.report.eval_line(line, scores)
+        # Scoring is not training.
+        self.counted_until = time.perf_counter()
         return scores
 
     def is_best(self, scores: dict[str, Any]) -> bool:
@@ -260,18 +274,20 @@ class Trainer:
         """Save every so many steps or minutes; save and stop if a signal asks for it."""
         minutes = self.settings.save_every_minutes
         time_is_up = minutes is not None and time.perf_counter() - self.saved_at > 60 * minutes
-        # The processes agree: the main one's clock counts, and a signal to any stops them all.
-        time_is_up = time_is_up and self.world.is_main
-        signal, saves_now = self.world.max(self.signals.received, int(time_is_up))
-        step = self.progress.step
-        is_saved = self.saved_step == step
-        if not is_saved and is_due(step, self.settings.save_every, also=bool(signal or saves_now)):
+        # The processes agree: the main one's clock counts, and a signal to any of them.
+        asked_to_save = int(time_is_up and self.world.is_main)
+        signal, asked_to_save = self.world.max(self.signals.received, asked_to_save)
+        self.signals.received = signal
+        is_saved = self.saved_step == self.progress.step
+        save_is_due = is_due(self.progress.step, self.settings.save_every)
+        if not is_saved and (save_is_due or asked_to_save or signal):
             self.save()
         if signal:
-            self.stop(signal)
+            self.stop()
 
-    def stop(self, signal: int) -> NoReturn:
-        """Raise Stopped, which says how to resume."""
+    def stop(self) -> NoReturn:
+        """Raise Stopped, which says which signal came and how to resume."""
+        signal = self.signals.received
         how = how_to_resume(self.settings, self.folder, self.world.size)
         raise Stopped(
             signal,
@@ -282,6 +298,7 @@ class Trainer:
     def save(self, scores: dict[str, Any] | None = None, *, is_best: bool = False) -> None:
         """Save the last checkpoint, with all that a resumed run needs, and the best beside it."""
         self.read_results()
+        self.count_training_time()
         self.progress.seconds = time.perf_counter() - self.started
         # All processes take part in these two; the main one writes.
         state = self.state.state_dict()
@@ -303,14 +320,15 @@ class Trainer:
                 keep=self.settings.keep,
             )
         self.saved_step = self.progress.step
-        self.saved_at = self.train_clock = time.perf_counter()
+        # Saving is not training.
+        self.saved_at = self.counted_until = time.perf_counter()
 
     def record(self, scores: dict[str, Any]) -> dict[str, Any]:
         """Return what a checkpoint's mrc.json holds: how it was made, and what it scored."""
         windows = window_settings(self.train_set)
         return {
             "config": {**windows, **self.settings.to_dict()},
-            "epoch": self.progress.epoch + 1,
+            "epoch": self.progress.epoch_number,
             "step": self.progress.step,
             "scores": scores,
             "allows_no_answer": learns_no_answer(self.train_set),
@@ -343,7 +361,7 @@ class Trainer:
         if self.world.is_main:
             self.report.log.cut(state["log_bytes"], self.progress.step)
         self.saved_step = self.progress.step
-        # The length of the epoch tells where it ends.
+        # `scoring_is_due` asks for the length of the epoch, and epochs may differ in it.
         self.loader.set_epoch(self.progress.epoch, self.progress.step_in_epoch)
 
     def _load_weights(self, checkpoint: Path) -> None:
@@ -357,7 +375,7 @@ class Trainer:
     # Reading results from the device.
 
     def read_results(self) -> None:
-        """Read what came of the steps since the last reading, and stop the clock of training.
+        """Read from the device what came of the steps since the last reading.
 
         Raises InputError if too many steps in a row were bad.
         """
@@ -373,9 +391,12 @@ class Trainer:
                     progress.losses.append(losses[n])
                     progress.bad_in_a_row = 0
             self.unread = []
+
+    def count_training_time(self) -> None:
+        """Add the time since the last count to the seconds of training."""
         now = time.perf_counter()
-        progress.train_seconds += now - self.train_clock
-        self.train_clock = now
+        self.progress.train_seconds += now - self.counted_until
+        self.counted_until = now
 
     def note_bad_step(self, step: int, step_batch: StepBatch) -> None:
         """Say that a step was skipped, and with which examples; stop if it was one too many."""
@@ -410,16 +431,18 @@ class Trainer:
         # Before it was clipped.
         grad_norm = last_result.grad_norm.item()
         self.read_results()
+        self.count_training_time()
         progress = self.progress
         mean_loss = sum(progress.losses) / len(progress.losses) if progress.losses else None
         progress.losses = []
         self.report.train_line(
             {
                 "step": progress.step,
-                "epoch": progress.epoch + 1,
+                "epoch": progress.epoch_number,
                 "loss": mean_loss,
                 "grad_norm": grad_norm if math.isfinite(grad_norm) else None,
-                "learning_rate": self.state.schedule.get_last_lr()[-1],
+                # Of the first group of parameters: the top layer's.
+                "learning_rate": self.state.schedule.get_last_lr()[0],
                 "padding": 1 - progress.tokens / progress.padded_tokens,
                 **progress.rates(),
                 **self.flops.rates(progress.flops / progress.train_seconds),
@@ -436,7 +459,7 @@ class Trainer:
             )
         results = {
             **(progress.best or {}),
-            "epochs": progress.epoch + (progress.step_in_epoch > 0),
+            "epochs": progress.epochs_begun,
             "steps": progress.step,
             "scorer": self.metrics.scorer if self.metrics else None,
             "precision": self.precision.name,

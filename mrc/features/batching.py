@@ -24,7 +24,7 @@ Batch = dict[str, Any]
 
 
 class Collator:
-    """Turn features into one batch of tensors; the collate function of a FeatureDataset.
+    """Turn features into one batch of tensors; the collate function of a FeatureDataset::
 
         DataLoader(dataset, batch_size=16, collate_fn=Collator(dataset))
 

@@ -51,7 +51,7 @@ Answers = TypeVar("Answers")
 
 
 class Reader:
-    """Answer questions on contexts.
+    """Answer questions on contexts::
 
         reader = Reader.from_pretrained("checkpoints/korquad")
         reader(question="Where do I work?", context="I work at Hugging Face in Brooklyn.")
@@ -220,9 +220,10 @@ class Reader:
         The arguments are those of a call.
 
         Returns:
-            For each question {"answers": a list, best first; "no_answer": the score of "" with
-            scoring="pipeline"; "tokens": one dict for each token of the context, {"start", "end":
-            its characters; "start_probability", "end_probability": the highest of its windows}}.
+            A dict for each question, with "answers" (a list, best first), "no_answer" (the score
+            of "" with scoring="pipeline") and "tokens": one dict for each token of the context,
+            with "start" and "end" (its characters) and "start_probability" and "end_probability"
+            (the highest of its windows).
         """
         asked = AskSettings(**settings)
         pairs, is_one = question_context_pairs(inputs, question, context)

@@ -40,7 +40,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     """Train a reader, and return what the run's metrics.json holds.
 
     It does what `train.py` and `mrc train` do: it prints how the run goes, and leaves the run's
-    folder with its log and its checkpoints.
+    folder with its log and its checkpoints::
 
         results = mrc.train(TrainConfig(model="klue/bert-base", train_file="train.json", epochs=2))
 

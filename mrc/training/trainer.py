@@ -44,7 +44,7 @@ def is_due(step: int, every: int | None) -> bool:
 
 
 class Trainer:
-    """Train a model on a FeatureDataset, score it on another, and keep the best and the last.
+    """Train a model on a FeatureDataset, score it on another, and keep the best and the last::
 
         trainer = mrc.Trainer(model, tokenizer, train_set, eval_set, TrainingSettings(epochs=2))
         results = trainer.fit()

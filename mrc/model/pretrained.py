@@ -133,8 +133,8 @@ def encoder_of(
     """
     if attention:
         config._attn_implementation = attention
-    qa_class: Any = linear_qa_class(config)
     try:
+        qa_class: Any = linear_qa_class(config)
         if qa_class is not None:
             return qa_class(config).base_model
         model = AutoModel.from_config(config, trust_remote_code=trust_remote_code)

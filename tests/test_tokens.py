@@ -42,9 +42,7 @@ class NeverTokenizes:
 
     def __init__(self, tokenizer):
         core = tokenizer.backend_tokenizer
-        self.backend_tokenizer = SimpleNamespace(
-            to_str=core.to_str, no_padding=core.no_padding, no_truncation=core.no_truncation
-        )
+        self.backend_tokenizer = SimpleNamespace(to_str=core.to_str, padding=None, truncation=None)
 
 
 def test_the_second_start_maps_what_the_first_wrote(tokenize, bert, texts, cache):

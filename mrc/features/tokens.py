@@ -239,8 +239,11 @@ def backend_tokenizer(tokenizer: "PreTrainedTokenizerFast") -> tokenizers.Tokeni
             "offsets; use a fast one."
         )
     core = tokenizer.backend_tokenizer
-    core.no_truncation()
-    core.no_padding()
+    # Only where they are set: tokenizers 0.22 lets no thread set them while another tokenizes.
+    if core.truncation is not None:
+        core.no_truncation()
+    if core.padding is not None:
+        core.no_padding()
     return core
 
 

@@ -1,0 +1,173 @@
+"""The course's exercises: stubs fail, solutions pass, and so do no answers with usual mistakes."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+pytest.importorskip("hypothesis", reason='needs pip install -e ".[test]"')
+
+ROOT = Path(__file__).parents[1]
+COURSE = ROOT / "docs" / "course"
+EXERCISES = COURSE / "exercises"
+PAGES = [COURSE / "exercises.md", ROOT / "docs" / "ko" / "course" / "exercises.md"]
+NAMES = sorted(path.stem.removeprefix("test_") for path in EXERCISES.glob("test_*.py"))
+
+# Answers as students write them. The docstring of each says what is wrong with it.
+WRONG = Path(__file__).parent / "data" / "wrong_exercises"
+WRONG_ANSWERS = sorted(WRONG.glob("*/*.py"))
+
+each_exercise = pytest.mark.parametrize("name", NAMES)
+
+
+# Grades one folder after the other: to start Python and PyTorch takes longer than to grade.
+ONE_AFTER_THE_OTHER = """
+import os, sys, pytest
+for folder, report in zip(sys.argv[1::2], sys.argv[2::2]):
+    os.environ["MRC_SOLUTIONS"] = folder
+    status = pytest.main(["-q", "docs/course/exercises", "--junitxml", report])
+    assert status == 1, status
+"""
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """A folder of answers with a typing error, a missing `return`, and nothing else."""
+    folder = tmp_path_factory.mktemp("broken")
+    (folder / "span_loss.py").write_text("def span_loss(:\n", "utf-8")
+    code = "def null_decision(scores, spans, threshold=0) -> tuple:\n    pass\n"
+    (folder / "null_decision.py").write_text(code, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def grades(tmp_path_factory, broken):
+    """The exit status and the test results of each set of answers, by its name."""
+    reports = tmp_path_factory.mktemp("reports")
+    pytest_command = [sys.executable, "-m", "pytest", "docs/course/exercises"]
+    wrong = [path for path in WRONG.iterdir() if path.is_dir()]
+    folders = [*wrong, broken]
+    pairs = [str(x) for folder in folders for x in (folder, reports / f"{folder.name}.xml")]
+    started = {
+        "stubs": start([*pytest_command, "--junitxml", str(reports / "stubs.xml")], solutions=""),
+        "solutions": start(
+            [*pytest_command, "--junitxml", str(reports / "solutions.xml")], solutions="1"
+        ),
+        "folders": start([sys.executable, "-c", ONE_AFTER_THE_OTHER, *pairs], solutions=""),
+    }
+    statuses = {}
+    for name, process in started.items():
+        output, _ = process.communicate()
+        statuses[name] = process.returncode
+        assert process.returncode in (0, 1), output
+    assert statuses.pop("folders") == 0
+    statuses |= {folder.name: 1 for folder in folders}
+    return {
+        name: (status, results_in(reports / f"{name}.xml")) for name, status in statuses.items()
+    }
+
+
+def start(command, solutions):
+    """Start a command in the repository's root."""
+    environment = os.environ | {"MRC_SOLUTIONS": solutions, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def results_in(report):
+    """{exercise: {test: the message of its failure, None if it passed}}."""
+    results = defaultdict(dict)
+    for case in ElementTree.parse(report).iter("testcase"):
+        exercise = case.get("classname").split(".")[-1].removeprefix("test_")
+        problems = [child.get("message") for child in case if child.tag in ("failure", "error")]
+        results[exercise][case.get("name")] = problems[0] if problems else None
+    return results
+
+
+def functions(path):
+    """The functions of a file: {name: (its arguments and return value, its docstring)}."""
+    nodes = ast.parse(path.read_text("utf-8")).body
+    return {
+        node.name: (ast.unparse(node.args), node.returns and ast.unparse(node.returns), node)
+        for node in nodes
+        if isinstance(node, ast.FunctionDef)
+    }
+
+
+def test_there_are_ten():
+    assert len(NAMES) >= 10
+
+
+@each_exercise
+def test_an_exercise_is_complete(name):
+    stub = functions(EXERCISES / f"{name}.py")
+    solution = functions(EXERCISES / "solutions" / f"{name}.py")
+    for function, (arguments, returns, node) in stub.items():
+        docstring = ast.get_docstring(node)
+        assert "Args:" in docstring
+        assert "Careful:" in docstring
+        assert solution[function][:2] == (arguments, returns)
+        assert isinstance(node.body[-1], ast.Raise), "the exercise is solved"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=["English", "Korean"])
+@each_exercise
+def test_an_exercise_is_linked(name, page):
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    linked = [(page.parent / link).resolve() for link in links if "://" not in link]
+    assert EXERCISES / f"{name}.py" in linked
+
+
+@each_exercise
+def test_a_stub_fails_and_says_what_to_do(grades, name):
+    status, results = grades["stubs"]
+    assert status == 1
+    assert results[name]
+    for message in results[name].values():
+        assert message is not None
+        assert f"{name}.py is not written yet." in message
+
+
+@each_exercise
+def test_a_solution_passes(grades, name):
+    status, results = grades["solutions"]
+    assert status == 0
+    assert results[name]
+    assert set(results[name].values()) == {None}
+
+
+@pytest.mark.parametrize("path", WRONG_ANSWERS, ids=lambda path: f"{path.stem}-{path.parent.name}")
+def test_a_usual_mistake_is_found(grades, path):
+    _, results = grades[path.parent.name]
+    messages = [message for message in results[path.stem].values() if message]
+    assert messages
+    # What the student reads is a sentence, not an exception of some other kind.
+    assert any(re.match(r"(AssertionError|Failed): [^\n]+\.", message) for message in messages)
+
+
+@each_exercise
+def test_every_exercise_has_usual_mistakes(name):
+    assert sum(path.stem == name for path in WRONG_ANSWERS) >= 2
+
+
+def test_a_file_that_cannot_be_graded_is_one_sentence(grades, broken):
+    _, results = grades[broken.name]
+    assert all("window_labels.py is missing." in m for m in results["window_labels"].values())
+    assert all("span_loss.py cannot be imported" in m for m in results["span_loss"].values())
+    assert any("a `return` is missing" in m for m in results["null_decision"].values())
+
+
+def test_the_default_run_leaves_them_alone(pytestconfig):
+    assert pytestconfig.getini("testpaths") == ["tests"]

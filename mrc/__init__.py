@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from mrc.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from mrc.checkpoint.loading import load_checkpoint
     from mrc.checkpoint.store import save_checkpoint
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from mrc.reader.reader import Reader
     from mrc.training.run import train
     from mrc.training.trainer import Trainer
-
-__version__ = "0.1.0"
 
 # Imported when asked for: torch and transformers take seconds to load.
 _PLACES = {

@@ -3,8 +3,8 @@
 import importlib
 import sys
 
-from mrc import __version__
 from mrc.errors import InputError, command_line
+from mrc.version import __version__
 
 COMMANDS = {  # name -> what it does; mrc.commands.NAME has its main(argv)
     "train": "train a reader",

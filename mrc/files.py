@@ -173,9 +173,9 @@ def written_folder(
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        _flush_folder(temporary)
+        flush_folder(temporary)
         _put_in_place(temporary, path, displaced)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -198,14 +198,14 @@ def _put_in_place(temporary: Path, path: Path, displaced: str | Path | None) -> 
             raise
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Wait until everything in a folder is on the disk."""
     for path in folder.rglob("*"):
-        _flush(path)
-    _flush(folder)
+        flush(path)
+    flush(folder)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until a file's content, or a folder's list of names, is on the disk."""
     # Windows cannot open a folder.
     if path.is_dir() and os.name == "nt":

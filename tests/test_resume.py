@@ -146,7 +146,7 @@ def whole(flags, tmp_path_factory):
         ("mrc.checkpoint.store.write_state", 1),
         ("mrc.checkpoint.store.write_state", 3),
         ("mrc.checkpoint.store.write_manifest", 3),
-        ("mrc.checkpoint.store.sync", 25),
+        ("mrc.checkpoint.store.flush", 25),
         ("mrc.checkpoint.store.move_away", 4),
         ("mrc.checkpoint.store.move_into_place", 4),
         ("mrc.checkpoint.store.move_into_place", 5),

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from mrc import __version__
 from mrc.errors import InputError
-from mrc.files import read_json, sha256, write_json
+from mrc.files import flush, read_json, sha256, write_json
 from mrc.model.pretrained import WEIGHTS
+from mrc.version import __version__
 
 # Ours: how the model was trained, and what it scored.
 SETTINGS = "mrc.json"
@@ -86,7 +86,7 @@ def save_checkpoint(
             write_state(new / STATE, state)
         write_manifest(new)
         for path in (*new.rglob("*"), new):
-            sync(path)
+            flush(path)
         move_away(folder, old)
         move_into_place(new, folder)
         keep_earlier(folder.parent, old, settings.get("step", 0), keep)
@@ -134,7 +134,7 @@ def move_away(folder: Path, old: Path) -> None:
 def move_into_place(new: Path, folder: Path) -> None:
     """Give a complete checkpoint its name, and wait until the name is on the disk."""
     os.rename(new, folder)
-    sync(folder.parent)
+    flush(folder.parent)
 
 
 def keep_earlier(run: Path, old: Path, step: int, keep: int) -> None:
@@ -174,18 +174,6 @@ def _step_of(checkpoint: Path) -> int | None:
         return load_settings(checkpoint).get("step")
     except InputError:
         return None
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    # Windows does not open folders.
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def load_settings(checkpoint: str | Path) -> dict[str, Any]:

@@ -23,13 +23,13 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from mrc import __version__
 from mrc.commands.batcher import Batcher
 from mrc.commands.server_limits import RequestLimits, error_response, host_names
 from mrc.commands.server_pages import load_page, sample_questions
 from mrc.commands.server_schemas import Answers, Error, Question
 from mrc.config.serve import ServeConfig
 from mrc.reader.reader import AskSettings, Reader
+from mrc.version import __version__
 
 # Seconds between looks at whether a waiting client is still there.
 CLIENT_POLL = 0.5

@@ -9,13 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from mrc import __version__
 from mrc.checkpoint.store import BEST, LAST, RUN_FILE, new_name, resumable
 from mrc.config.train import TrainConfig
 from mrc.data.loading import data_hashes, describe_source
 from mrc.errors import InputError
 from mrc.files import data_name, make_folder, make_numbered_folder, read_json, write_json
 from mrc.model.custom import class_name
+from mrc.version import __version__
 
 # Where the folders of runs are if --output-dir does not say.
 RUNS = Path("checkpoints")

@@ -32,10 +32,10 @@ from mrc.training.flops import FlopCounter
 from mrc.training.log import figure_class, plot
 from mrc.training.parts import learns_no_answer, make_parts
 from mrc.training.report import Report
+from mrc.training.results import StepResults
 from mrc.training.resume import how_to_resume
 from mrc.training.run_folder import check_holds_no_run, new_run_folder
 from mrc.training.state import Progress
-from mrc.training.step import StepResult
 
 
 def is_due(step: int, every: int | None) -> bool:
@@ -123,8 +123,7 @@ class Trainer:
         self.report = Report(
             self.folder, self.total_steps, tensorboard=self.settings.tensorboard, world=world
         )
-        # The results of steps that were not read from the device yet, and what was in the steps.
-        self.unread: list[tuple[StepResult, StepBatch]] = []
+        self.results = StepResults(train_set, self.settings.max_bad_steps, self.report)
         # The step of the last save; None for a new run.
         self.saved_step: int | None = None
         # Three moments by the clock: when the run began, when it was last saved, and up to when
@@ -180,7 +179,7 @@ class Trainer:
     def train_step(self, step_batch: StepBatch) -> None:
         """Take one step, and count it."""
         result = self.take_step(step_batch)
-        self.unread.append((result, step_batch))
+        self.results.add(result, step_batch)
         if self.state.average is not None:
             self.state.average.update_parameters(self.model)
         flops = self.flops.of_step(step_batch.padded_tokens, step_batch.features)
@@ -372,25 +371,17 @@ class Trainer:
         self.averaged_model.load_state_dict(weights)
         self.model.load_state_dict(weights)
 
-    # Reading results from the device.
+    # Reading results, and telling them.
 
     def read_results(self) -> None:
         """Read from the device what came of the steps since the last reading.
 
         Raises InputError if too many steps in a row were bad.
         """
-        progress = self.progress
-        if self.unread:
-            first_step = progress.step - len(self.unread) + 1
-            losses = torch.stack([result.loss for result, _ in self.unread]).tolist()
-            are_bad = torch.stack([result.is_bad for result, _ in self.unread]).tolist()
-            for n, (_, step_batch) in enumerate(self.unread):
-                if are_bad[n]:
-                    self.note_bad_step(first_step + n, step_batch)
-                else:
-                    progress.losses.append(losses[n])
-                    progress.bad_in_a_row = 0
-            self.unread = []
+        saved = "nothing is saved yet"
+        if self.saved_step:
+            saved = f"the last checkpoint is {self.folder / LAST}, of step {self.saved_step}"
+        self.results.read(self.progress, saved)
 
     def count_training_time(self) -> None:
         """Add the time since the last count to the seconds of training."""
@@ -398,38 +389,9 @@ class Trainer:
         self.progress.train_seconds += now - self.counted_until
         self.counted_until = now
 
-    def note_bad_step(self, step: int, step_batch: StepBatch) -> None:
-        """Say that a step was skipped, and with which examples; stop if it was one too many."""
-        progress = self.progress
-        progress.bad_steps += 1
-        progress.bad_in_a_row += 1
-        what = f"the loss is not a number at step {step}{self._examples_of(step_batch)}"
-        if progress.bad_in_a_row < self.settings.max_bad_steps:
-            self.report.say(f"{what}; the step is skipped.")
-            return
-        saved = "nothing is saved yet"
-        if self.saved_step:
-            saved = f"the last checkpoint is {self.folder / LAST}, of step {self.saved_step}"
-        raise InputError(
-            f"{what}, the last of {progress.bad_in_a_row} such steps in a row; {saved}. Try a "
-            "smaller --learning-rate, or --precision fp32."
-        )
-
-    def _examples_of(self, step_batch: StepBatch) -> str:
-        """Return the ids of a step's examples in brackets, if the batches say which they are."""
-        batches = [batch for batch in step_batch.batches if "feature_index" in batch]
-        if self.train_set is None or not batches:
-            return ""
-        features = torch.cat([batch["feature_index"] for batch in batches]).numpy()
-        examples = self.train_set.example_index[features].tolist()
-        ids = sorted({self.train_set.examples[example].id for example in examples})
-        return f" (examples {', '.join(ids)})"
-
     def log_step(self) -> None:
         """Log and show the mean loss since the last line, the gradient's norm, and the rates."""
-        last_result, _ = self.unread[-1]
-        # Before it was clipped.
-        grad_norm = last_result.grad_norm.item()
+        grad_norm = self.results.last_grad_norm()
         self.read_results()
         self.count_training_time()
         progress = self.progress

@@ -8,14 +8,15 @@ To read how it works, take the files in this order:
     docs/loop.md                    the loop in fifteen lines
     mrc/training/trainer.py         `fit` and `train_epoch`: when things happen
     mrc/training/step.py            one optimizer step
-    mrc/features/dataset.py         questions and contexts become features, and these become batches
+    mrc/features/dataset.py         questions and contexts become features, then batches
     mrc/model/baseline.py           encoder, dropout, head
     mrc/training/run.py             the whole run; what is about processes or resuming can be skipped
 
 An example is a question with its context. A feature is one window of a context with the question
 before it, as long as the model can read. A step moves the weights once, after one or more
-micro-batches of features. A head turns the encoder's output into logits: two numbers a token, for the
-start and the end of the answer. The null position is the token that stands for "no answer here".
+micro-batches of features. A head turns the encoder's output into logits: two numbers a token, for
+the start and the end of the answer. The null position is the token that stands for "no answer
+here".
 """
 
 from mrc.commands.train import main

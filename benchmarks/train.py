@@ -345,8 +345,8 @@ def main():
             rows.append([side["scores"][name] for side in sides for name in names])
             print(f"{seed:<10}", as_row(rows[-1]), flush=True)
         if len(rows) > 1:
-            print(f"{'mean':10}", as_row(map(mean, zip(*rows))))
-            print(f"{'deviation':10}", as_row(map(stdev, zip(*rows))))
+            print(f"{'mean':10}", as_row(map(mean, zip(*rows, strict=False))))
+            print(f"{'deviation':10}", as_row(map(stdev, zip(*rows, strict=False))))
 
 
 def as_row(scores):

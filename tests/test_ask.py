@@ -24,7 +24,8 @@ QUESTION = "When was the mill built?"
 
 @pytest.fixture(autouse=True)
 def loaded(monkeypatch, reader, reader_folder):
-    """The reader of all tests, in place of loading it each time; what a folder holds is tested with the Reader."""
+    """The reader of all tests, in place of loading it each time; what a folder holds is tested
+    with the Reader."""
 
     def from_pretrained(cls, checkpoint, device, dtype, **trust):
         assert Path(checkpoint) == reader_folder
@@ -188,11 +189,13 @@ def test_predictions_in_every_form(reader, reader_folder, tmp_path, capsys):
         json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
     ]
     assert [(r["id"], r["answer"], len(r["answers"])) for r in records] == [
-        (e.id, a[0]["answer"], 2) for e, a in zip(examples, expected)
+        (e.id, a[0]["answer"], 2) for e, a in zip(examples, expected, strict=False)
     ]
     rows = list(csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8", newline="")))
     assert [(r["id"], int(r["rank"]), r["answer"]) for r in rows] == [
-        (e.id, n + 1, a["answer"]) for e, two in zip(examples, expected) for n, a in enumerate(two)
+        (e.id, n + 1, a["answer"])
+        for e, two in zip(examples, expected, strict=False)
+        for n, a in enumerate(two)
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json", "out.jsonl"]
     evaluate.main(
@@ -335,6 +338,6 @@ def test_processes_share_the_questions(reader, reader_folder, tmp_path):
         json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
     ]
     assert [(r["id"], r["answer"]) for r in records] == [
-        (e.id, a["answer"]) for e, a in zip(examples, reader(examples))
+        (e.id, a["answer"]) for e, a in zip(examples, reader(examples), strict=False)
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]

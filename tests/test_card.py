@@ -1,4 +1,5 @@
-"""A model card says what is known of a checkpoint, to people and to the hub, and its code works as it stands."""
+"""A model card says what is known of a checkpoint, to people and to the hub, and its code works as
+it stands."""
 
 import re
 from pathlib import Path
@@ -48,10 +49,8 @@ def test_what_the_hub_reads(model, bert):
     data = card.data
     assert (data.pipeline_tag, data.library_name) == ("question-answering", "transformers")
     assert (data.base_model, data.language) == ("klue/bert-base", ["ko"])
-    assert (
-        data.datasets == ["klue", "squad_kor_v1"]
-        and data.model_name == "klue/bert-base on klue:mrc"
-    )
+    assert data.datasets == ["klue", "squad_kor_v1"]
+    assert data.model_name == "klue/bert-base on klue:mrc"
     em, f1 = data.eval_results
     assert (em.metric_type, em.metric_value, f1.metric_type, f1.metric_value) == (
         "exact_match",
@@ -59,11 +58,9 @@ def test_what_the_hub_reads(model, bert):
         "f1",
         73.82,
     )
-    assert (
-        em.task_type == "question-answering"
-        and em.dataset_type == em.dataset_name == "squad_kor_v1"
-        and em.dataset_config is None
-    )
+    assert em.task_type == "question-answering"
+    assert em.dataset_type == em.dataset_name == "squad_kor_v1"
+    assert em.dataset_config is None
     (em, _) = card_of(
         model, bert, settings(train_file="klue:mrc", validation_split="validation")
     ).data.eval_results
@@ -82,11 +79,9 @@ def test_what_people_read(model, bert):
         "`max_length` | 384",
     ):
         assert f"| {row} |" in text
-    assert (
-        "trained from `klue/bert-base` on `train.json`" in text
-        and "On `dev.json`" in text
-        and "max_answer_length" not in text
-    )
+    assert "trained from `klue/bert-base` on `train.json`" in text
+    assert "On `dev.json`" in text
+    assert "max_answer_length" not in text
     text = card_text(
         model,
         bert,
@@ -115,7 +110,8 @@ def test_what_people_read(model, bert):
             "null_threshold": -1.5,
         },
     )
-    assert "exceeds the best span's by more than -1.5" in null and "null" not in text
+    assert "exceeds the best span's by more than -1.5" in null
+    assert "null" not in text
 
 
 def test_no_local_path_is_told(model, bert, encoder_folder, tmp_path, monkeypatch):
@@ -130,13 +126,12 @@ def test_no_local_path_is_told(model, bert, encoder_folder, tmp_path, monkeypatc
             output_dir=str(tmp_path),
         ),
     )
-    assert (
-        str(tmp_path) not in text
-        and str(encoder_folder.parent) not in text
-        and "private" not in text
-    )
+    assert str(tmp_path) not in text
+    assert str(encoder_folder.parent) not in text
+    assert "private" not in text
     assert card_of(model, bert, settings(model=str(encoder_folder))).data.base_model is None
-    assert "`train.json`" in text and f"`{encoder_folder.name}`" in text
+    assert "`train.json`" in text
+    assert f"`{encoder_folder.name}`" in text
     monkeypatch.chdir(encoder_folder.parent)  # a folder whose name could be a hub id
     assert card_of(model, bert, settings(model=encoder_folder.name)).data.base_model is None
 
@@ -150,9 +145,8 @@ def test_only_what_is_known_is_said(model, bert):
         settings(validation_fraction=0.1, train_file="a.json"),
     ):
         card = card_of(model, bert, known)
-        assert card.data.pipeline_tag == "question-answering" and "None" not in re.sub(
-            "```.*?```", "", str(card), flags=re.DOTALL
-        )
+        assert card.data.pipeline_tag == "question-answering"
+        assert "None" not in re.sub("```.*?```", "", str(card), flags=re.DOTALL)
     assert "## Scores" not in str(card_of(model, bert, settings(scores={})))
     assert (
         card_of(model, bert, settings(train_file="a.json", model="klue/bert-base")).data.language
@@ -178,15 +172,15 @@ def test_its_code_runs_as_it_stands(model, bert, tmp_path, monkeypatch, capsys):
     ours, theirs = snippets(text)
     found = {}
     exec(ours, found)
-    assert found["settings"]["epoch"] == 1 and type(found["model"]) is BaselineModel
+    assert found["settings"]["epoch"] == 1
+    assert type(found["model"]) is BaselineModel
     exec(theirs, found)
     answer = capsys.readouterr().out.rstrip("\n")
-    assert answer and answer in found["context"]
+    assert answer
+    assert answer in found["context"]
     start, end = found["start"], found["end"]
-    assert (
-        found["inputs"].sequence_ids()[start] == found["inputs"].sequence_ids()[end] == 1
-        and 0 <= end - start < 30
-    )
+    assert found["inputs"].sequence_ids()[start] == found["inputs"].sequence_ids()[end] == 1
+    assert 0 <= end - start < 30
     scores, inside = found["scores"], found["in_context"].nonzero()[:, 0].tolist()
     assert scores[start, end] == max(
         scores[s, e] for s in inside for e in inside if s <= e < s + 30
@@ -199,11 +193,10 @@ def test_who_loads_it_is_said_honestly(bert, tmp_path, tokenizers):
     text = card_text(marks, tokenizers["tiny"], settings())
     assert (
         "which only `mrc` makes: `AutoModelForQuestionAnswering` does not give its answers" in text
-        and len(snippets(text)) == 1
     )
-    assert (
-        ModelCard(text).data.library_name is None and ModelCard(text).data.base_model is None
-    )  # "tiny" is no hub id
+    assert len(snippets(text)) == 1
+    assert ModelCard(text).data.library_name is None
+    assert ModelCard(text).data.base_model is None
     config = BertConfig(
         vocab_size=50,
         hidden_size=16,

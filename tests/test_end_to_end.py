@@ -1,5 +1,7 @@
-"""Whole runs as a user makes them: the two scripts, their files, their last lines, and their refusals."""
+"""Whole runs as a user makes them: the two scripts, their files, their last lines, and their
+refusals."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -40,11 +42,14 @@ def run(script, *argv, cwd):
 
 
 def fails(main, capsys, *argv):
-    """Run a script's main in this process as its command line would; return its one line on standard error."""
+    """Run a script's main in this process as its command line would; return its one line on
+    standard error."""
     with pytest.raises(SystemExit) as raised, command_line("script"):
         main([str(a) for a in argv])
     error = capsys.readouterr().err
-    assert raised.value.code == 2 and error.startswith("script: error: ") and error.count("\n") == 1
+    assert raised.value.code == 2
+    assert error.startswith("script: error: ")
+    assert error.count("\n") == 1
     return error
 
 
@@ -95,10 +100,10 @@ def test_a_run_ends_with_a_table_and_the_next_command(trained, encoder_folder):
         f"loss         {metrics['eval_loss']:.3f}\nquestions    10\n" in tail
     )
     assert metrics["f1"] >= metrics["exact_match"] >= 80
-    assert f"checkpoint   {name}/best" in tail and tail.endswith(
-        f"\nNext: python evaluate.py --checkpoint {name}\n"
-    )
-    assert "\r" not in output and "new head" in output  # plain lines, no bar
+    assert f"checkpoint   {name}/best" in tail
+    assert tail.endswith(f"\nNext: python evaluate.py --checkpoint {name}\n")
+    assert "\r" not in output
+    assert "new head" in output
     steps = (
         metrics["steps"] - metrics["steps"] // metrics["epochs"]
     )  # of the checkpoint before the last
@@ -127,10 +132,8 @@ def test_the_next_command_gives_the_same_scores(trained):
     assert {k: mine[k] for k in ("exact_match", "f1", "total")} == {
         k: theirs[k] for k in ("exact_match", "f1", "total")
     }
-    assert (
-        f"EM           {theirs['exact_match']:.2f}  (95 % interval " in done.stdout
-        and str(results.relative_to(cwd)) in done.stdout
-    )
+    assert f"EM           {theirs['exact_match']:.2f}  (95 % interval " in done.stdout
+    assert str(results.relative_to(cwd)) in done.stdout
     predictions = json.loads((results / "predictions.json").read_text())
     right = {
         e.id: {a.text for a in e.answers}
@@ -221,10 +224,8 @@ def test_unanswerable_questions_are_trained_on_and_scored(tmp_path, encoder_fold
         ]
     )
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert (
-        metrics["scorer"] == "squad_v2"
-        and metrics["exact"] == metrics["NoAns_exact"] == metrics["HasAns_f1"] == 100
-    )
+    assert metrics["scorer"] == "squad_v2"
+    assert metrics["exact"] == metrics["NoAns_exact"] == metrics["HasAns_f1"] == 100
     assert "EM           100.00" in capsys.readouterr().out
 
     evaluate.main(["--checkpoint", str(tmp_path / "run")])
@@ -278,7 +279,8 @@ def test_predictions_are_scored_without_a_model(tmp_path, capsys):
         ]
     )
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["exact_match"] == metrics["f1"] == 100 and metrics["exact_match_interval"] == [
+    assert metrics["exact_match"] == metrics["f1"] == 100
+    assert metrics["exact_match_interval"] == [
         100,
         100,
     ]
@@ -304,7 +306,8 @@ def test_predictions_are_scored_without_a_model(tmp_path, capsys):
         ]
     )
     table = capsys.readouterr().out
-    assert "exact by A alone 0, by B alone 4" in table and "exact_match" in table
+    assert "exact by A alone 0, by B alone 4" in table
+    assert "exact_match" in table
 
 
 def test_probabilities_of_no_answer(tmp_path, capsys):
@@ -323,9 +326,8 @@ def test_probabilities_of_no_answer(tmp_path, capsys):
     assert (metrics["exact"], metrics["best_exact"], metrics["best_exact_thresh"]) == (50, 100, 0.2)
     evaluate.main([*base, "--na-probs", str(tmp_path / "na.json"), "--null-threshold", "0.5"])
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert (
-        metrics["exact"] == 100 and metrics["breakdown"]["answerable"]["no"]["exact"] == 100
-    )  # the groups are of the same answers
+    assert metrics["exact"] == 100
+    assert metrics["breakdown"]["answerable"]["no"]["exact"] == 100
     (tmp_path / "na.json").write_text('{"v2-1": 0.2}')
     assert "na.json: has no probability for question 'v2-2'" in fails(
         evaluate.main, capsys, *base, "--na-probs", tmp_path / "na.json"
@@ -386,16 +388,15 @@ def test_options_of_answers_and_search(trained, tmp_path, capsys):
         ]
     )
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["answers_changed_by_exact_search"] == 0 and set(metrics["with_particles"]) == {
+    assert metrics["answers_changed_by_exact_search"] == 0
+    assert set(metrics["with_particles"]) == {
         "exact_match",
         "f1",
         "total",
     }
-    assert (
-        metrics["scorer"] == "korquad"
-        and metrics["f1"] <= 100
-        and "(with particles " in capsys.readouterr().out
-    )
+    assert metrics["scorer"] == "korquad"
+    assert metrics["f1"] <= 100
+    assert "(with particles " in capsys.readouterr().out
 
 
 def quick(*argv):
@@ -433,7 +434,7 @@ def settings_of_torch():
 
 
 @pytest.mark.parametrize(
-    "flags, deterministic, products",
+    ("flags", "deterministic", "products"),
     [([], False, "highest"), (["--deterministic"], True, "highest"), (["--tf32"], False, "high")],
 )
 def test_how_the_device_computes(
@@ -458,7 +459,8 @@ KINDS = {
 
 @pytest.fixture(params=KINDS)
 def kind(request, encoder_folder, data, tmp_path, monkeypatch):
-    """The flags of a run of two steps with a model of one kind, in a working directory that has what they name."""
+    """The flags of a run of two steps with a model of one kind, in a working directory that has
+    what they name."""
     (tmp_path / "my_guests.py").write_text(GUESTS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -474,7 +476,7 @@ def own_class(kind):
     """What of the flags must be given again to go on, as code is run by it."""
     return [
         part
-        for flag, value in zip(kind, kind[1:])
+        for flag, value in itertools.pairwise(kind)
         if flag == "--model-class"
         for part in (flag, value)
     ]
@@ -504,7 +506,8 @@ def test_attention_computed_in_two_ways_is_the_same(kind, monkeypatch):
         log = [json.loads(line) for line in Path(attention, "log.jsonl").read_text().splitlines()]
         lines.append([line["loss"] for line in log if "loss" in line])
     assert used == [{"eager"}, {"eager"}, {"sdpa"}, {"sdpa"}]
-    assert len(lines[0]) == 2 and lines[0] == pytest.approx(lines[1], abs=1e-5)
+    assert len(lines[0]) == 2
+    assert lines[0] == pytest.approx(lines[1], abs=1e-5)
 
 
 def attention_of(model):
@@ -544,9 +547,8 @@ def test_a_part_of_the_data_is_set_aside_and_found_again(tmp_path, encoder_folde
         "--feature-cache",
         tmp_path / "cache",
     )
-    assert (
-        "warning" not in capsys.readouterr().out and len(list((tmp_path / "cache").iterdir())) == 4
-    )  # two texts of two parts
+    assert "warning" not in capsys.readouterr().out
+    assert len(list((tmp_path / "cache").iterdir())) == 4
     evaluate.main(
         ["--checkpoint", str(tmp_path / "run"), "--feature-cache", str(tmp_path / "cache")]
     )
@@ -555,7 +557,8 @@ def test_a_part_of_the_data_is_set_aside_and_found_again(tmp_path, encoder_folde
         for name in ("metrics.json", "best-on-all/metrics.json")
     )
     assert 0 < trained["total"] == evaluated["total"] < 10
-    assert trained["exact_match"] == evaluated["exact_match"] and trained["f1"] == evaluated["f1"]
+    assert trained["exact_match"] == evaluated["exact_match"]
+    assert trained["f1"] == evaluated["f1"]
     assert len(list((tmp_path / "cache").iterdir())) == 4  # what scoring needed was there
 
 
@@ -607,7 +610,8 @@ def test_a_masked_question_is_masked_in_every_scoring(tmp_path, encoder_folder, 
         json.loads((tmp_path / "run" / name).read_text())
         for name in ("metrics.json", "best-on-all/metrics.json")
     )
-    assert trained["f1"] == evaluated["f1"] and evaluated["without_span"] == 0
+    assert trained["f1"] == evaluated["f1"]
+    assert evaluated["without_span"] == 0
 
 
 def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys):
@@ -636,7 +640,7 @@ def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys)
 
 
 @pytest.mark.parametrize(
-    "argv, message",
+    ("argv", "message"),
     [
         (["--train-file", "absent.json"], "absent.json: no such file"),
         (
@@ -705,13 +709,13 @@ def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder,
         "--max-length": "96",
         "--stride": "32",
     }
-    given.update(zip(argv[::2], argv[1::2]))
+    given.update(zip(argv[::2], argv[1::2], strict=False))
     assert message in fails(train.main, capsys, *(part for pair in given.items() for part in pair))
     assert sorted(tmp_path.rglob("*")) == before  # nothing half-written
 
 
 @pytest.mark.parametrize(
-    "argv, message",
+    ("argv", "message"),
     [
         (["--checkpoint", "absent"], "could not be fetched from the Hugging Face hub"),
         (
@@ -735,7 +739,7 @@ def test_bad_input_to_evaluate(tmp_path, monkeypatch, capsys, trained, argv, mes
         "--checkpoint": str(cwd / output.splitlines()[-1].split()[-1]),
         "--data": str(DATA / "squad.json"),
     }
-    given.update(zip(argv[::2], argv[1::2]))
+    given.update(zip(argv[::2], argv[1::2], strict=False))
     assert message in fails(
         evaluate.main, capsys, *(part for pair in given.items() for part in pair)
     )
@@ -745,23 +749,24 @@ def test_bad_input_to_evaluate(tmp_path, monkeypatch, capsys, trained, argv, mes
 @pytest.mark.parametrize("script", ["train.py", "evaluate.py"])
 def test_help_and_errors_come_from_the_real_command_line(script, tmp_path):
     shown = run(script, "--help", cwd=tmp_path)
-    assert shown.returncode == 0 and "--max-length" in shown.stdout and "default" in shown.stdout
+    assert shown.returncode == 0
+    assert "--max-length" in shown.stdout
+    assert "default" in shown.stdout
     wrong = run(
         script,
         "--checkpoint" if script == "evaluate.py" else "--train-file",
         "absent",
         cwd=tmp_path,
     )
-    assert (
-        wrong.returncode == 2
-        and wrong.stderr.startswith(f"{script}: error: absent")
-        and "Traceback" not in wrong.stderr
-    )
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith(f"{script}: error: absent")
+    assert "Traceback" not in wrong.stderr
 
 
 @pytest.mark.slow
 def test_real_korean_questions(tmp_path, capsys):
-    """An encoder from random weights, given real Korean data for some hundred steps, beats guessing by far on what it saw."""
+    """An encoder from random weights, given real Korean data for some hundred steps, beats
+    guessing by far on what it saw."""
     path = real_data("KorQuAD_v1.0_dev.json")
     train.main(
         [
@@ -770,14 +775,14 @@ def test_real_korean_questions(tmp_path, capsys):
         ]
     )
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["scorer"] == "korquad" and metrics["total"] == 64 and metrics["f1"] > 60
+    assert metrics["scorer"] == "korquad"
+    assert metrics["total"] == 64
+    assert metrics["f1"] > 60
 
 
 @pytest.mark.slow
 def test_real_windows_of_a_whole_file(bert):
     examples = load_examples(real_data("KorQuAD_v1.0_dev.json"))
     dataset = FeatureDataset(examples, bert, WindowSettings(max_length=384, stride=128))
-    assert (
-        len(dataset) > len(examples)
-        and (dataset.start_positions != dataset.null_position).mean() > 0.5
-    )
+    assert len(dataset) > len(examples)
+    assert (dataset.start_positions != dataset.null_position).mean() > 0.5

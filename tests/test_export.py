@@ -1,4 +1,5 @@
-"""What is exported gives PyTorch's logits in every shape, and says what it costs; what cannot be exported is refused."""
+"""What is exported gives PyTorch's logits in every shape, and says what it costs; what cannot be
+exported is refused."""
 
 import json
 import re
@@ -139,7 +140,8 @@ def test_families(family, tokenizers, examples, tmp_path):
     model = reader_of(config)
     report = to_onnx(model, tokenizer, path, longest=128)
     reader = OnnxReader(path)
-    assert report["largest_difference"] <= 1e-4 and report["inputs"] == reader.takes
+    assert report["largest_difference"] <= 1e-4
+    assert report["inputs"] == reader.takes
     assert [d.dim_param for d in onnx.load(path).graph.input[0].type.tensor_type.shape.dim] == [
         "batch",
         "length",
@@ -184,7 +186,8 @@ def test_families_that_compute_with_the_length_are_refused(config, tokenizers, t
 
 
 class ByLength(nn.Module):
-    """A guest that computes something else for long inputs: the branch that an exporter sees is not the whole of it."""
+    """A guest that computes something else for long inputs: the branch that an exporter sees is
+    not the whole of it."""
 
     def __init__(self, reader):
         super().__init__()
@@ -221,12 +224,11 @@ def test_probes_are_inputs_as_the_reader_gets_them(tokenizer):
     for batch, length in ((1, 9), (5, 31), (3, 128)):
         inputs = probe(model, tokenizer, batch, length)
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
-        assert (
-            ids.shape == mask.shape == (batch, length)
-            and mask[0].all()
-            and ids.max() < len(tokenizer)
-        )
-        assert (ids[mask == 0] == tokenizer.pad_token_id).all() and (batch == 1 or not mask.all())
+        assert ids.shape == mask.shape == (batch, length)
+        assert mask[0].all()
+        assert ids.max() < len(tokenizer)
+        assert (ids[mask == 0] == tokenizer.pad_token_id).all()
+        assert batch == 1 or not mask.all()
         assert ("token_type_ids" in inputs) == ("token_type_ids" in tokenizer.model_input_names)
         kept = ids[-1][mask[-1] == 1].tolist()  # the template is the tokenizer's own
         specials = [i for i in tokenizer("a", "a")["input_ids"] if i in tokenizer.all_special_ids]
@@ -314,14 +316,11 @@ def test_the_folder_and_its_table(exported, checkpoint, tmp_path, capsys):
     assert [p.name for p in exported.parent.iterdir()] == ["reader-onnx"]
     report = json.loads((exported / "export.json").read_text())
     torch_, onnx_, int8 = (report["models"][name] for name in ("pytorch", "onnx", "int8"))
-    assert (
-        report["inputs"] == ["input_ids", "attention_mask", "token_type_ids"]
-        and [2, 96] in report["checked"]
-    )
+    assert report["inputs"] == ["input_ids", "attention_mask", "token_type_ids"]
+    assert [2, 96] in report["checked"]
     assert onnx_["largest_difference"] <= TOLERANCE < int8["largest_difference"]
-    assert (
-        int8["mb"] < onnx_["mb"] and onnx_["mb"] == (exported / "model.onnx").stat().st_size / 1e6
-    )
+    assert int8["mb"] < onnx_["mb"]
+    assert onnx_["mb"] == (exported / "model.onnx").stat().st_size / 1e6
     assert all(found["windows_per_second"] > 0 for found in report["models"].values())
     evaluate.main(
         [
@@ -337,11 +336,9 @@ def test_the_folder_and_its_table(exported, checkpoint, tmp_path, capsys):
     assert all(
         torch_[name] == onnx_[name] == scores[name] for name in ("exact_match", "f1", "total")
     )
-    assert (
-        onnx_["answers_changed"] == 0
-        and report["questions"] == 7
-        and report["windows"] == scores["windows"]
-    )
+    assert onnx_["answers_changed"] == 0
+    assert report["questions"] == 7
+    assert report["windows"] == scores["windows"]
 
     metrics = Metrics(
         FeatureDataset(
@@ -371,7 +368,8 @@ def test_the_comparison_reads_windows_as_trained(checkpoint, tmp_path, monkeypat
             data=str(DATA / "squad.json"),
         )
     )
-    assert read[0].mask_question and len(read[0]) == len(
+    assert read[0].mask_question
+    assert len(read[0]) == len(
         FeatureDataset(
             read[0].examples,
             tokenizer,
@@ -384,18 +382,22 @@ def test_the_page_runs_without_pytorch_as_it_stands(exported, monkeypatch, capsy
     monkeypatch.chdir(exported.parent)
     page = (ROOT / "docs" / "export.md").read_text("utf-8")
     codes = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert codes and "torch" not in codes[0]
+    assert codes
+    assert "torch" not in codes[0]
     found = {}
     exec(codes[0], found)
     shown = capsys.readouterr().out.rstrip("\n")
-    assert shown and shown in found["context"]
+    assert shown
+    assert shown in found["context"]
 
 
 def fails(capsys, *argv):
     with pytest.raises(SystemExit) as raised, command_line("mrc"):
         mrc.__main__.main([str(a) for a in argv])
     error = capsys.readouterr().err
-    assert raised.value.code == 2 and error.startswith("mrc: error: ") and error.count("\n") == 1
+    assert raised.value.code == 2
+    assert error.startswith("mrc: error: ")
+    assert error.count("\n") == 1
     return error
 
 

@@ -1,4 +1,5 @@
-"""A checkpoint goes to the hub whole and alone. The hub is a local server that speaks what uploading needs of its interface."""
+"""A checkpoint goes to the hub whole and alone. The hub is a local server that speaks what
+uploading needs of its interface."""
 
 import base64
 import json
@@ -23,7 +24,8 @@ TOKEN = "hf_of_the_test"
 
 
 class Hub:
-    """What the stand-in holds: repositories (name -> is private), their files, and the tokens that may write."""
+    """What the stand-in holds: repositories (name -> is private), their files, and the tokens that
+    may write."""
 
     def __init__(self, address):
         self.address, self.private, self.files, self.may_write = address, {}, {}, True
@@ -188,9 +190,8 @@ def test_only_the_checkpoints_own_files_go(hub, checkpoint, tmp_path, capsys):
 
 
 def test_a_public_repository_needs_to_be_asked_for(hub, checkpoint):
-    assert push(checkpoint, "someone/open", public=True).endswith(
-        "someone/open"
-    ) and hub.private == {"someone/open": False}
+    assert push(checkpoint, "someone/open", public=True).endswith("someone/open")
+    assert hub.private == {"someone/open": False}
     hub.files.clear()
     with pytest.raises(InputError, match="someone/open: this repository is public"):
         push(checkpoint, "someone/open")
@@ -202,7 +203,9 @@ def fails(capsys, *argv):
     with pytest.raises(SystemExit) as raised, command_line("mrc"):
         mrc.__main__.main([str(a) for a in argv])
     error = capsys.readouterr().err
-    assert raised.value.code == 2 and error.startswith("mrc: error: ") and error.count("\n") == 1
+    assert raised.value.code == 2
+    assert error.startswith("mrc: error: ")
+    assert error.count("\n") == 1
     return error
 
 
@@ -259,8 +262,6 @@ def test_a_run_ends_on_the_hub(hub, encoder_folder, tmp_path, capsys, write):
     assert not (tmp_path / "run").exists()
     hub.may_write = True
     train.main([*argv, "--output-dir", str(tmp_path / "run")])
-    assert (
-        capsys.readouterr().out.endswith(f"\npushed to {hub.address}/me/reader\n")
-        and set(hub.files["me/reader"]) == OWN
-    )
+    assert capsys.readouterr().out.endswith(f"\npushed to {hub.address}/me/reader\n")
+    assert set(hub.files["me/reader"]) == OWN
     assert parse_args(TrainConfig, []).push_to_hub is None

@@ -33,7 +33,8 @@ class OwnNorm(nn.Module):
 )
 def test_biases_and_normalisation_do_not_decay(model):
     decay, no_decay = parameter_groups(model, 0.1)
-    assert decay["weight_decay"] == 0.1 and no_decay["weight_decay"] == 0
+    assert decay["weight_decay"] == 0.1
+    assert no_decay["weight_decay"] == 0
     names = {id(p): name for name, p in model.named_parameters()}
     norms = [m for m in model.modules() if "norm" in type(m).__name__.lower()]
     spared = {id(p) for m in norms for p in m.parameters()} | {
@@ -51,7 +52,8 @@ def test_frozen_and_shared_parameters():
     model[1].weight = model[0].weight
     model[0].bias.requires_grad = False
     decay, no_decay = parameter_groups(model, 0.1)
-    assert len(decay["params"]) == 1 and len(no_decay["params"]) == 1
+    assert len(decay["params"]) == 1
+    assert len(no_decay["params"]) == 1
 
 
 def rates(schedule_name, warmup_steps, total_steps):
@@ -104,7 +106,7 @@ def test_lower_layers_learn_more_slowly():
 
 
 @pytest.mark.parametrize(
-    "layers, frozen", [(0, ["embeddings"]), (2, ["embeddings", "layer.0.", "layer.1."])]
+    ("layers", "frozen"), [(0, ["embeddings"]), (2, ["embeddings", "layer.0.", "layer.1."])]
 )
 def test_freezing_from_below(layers, frozen):
     model = BaselineModel.tiny(50)

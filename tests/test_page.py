@@ -124,16 +124,15 @@ def test_candidates_shades_and_examples(page):
     page.find_element(By.CSS_SELECTOR, "#example-list li:nth-child(3) button").click()
     WebDriverWait(page, 10).until(lambda b: b.find_element(By.ID, "found").is_displayed())
     candidates = page.find_elements(By.CSS_SELECTOR, "#others button")
-    assert len(candidates) > 2 and [c.get_attribute("aria-pressed") for c in candidates[:2]] == [
+    assert len(candidates) > 2
+    assert [c.get_attribute("aria-pressed") for c in candidates[:2]] == [
         "true",
         "false",
     ]
     words = candidates[1].find_element(By.CLASS_NAME, "words").text
     candidates[1].send_keys(Keys.ENTER)
-    assert (
-        marked(page)[0] == words
-        and page.switch_to.active_element.find_element(By.CLASS_NAME, "words").text == words
-    )
+    assert marked(page)[0] == words
+    assert page.switch_to.active_element.find_element(By.CLASS_NAME, "words").text == words
     bars = [
         float(b.value_of_css_property("width")[:-2])
         for b in page.find_elements(By.CSS_SELECTOR, ".bar i")
@@ -148,7 +147,8 @@ def test_candidates_shades_and_examples(page):
     assert shaded() == 0
     for side in ("start", "end"):
         page.find_element(By.CSS_SELECTOR, f"input[value={side}]").click()
-        assert shaded() > 5 and marked(page)[0] == words
+        assert shaded() > 5
+        assert marked(page)[0] == words
     page.find_element(By.CSS_SELECTOR, "input[name=shade][value='']").click()
 
 

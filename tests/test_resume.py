@@ -38,7 +38,8 @@ FORKS.set_forkserver_preload(
 
 
 def _train(cwd, argv, killed_at):
-    """In a process of its own: run train.py; send itself signals, such as SIGKILL, at the n-th call of a function."""
+    """In a process of its own: run train.py; send itself signals, such as SIGKILL, at the n-th
+    call of a function."""
     os.chdir(cwd)
     torch.set_num_threads(1)
     sys.stdout = sys.stderr = open("output.txt", "a", encoding="utf-8", buffering=1)
@@ -64,7 +65,8 @@ def _train(cwd, argv, killed_at):
 
 
 def start(*argv, cwd, killed_at=None):
-    """Start train.py; killed_at: ("module.function" or "module:Class.method", n, signals), to get them at its n-th call."""
+    """Start train.py; killed_at: ("module.function" or "module:Class.method", n, signals), to get
+    them at its n-th call."""
     process = FORKS.Process(target=_train, args=(cwd, list(map(str, argv)), killed_at))
     process.start()
     return process
@@ -91,9 +93,8 @@ def same(folder, other):
             load_file(folder / name / "model.safetensors"),
             load_file(other / name / "model.safetensors"),
         )
-        assert mine.keys() == theirs.keys() and all(
-            torch.equal(mine[key], theirs[key]) for key in mine
-        )
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[key], theirs[key]) for key in mine)
     mine, theirs = (
         {
             **json.loads((f / "metrics.json").read_text()),
@@ -115,7 +116,8 @@ def same(folder, other):
 
 @pytest.fixture(scope="module")
 def flags(encoder_folder, tmp_path_factory):
-    """A run of 18 steps in 3 epochs that draws random numbers, averages weights and is saved every second step."""
+    """A run of 18 steps in 3 epochs that draws random numbers, averages weights and is saved every
+    second step."""
     file = tmp_path_factory.mktemp("data") / "all.json"
     write_squad(load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"), file)
     return (
@@ -176,7 +178,7 @@ def test_a_run_killed_again_and_again_goes_on_to_the_bit(flags, whole, tmp_path)
     same(tmp_path / "run", whole)
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 @pytest.mark.parametrize(
     "place",
     [("mrc.training.trainer:Trainer.train_step", 7), ("mrc.metrics.metrics:Metrics.update", 1)],
@@ -209,9 +211,12 @@ def test_a_second_signal_leaves_at_once(flags, tmp_path):
 def test_a_complete_run_is_shown_again(flags, whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
     said = run(*flags, "--resume", "auto", "--patience", "9", cwd=tmp_path)
-    assert "\nEM   " in said and " head" not in said and "run is complete, at step 18 of 18" in said
+    assert "\nEM   " in said
+    assert " head" not in said
+    assert "run is complete, at step 18 of 18" in said
     record = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert record["patience"] is None and record["resumed"][0]["changed"]["patience"] == 9
+    assert record["patience"] is None
+    assert record["resumed"][0]["changed"]["patience"] == 9
     same(tmp_path / "run", whole)
 
 
@@ -251,7 +256,7 @@ def test_an_earlier_checkpoint_can_be_chosen(flags, whole, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "argv, message",
+    ("argv", "message"),
     [
         (["--resume", "absent"], "--resume absent: no such folder"),
         (
@@ -307,7 +312,8 @@ def test_tensorboard_shows_no_step_twice(flags, tmp_path):
 def test_changed_data_are_noticed(flags, whole, tmp_path):
     shutil.copytree(whole, tmp_path / "run")
     record = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert record["versions"]["torch"] == torch.__version__ and record["command"][0]
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["command"][0]
     record["data_sha256"] = dict.fromkeys(record["data_sha256"], "0" * 64)
     (tmp_path / "run" / "config.json").write_text(json.dumps(record))
     assert "has changed since the run began" in run("--resume", "run", cwd=tmp_path, status=2)
@@ -324,7 +330,8 @@ def test_the_same_step_in_other_micro_batches(flags, tmp_path):
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoints_whole(flags, tmp_path):
-    """Files may not grow beyond some size, which the weights stay below and the training state does not."""
+    """Files may not grow beyond some size, which the weights stay below and the training state
+    does not."""
     run(
         *flags,
         cwd=tmp_path,
@@ -338,9 +345,8 @@ def test_a_full_disk_leaves_the_earlier_checkpoints_whole(flags, tmp_path):
     process.start()
     process.join(60)
     said = (tmp_path / "output.txt").read_text().splitlines()[-1]
-    assert process.exitcode == 2 and said.startswith(
-        "train.py: error: run/last: the checkpoint cannot be written ("
-    )
+    assert process.exitcode == 2
+    assert said.startswith("train.py: error: run/last: the checkpoint cannot be written (")
     assert load_state(find_resumable(tmp_path / "run"))["progress"]["step"] == 6
 
 

@@ -60,24 +60,22 @@ def address(reader):
 
 def test_an_answer_is_the_readers(address, reader):
     status, body, _ = call(address, body={**ASKED, "top_k": 3})
-    assert status == 200 and body == {"answers": reader(**ASKED, top_k=3, max_answer_len=30)}
+    assert status == 200
+    assert body == {"answers": reader(**ASKED, top_k=3, max_answer_len=30)}
     status, body, _ = call(
         address,
         body={**ASKED, "explain": True, "handle_impossible_answer": True, "max_answer_len": 5},
     )
-    assert status == 200 and body == reader.explain(
-        **ASKED, handle_impossible_answer=True, max_answer_len=5
-    )
+    assert status == 200
+    assert body == reader.explain(**ASKED, handle_impossible_answer=True, max_answer_len=5)
 
 
 def test_health_examples_and_descriptions(address):
     status, health, _ = call(address, "/health")
-    assert (
-        status == 200
-        and health["status"] == "ok"
-        and health["waiting"] == 0
-        and health["answered"] >= 0
-    )
+    assert status == 200
+    assert health["status"] == "ok"
+    assert health["waiting"] == 0
+    assert health["answered"] >= 0
     examples = call(address, "/examples")[1]
     assert [e["language"] for e in examples] == ["ko", "en", "vi", "ru"]
     assert all(answer in e["context"] for e in examples for answer in e["answers"])
@@ -86,14 +84,15 @@ def test_health_examples_and_descriptions(address):
     assert {"400", "413", "429", "503"} <= set(api["paths"]["/answer"]["post"]["responses"])
     for page in ("/", "/docs"):
         status, text, headers = call(address, page)
-        assert status == 200 and "default-src 'none'" in headers["content-security-policy"]
+        assert status == 200
+        assert "default-src 'none'" in headers["content-security-policy"]
         assert not re.search(
             r"(src|href)\s*=\s*[\"'](https?:)?//", text
         )  # nothing from anywhere else
 
 
 @pytest.mark.parametrize(
-    "body, headers, status, message",
+    ("body", "headers", "status", "message"),
     [
         (b'{"question": ', {}, 400, "not valid JSON"),
         (b"\xff\xfe", {}, 400, "JSON"),
@@ -115,7 +114,9 @@ def test_health_examples_and_descriptions(address):
 )
 def test_what_is_refused(address, body, headers, status, message):
     got, answer, _ = call(address, body=body, **headers)
-    assert got == status and set(answer) == {"error"} and message in answer["error"]
+    assert got == status
+    assert set(answer) == {"error"}
+    assert message in answer["error"]
     assert call(address, body=ASKED)[0] == 200  # and the others go on
 
 
@@ -130,10 +131,12 @@ def test_lengths_that_are_not_declared(address):
     connection.putrequest("POST", "/answer")
     connection.putheader("content-type", "application/json")
     connection.putheader("transfer-encoding", "chunked")
-    # In one piece: the server answers and closes at the chunk that is too much, and what came later would make the answer be lost.
+    # In one piece: the server answers and closes at the chunk that is too much, and what came later
+    # would make the answer be lost.
     connection.endheaders(b"".join([b"3e8\r\n" + b" " * 1000 + b"\r\n"] * 17))
     response = connection.getresponse()
-    assert response.status == 413 and "16384 bytes" in json.loads(response.read())["error"]
+    assert response.status == 413
+    assert "16384 bytes" in json.loads(response.read())["error"]
     connection.close()
 
 
@@ -150,9 +153,8 @@ def test_slow_clients_are_let_go(address):
         head.sendall(b"GET /heal")
         assert call(address, body=ASKED)[0] == 200  # meanwhile
         received = body.recv(4096)
-        assert received.startswith(
-            b"HTTP/1.1 408"
-        ) and b"did not arrive within 1 seconds" in received + body.recv(4096)
+        assert received.startswith(b"HTTP/1.1 408")
+        assert b"did not arrive within 1 seconds" in received + body.recv(4096)
         assert head.recv(4096) == b""
     assert time.monotonic() - started < 15
 
@@ -174,7 +176,8 @@ def test_waiting_requests_are_read_together(reader):
                 question=f"When was the mill built {n}?", context=CONTEXT, max_answer_len=30
             )
             assert body["answers"][0]["score"] == pytest.approx(alone["score"], abs=1e-5)
-        assert sum(slow.together) == 13 and len(slow.together) <= 4
+        assert sum(slow.together) == 13
+        assert len(slow.together) <= 4
 
 
 def test_too_many_requests(reader):
@@ -186,23 +189,20 @@ def test_too_many_requests(reader):
 
         _together(ask, 12)
         statuses = [status for status, _, _ in found]
-        assert set(statuses) == {200, 429} and statuses.count(200) >= 3
+        assert set(statuses) == {200, 429}
+        assert statuses.count(200) >= 3
         refused = found[statuses.index(429)]
-        assert (
-            refused[1] == {"error": "too many requests are waiting; try again in a moment."}
-            and refused[2]["retry-after"] == "1"
-        )
+        assert refused[1] == {"error": "too many requests are waiting; try again in a moment."}
+        assert refused[2]["retry-after"] == "1"
         assert call(address, body=ASKED)[0] == 200
 
 
 def test_answers_that_take_too_long_and_faults_inside(reader, caplog):
     with serving(SlowReader(reader, 1.0), timeout=0.4) as (address, _):
         status, body, headers = call(address, body=ASKED)
-        assert (
-            status == 503
-            and "no answer within 0.4 seconds" in body["error"]
-            and headers["retry-after"]
-        )
+        assert status == 503
+        assert "no answer within 0.4 seconds" in body["error"]
+        assert headers["retry-after"]
     with serving(SlowReader(reader, 0.05)) as (address, _):
         found = [None] * 6
 
@@ -259,7 +259,8 @@ def test_memory_and_answers_under_load(reader):
                 )
 
         _together(ask, 16)
-        assert set(statuses) == {200} and len(statuses) > 16
+        assert set(statuses) == {200}
+        assert len(statuses) > 16
 
 
 def test_the_command_line(reader_folder):

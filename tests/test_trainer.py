@@ -19,7 +19,8 @@ from mrc.model.baseline import BaselineModel
 from mrc.model.loss import span_loss
 from mrc.training.trainer import Trainer
 
-# Parameters that shift all that a softmax sees by one amount: their gradient is 0, and Adam makes steps of its rounding error.
+# Parameters that shift all that a softmax sees by one amount: their gradient is 0, and Adam makes
+# steps of its rounding error.
 SHIFTS = ("key.bias", "layer.1.output.LayerNorm.bias", "head.bias", "qa_outputs.bias")
 
 
@@ -53,7 +54,8 @@ def log_of(folder):
 
 
 def test_the_loss_is_the_reference_models(examples, bert, encoder_folder):
-    """Without padding, which ours leaves out of the softmax, it is the loss of Hugging Face's own class."""
+    """Without padding, which ours leaves out of the softmax, it is the loss of Hugging Face's own
+    class."""
     model = BaselineModel.from_pretrained(encoder_folder).eval()
     theirs = BertForQuestionAnswering.from_pretrained(encoder_folder).eval()
     theirs.qa_outputs.load_state_dict(model.head.state_dict())
@@ -100,10 +102,12 @@ def test_accumulated_micro_batches_are_one_big_batch(
         epochs=3,
     )
     assert whole.fit()["steps"] == parts.fit()["steps"] == 3
-    for (name, mine), theirs in zip(whole.model.named_parameters(), parts.model.parameters()):
+    for (name, mine), theirs in zip(
+        whole.model.named_parameters(), parts.model.parameters(), strict=False
+    ):
         if not name.endswith(SHIFTS):
             torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=0)
-    for mine, theirs in zip(log_of(tmp_path / "whole"), log_of(tmp_path / "parts")):
+    for mine, theirs in zip(log_of(tmp_path / "whole"), log_of(tmp_path / "parts"), strict=False):
         assert mine["loss"] == pytest.approx(theirs["loss"], abs=1e-6)
         assert mine["grad_norm"] == pytest.approx(theirs["grad_norm"], abs=1e-4)
 
@@ -129,7 +133,9 @@ def test_a_short_last_group_weighs_its_features_alike(examples, bert, encoder_fo
     for trainer in (whole, parts):
         assert trainer.fit()["steps"] == math.ceil(count / 7)
         assert trainer.progress.features == count
-    for (name, mine), theirs in zip(whole.model.named_parameters(), parts.model.parameters()):
+    for (name, mine), theirs in zip(
+        whole.model.named_parameters(), parts.model.parameters(), strict=False
+    ):
         if not name.endswith(SHIFTS):
             torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=0)
 
@@ -144,9 +150,9 @@ def test_it_learns_a_few_examples_by_heart(examples, bert, encoder_folder, tmp_p
         learning_rate=3e-3,
         max_length=128,
     ).fit()
-    assert (
-        results["exact_match"] == 100 and results["f1"] == 100 and results["total"] == len(examples)
-    )
+    assert results["exact_match"] == 100
+    assert results["f1"] == 100
+    assert results["total"] == len(examples)
 
 
 def test_two_runs_with_one_seed_are_the_same(examples, bert, encoder_folder, tmp_path):
@@ -158,9 +164,8 @@ def test_two_runs_with_one_seed_are_the_same(examples, bert, encoder_folder, tmp
         trainer.fit()
         weights.append([p.detach() for p in trainer.model.parameters()])
     a, b, c = weights
-    assert all(torch.equal(x, y) for x, y in zip(a, b)) and not all(
-        torch.equal(x, y) for x, y in zip(a, c)
-    )
+    assert all(torch.equal(x, y) for x, y in zip(a, b, strict=False))
+    assert not all(torch.equal(x, y) for x, y in zip(a, c, strict=False))
 
 
 def test_what_a_run_leaves(examples, bert, encoder_folder, tmp_path):
@@ -179,14 +184,11 @@ def test_what_a_run_leaves(examples, bert, encoder_folder, tmp_path):
     log = log_of(folder)
     steps = [line for line in log if "loss" in line]
     assert [line["step"] for line in steps] == list(range(1, trainer.total_steps + 1))
-    assert (
-        all(math.isfinite(line["loss"]) and line["features_per_second"] > 0 for line in steps)
-        and steps[-1]["learning_rate"] == 0
-    )
+    assert all(math.isfinite(line["loss"]) and line["features_per_second"] > 0 for line in steps)
+    assert steps[-1]["learning_rate"] == 0
     scored = [line for line in log if "f1" in line]
-    assert [line["epoch"] for line in scored] == [1, 2] and results["f1"] == max(
-        line["f1"] for line in scored
-    )
+    assert [line["epoch"] for line in scored] == [1, 2]
+    assert results["f1"] == max(line["f1"] for line in scored)
     assert sorted(p.name for p in folder.iterdir()) == [
         "best",
         "last",
@@ -229,7 +231,8 @@ def test_the_best_checkpoint_is_the_one_that_scored_so(examples, bert, encoder_f
     settings = json.loads((tmp_path / "run" / "best" / "mrc.json").read_text())
     saved = settings["scores"]
     assert saved.pop("eval_loss") == results["eval_loss"]
-    assert saved == scores and settings["epoch"] == results["epoch"]
+    assert saved == scores
+    assert settings["epoch"] == results["epoch"]
 
 
 def test_max_steps_ends_within_an_epoch_or_after_many(examples, bert, encoder_folder, tmp_path):
@@ -251,7 +254,8 @@ def test_lower_precisions_train(examples, bert, encoder_folder, tmp_path, precis
         epochs=20,
         learning_rate=3e-3,
     ).fit()
-    assert results["precision"] == precision and results["f1"] > 50
+    assert results["precision"] == precision
+    assert results["f1"] > 50
     assert {
         p.dtype for p in BaselineModel.from_pretrained(tmp_path / "run" / "best").parameters()
     } == {torch.float32}
@@ -259,7 +263,9 @@ def test_lower_precisions_train(examples, bert, encoder_folder, tmp_path, precis
 
 def test_a_run_without_validation_keeps_its_last(examples, bert, encoder_folder, tmp_path):
     results = make_trainer(examples, bert, encoder_folder, tmp_path / "run", scored=False).fit()
-    assert "f1" not in results and results["epoch"] == 2 and (tmp_path / "run" / "best").is_dir()
+    assert "f1" not in results
+    assert results["epoch"] == 2
+    assert (tmp_path / "run" / "best").is_dir()
 
 
 def test_a_loss_that_is_no_number_stops_the_run(examples, bert, encoder_folder, tmp_path):
@@ -304,9 +310,8 @@ def test_a_bad_step_is_left_out_and_named(
     before, after = steps[3], steps[4]
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not all(torch.equal(after[name], weights[name]) for name in after)
-    assert results["bad_steps"] == 1 and all(
-        torch.isfinite(p).all() for p in trainer.model.parameters()
-    )
+    assert results["bad_steps"] == 1
+    assert all(torch.isfinite(p).all() for p in trainer.model.parameters())
     assert "the loss is not a number at step 3 (examples " in capsys.readouterr().out
     assert [line["loss"] is None for line in log_of(tmp_path / "run") if "loss" in line][:4] == [
         False,
@@ -340,7 +345,9 @@ def test_a_skipped_step_of_fp16_does_not_advance_the_schedule(
     trainer.fit()
     lines = [line for line in log_of(tmp_path / "run") if "loss" in line]
     taken = [line["grad_norm"] is not None for line in lines]
-    assert False in taken and True in taken and trainer.state.schedule.last_epoch == sum(taken)
+    assert False in taken
+    assert True in taken
+    assert trainer.state.schedule.last_epoch == sum(taken)
     assert [line["learning_rate"] for line in lines] == pytest.approx(
         [1e-3 * (1 - sum(taken[: n + 1]) / 4) for n in range(4)]
     )
@@ -415,12 +422,13 @@ def test_saving_every_few_minutes(examples, bert, encoder_folder, tmp_path, monk
 
 
 @pytest.mark.parametrize(
-    "log_every, place", [(1, "log.jsonl: cannot be written"), (1000, "cannot be written")]
+    ("log_every", "place"), [(1, "log.jsonl: cannot be written"), (1000, "cannot be written")]
 )
 def test_a_run_whose_folder_is_gone_ends_with_one_sentence(
     examples, bert, encoder_folder, tmp_path, log_every, place
 ):
-    """In its place is a file: nobody, root included, can write there. What was saved before, wherever it is now, stays whole."""
+    """In its place is a file: nobody, root included, can write there. What was saved before,
+    wherever it is now, stays whole."""
     run, moved = tmp_path / "run", tmp_path / "moved"
     steps = []
 
@@ -445,16 +453,19 @@ def test_a_run_whose_folder_is_gone_ends_with_one_sentence(
     )
     with pytest.raises(InputError, match=place) as raised:
         trainer.fit()
-    assert str(run) in str(raised.value) and len(steps) == 7 and "\n" not in str(raised.value)
+    assert str(run) in str(raised.value)
+    assert len(steps) == 7
+    assert "\n" not in str(raised.value)
     checkpoint = find_resumable(moved)
-    assert checkpoint == moved / "last" and load_state(checkpoint)["progress"]["step"] == 4
+    assert checkpoint == moved / "last"
+    assert load_state(checkpoint)["progress"]["step"] == 4
 
 
 def test_another_score_can_decide(examples, bert, encoder_folder, tmp_path, monkeypatch):
     scores = iter([(60.0, 70.0), (50.0, 80.0)])
     monkeypatch.setattr(
         "mrc.training.trainer.evaluate",
-        lambda *arguments, **settings: dict(zip(("exact_match", "f1"), next(scores))),
+        lambda *arguments, **settings: dict(zip(("exact_match", "f1"), next(scores), strict=False)),
     )
     assert (
         make_trainer(
@@ -526,7 +537,8 @@ def test_no_mask_without_padding(examples, bert, encoder_folder, tmp_path, monke
     trainer.fit()
     lengths = [trainer.train_set.lengths[indices] for indices in trainer.loader.sampler]
     masks = [inputs["attention_mask"] for inputs in seen]
-    assert any(mask is None for mask in masks) and any(mask is not None for mask in masks)
+    assert any(mask is None for mask in masks)
+    assert any(mask is not None for mask in masks)
     assert [mask is None for mask in masks] == [len(set(batch.tolist())) == 1 for batch in lengths]
 
 
@@ -540,7 +552,7 @@ def test_gradient_checkpointing_changes_no_weight(examples, bert, encoder_folder
             trainer.model.recompute_activations()
         trainer.fit()
         weights.append([p.detach() for p in trainer.model.parameters()])
-    for one, other in zip(*weights):
+    for one, other in zip(*weights, strict=False):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
 
 
@@ -574,6 +586,5 @@ def test_tensorboard_and_the_plot(examples, bert, encoder_folder, tmp_path):
     make_trainer(
         examples, bert, encoder_folder, tmp_path / "run", tensorboard=True, plot=True
     ).fit()
-    assert (tmp_path / "run" / "plot.png").read_bytes().startswith(b"\x89PNG") and list(
-        (tmp_path / "run").glob("events.out.tfevents.*")
-    )
+    assert (tmp_path / "run" / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert list((tmp_path / "run").glob("events.out.tfevents.*"))

@@ -556,6 +556,10 @@ def test_gradient_checkpointing_changes_no_weight(examples, bert, encoder_folder
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
 
 
+@pytest.mark.skipif(
+    torch.__version__.startswith("2.6."),
+    reason="PyTorch 2.6 cannot compile models of current versions of Transformers",
+)
 def test_compiled_once_for_all_lengths(examples, bert, encoder_folder, tmp_path, monkeypatch):
     torch.compiler.reset()
     graphs, compile_in_place = [], BaselineModel.compile

@@ -1,6 +1,7 @@
 """The course's exercises: stubs fail, solutions pass, and so do no answers with usual mistakes."""
 
 import ast
+import importlib.util
 import os
 import re
 import subprocess
@@ -9,7 +10,14 @@ from collections import defaultdict
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+import torch
+
+import mrc
+from mrc.features import FeatureDataset, WindowSettings
+from mrc.metrics.decoding import best_spans
+from mrc.metrics.scoring import SCORERS
 
 pytest.importorskip("hypothesis", reason='needs pip install -e ".[test]"')
 
@@ -167,6 +175,89 @@ def test_a_file_that_cannot_be_graded_is_one_sentence(grades, broken):
     assert all("window_labels.py is missing." in m for m in results["window_labels"].values())
     assert all("span_loss.py cannot be imported" in m for m in results["span_loss"].values())
     assert any("a `return` is missing" in m for m in results["null_decision"].values())
+
+
+def solution(name):
+    """The function of a solution."""
+    path = EXERCISES / "solutions" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"solution_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name)
+
+
+@pytest.mark.parametrize("name", ["tiny", "xlnet"])
+def test_labels_are_those_of_the_package(examples, tokenizers, name):
+    windows = WindowSettings(max_length=96, stride=16, max_question_length=24)
+    dataset = FeatureDataset(examples, tokenizers[name], windows)
+    characters = np.stack(dataset.answer_characters(), axis=1)[dataset.example_index]
+    compared = 0
+    for i, (begin, end) in enumerate(characters):
+        window = slice(dataset.window_begin[i], dataset.window_end[i])
+        offsets = dataset.contexts.offsets[window].tolist()
+        shared = [sum(b <= c < e for b, e in offsets) > 1 for c in (begin, end - 1)]
+        if any(shared):
+            # Of these the package takes others; the solution says so.
+            continue
+        before = dataset.context_begin[i]
+        found = solution("window_labels")(
+            [(0, 0)] * before + offsets,
+            [False] * before + [True] * len(offsets),
+            dataset.null_position[i],
+            (begin, end),
+        )
+        assert found == (dataset.start_positions[i], dataset.end_positions[i])
+        compared += 1
+    assert compared > 10
+
+
+def test_the_loss_is_that_of_the_package():
+    start, end = torch.randn(2, 3, 9, generator=torch.Generator().manual_seed(0))
+    mask = torch.tensor([[1] * 9, [1] * 5 + [0] * 4, [0] * 3 + [1] * 6])
+    positions = torch.tensor([0, 2, 4]), torch.tensor([8, 4, 8])
+    batch = {"attention_mask": mask}
+    batch["start_positions"], batch["end_positions"] = positions
+    ours = mrc.span_loss(start, end, batch)
+    torch.testing.assert_close(solution("span_loss")(start, end, *positions, mask), ours)
+
+
+def test_spans_are_those_of_the_package():
+    # Whole numbers, so that there are ties.
+    logits = torch.randn(2, 5, 30, generator=torch.Generator().manual_seed(0)).mul(2).round()
+    context = torch.tensor([[4, 30], [0, 11], [7, 8], [20, 26], [5, 5]])
+    position = torch.arange(30)
+    is_context = (position >= context[:, :1]) & (position < context[:, 1:])
+    ours = best_spans(
+        *logits,
+        tokens=torch.tensor([[0, 30]] * 5),
+        context=context,
+        null_position=torch.zeros(5, dtype=torch.long),
+        max_answer_length=6,
+        search="exact",
+    )
+    scores, starts, ends = solution("n_best_decoding")(*logits, is_context, 20, 6)
+    assert torch.equal(scores > -torch.inf, ours.valid)
+    assert torch.equal(starts[ours.valid], ours.start[ours.valid])
+    assert torch.equal(ends[ours.valid], ours.end[ours.valid])
+
+
+def test_the_f1_is_that_of_the_package():
+    texts = [
+        "대한 민국",
+        "《대한민국》",
+        "대한제국",
+        "",
+        "the Republic",
+        "3.1 운동",
+        "3·1운동",
+        "(1919)",
+    ]
+    scorer = SCORERS["korquad"]
+    for prediction in texts:
+        for answer in texts:
+            pair = scorer.normalize(prediction), scorer.normalize(answer)
+            ours = scorer.similarity(*pair)
+            assert solution("character_f1")(prediction, [answer]) == pytest.approx(ours)
 
 
 def test_the_default_run_leaves_them_alone(pytestconfig):

@@ -12,8 +12,8 @@ def save_run(run: Run) -> dict[str, Any]:
         run: at any step: before the first, within an epoch, or at the end of one.
 
     Returns:
-        A dict of your own design. It holds only tensors, numbers, strings, and dicts, lists and
-        tuples of them, so that `torch.load(..., weights_only=True)` reads it.
+        A dict of your own design. It holds only tensors, numbers, strings, None, and dicts, lists
+        and tuples of them, so that `torch.load(..., weights_only=True)` reads it.
 
     Careful:
         - The run goes on after it was saved; what you returned must not change with it.

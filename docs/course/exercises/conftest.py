@@ -6,6 +6,7 @@ MRC_SOLUTIONS can also name a folder of answers, one file an exercise: a student
 import functools
 import importlib.util
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,8 @@ def load(path: Path) -> ModuleType:
         pytest.fail(f"{path} is missing.", pytrace=False)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
+    # Where dataclasses, for example, look for it.
+    sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:

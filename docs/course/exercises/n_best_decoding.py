@@ -17,7 +17,7 @@ def n_best_decoding(
     start logit plus its end logit. All valid spans of a row compete.
 
     Args:
-        start_logits: (batch, length), of any float type.
+        start_logits: (batch, length), of any float type. Those of context tokens are finite or NaN.
         end_logits: (batch, length).
         is_context: (batch, length) booleans. The context is one run of tokens. It can begin
             anywhere, and a row can have none.

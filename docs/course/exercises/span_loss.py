@@ -22,7 +22,7 @@ def span_loss(
         end_positions: (batch,) int64, the answer's last token.
         attention_mask: (batch, length) int64, 1 at tokens and 0 at padding, which can be on either
             side. A row of 0s is no example: it was added to fill the batch, and its positions
-            mean nothing.
+            mean nothing; they can lie outside the row.
 
     Returns:
         A float32 scalar to call `backward()` on: the mean over the rows that have a token of

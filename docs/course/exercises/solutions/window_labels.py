@@ -7,7 +7,11 @@ def window_labels(
     cls_position: int,
     answer: tuple[int, int] | None,
 ) -> tuple[int, int]:
-    """Return the positions of the answer's first and last token in one window."""
+    """Return the positions of the answer's first and last token in one window.
+
+    Where several tokens share the answer's first or last character, `mrc.FeatureDataset` takes the
+    innermost, as the reference recipe does, unless this character is the whole answer.
+    """
     nothing = cls_position, cls_position
     if answer is None:
         return nothing

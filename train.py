@@ -10,7 +10,7 @@ To read how it works, take the files in this order:
     mrc/training/step.py            one optimizer step
     mrc/features/dataset.py         questions and contexts become features, then batches
     mrc/model/baseline.py           encoder, dropout, head
-    mrc/training/run.py             the whole run; what is about processes or resuming can be skipped
+    mrc/training/run.py             the whole run; skip what handles processes or resuming
 
 An example is a question with its context. A feature is one window of a context with the question
 before it, as long as the model can read. A step moves the weights once, after one or more

@@ -1,15 +1,20 @@
-"""Training: this project against the Hugging Face recipe, on the same encoder, data, batch size and number of features.
+"""Training: this project against the Hugging Face recipe, on the same encoder and windows.
 
-    python benchmarks/train.py --model ENCODER --data train.json [--features 128] [--batch-size 16] [--threads 2]
-    python benchmarks/train.py --model ENCODER --data train.json --device cuda --precision bf16 --batch-size 32 --features 4096
-    python benchmarks/train.py --model ENCODER --data train.json --features 768 --learning-rate 2e-4 --score dev.json --seeds 1 2 3
+    python benchmarks/train.py --model ENCODER --data train.json
+    python benchmarks/train.py --model ENCODER --data train.json \\
+        --device cuda --precision bf16 --batch-size 32 --features 4096
+    python benchmarks/train.py --model ENCODER --data train.json \\
+        --features 768 --learning-rate 2e-4 --score dev.json --seeds 1 2 3
 
-The recipe is that of Hugging Face's course and examples: `datasets.map` over windows, `AutoModelForQuestionAnswering`,
-`DataCollatorWithPadding`, a shuffled DataLoader, AdamW with linear warm-up, clipping (pip install -e ".[bench]"). Both train one
-epoch on the same windows, each in a process of its own, so that its peak memory is its own; what is timed begins when data and
-model are ready. "matrix products" is how fast the device multiplies matrices of the encoder's sizes and nothing else.
+The recipe is that of Hugging Face's course and examples: `datasets.map` over windows,
+`AutoModelForQuestionAnswering`, `DataCollatorWithPadding`, a shuffled DataLoader, AdamW with linear
+warm-up, and clipping (pip install -e ".[bench]"). Both sides train one epoch on the same windows.
+Each runs in its own process, so that its peak memory is its own, and the clock starts when data
+and model are ready. "matrix products" is how fast the device multiplies matrices of the encoder's
+sizes and nothing else.
 
-With --score the trained models are compared as well: each seed trains both, and evaluate.py scores both with the same settings.
+With --score the trained models are compared as well: each seed trains both, and evaluate.py scores
+both with the same settings.
 """
 
 import argparse
@@ -34,7 +39,8 @@ def ours(args):
     from mrc.runtime.memory import peak_memory_mb
     from mrc.training.trainer import Trainer
 
-    tokenizer, dataset = load_tokenizer(args.model), make_dataset(args)
+    tokenizer = load_tokenizer(args.model)
+    dataset = make_dataset(args)
     model = BaselineModel.from_pretrained(args.model)
     config = TrainConfig(
         model=args.model,
@@ -45,7 +51,8 @@ def ours(args):
         learning_rate=args.learning_rate,
         seed=args.this_seed,
     )
-    inside = 0.0  # seconds in the model, its backward pass and the optimiser: what no loop can save
+    # Seconds in the model, its backward pass and the optimizer: what no loop can save.
+    inside = 0.0
 
     def timed(function):
         def call(*arguments, **named):
@@ -62,17 +69,15 @@ def ours(args):
             model, tokenizer, dataset, None, config, folder, torch.device(args.device)
         )
         trainer.save = lambda *arguments, **named: None
-        trainer.model.forward, torch.Tensor.backward = (
-            timed(trainer.model.forward),
-            timed(torch.Tensor.backward),
-        )
-        trainer.optimizer.step, torch.nn.utils.clip_grad_norm_ = (
-            timed(trainer.optimizer.step),
-            timed(torch.nn.utils.clip_grad_norm_),
-        )
-        cpu = time.process_time()
+        trainer.model.forward = timed(trainer.model.forward)
+        torch.Tensor.backward = timed(torch.Tensor.backward)
+        trainer.optimizer.step = timed(trainer.optimizer.step)
+        torch.nn.utils.clip_grad_norm_ = timed(torch.nn.utils.clip_grad_norm_)
+        started = time.process_time()
         results = trainer.fit()
-    cpu, seconds, done = time.process_time() - cpu, results["train_seconds"], trainer.progress
+        cpu = time.process_time() - started
+    seconds = results["train_seconds"]
+    done = trainer.progress
     measured = {
         "features": len(dataset),
         "seconds": seconds,
@@ -114,10 +119,12 @@ def recipe(args):
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
         )
-        starts, ends = [], []
+        starts = []
+        ends = []
         for i, offsets in enumerate(encoded.pop("offset_mapping")):
             sample = encoded["overflow_to_sample_mapping"][i]
-            begin, end = batch["begin"][sample], batch["end"][sample]
+            begin = batch["begin"][sample]
+            end = batch["end"][sample]
             context = [k for k, s in enumerate(encoded.sequence_ids(i)) if s == 1]
             first, last = context[0], context[-1]
             if offsets[first][0] > begin or offsets[last][1] < end:
@@ -157,14 +164,13 @@ def recipe(args):
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate, weight_decay=0.01)
     schedule = get_linear_schedule_with_warmup(optimizer, len(loader) // 10, len(loader))
     tokens = cells = flops = 0
-    started, cpu = time.perf_counter(), time.process_time()
+    started = time.perf_counter()
+    cpu_started = time.process_time()
     for batch in loader:
         rows, length = batch["input_ids"].shape
-        tokens, cells, flops = (
-            tokens + int(batch["attention_mask"].sum()),
-            cells + rows * length,
-            flops + work.flops(rows * length, length),
-        )
+        tokens += int(batch["attention_mask"].sum())
+        cells += rows * length
+        flops += work.flops(rows * length, length)
         with autocast(device, precision):
             loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}).loss
         loss.backward()
@@ -172,11 +178,12 @@ def recipe(args):
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-    loss.item()  # waits for the device
+    # Wait for the device.
+    loss.item()
     measured = {
         "features": len(dataset),
         "seconds": time.perf_counter() - started,
-        "cpu": time.process_time() - cpu,
+        "cpu": time.process_time() - cpu_started,
         "mb": peak_memory_mb(device),
         "padding": 1 - tokens / cells,
         "flops": flops,
@@ -193,30 +200,33 @@ def keep(model, tokenizer, folder):
 
 
 def make_dataset(args):
-    """The windows of the first questions, as many as there are in --features windows."""
+    """The windows of the first questions, as many as fit into --features windows."""
     from mrc.data.examples import load_examples
     from mrc.features.dataset import FeatureDataset
     from mrc.model.tokenizer import load_tokenizer
 
-    examples, tokenizer = load_examples(args.data).trainable(), load_tokenizer(args.model)
+    examples = load_examples(args.data).trainable()
+    tokenizer = load_tokenizer(args.model)
     count = min(args.features, len(examples))
     windows = FeatureDataset(examples[:count], tokenizer).windows.cumsum()
     return FeatureDataset(examples.head(int((windows <= args.features).sum())), tokenizer)
 
 
 def products(args):
-    """Matrix products alone, of an encoder's sizes: FLOP/s."""
+    """FLOP/s of matrix products alone, of the encoder's sizes."""
     import torch
     from transformers import AutoConfig
 
     from mrc.runtime.device import DTYPES, choose_precision
 
-    config, device = AutoConfig.from_pretrained(args.model), torch.device(args.device)
+    config = AutoConfig.from_pretrained(args.model)
+    device = torch.device(args.device)
     dtype = DTYPES.get(choose_precision(args.precision, device), torch.float32)
     a = torch.randn(args.batch_size * 320, config.hidden_size, device=device, dtype=dtype)
     b = torch.randn(config.hidden_size, config.intermediate_size, device=device, dtype=dtype)
     (a @ b)[0, 0].item()
-    started, times = time.perf_counter(), 0
+    times = 0
+    started = time.perf_counter()
     while time.perf_counter() - started < 2:
         for _ in range(10):
             c = a @ b
@@ -305,21 +315,28 @@ def main():
                 measured["scores"] = json.loads(Path(folder, "scores", "metrics.json").read_text())
         return measured
 
-    rate, theirs, mine = measure("products")["rate"], measure("recipe"), measure("ours")
+    rate = measure("products")["rate"]
+    theirs = measure("recipe")
+    mine = measure("ours")
     assert theirs["features"] == mine["features"], "the two sides trained on different windows"
     print(
-        f"{mine['features']} windows, batches of {args.batch_size}, {args.device}, {args.precision}; "
+        f"{mine['features']} windows, batches of {args.batch_size}, "
+        f"{args.device}, {args.precision}; "
         f"matrix products {rate / 1e9:.0f} GFLOP/s\n"
     )
     print(f"{'':10} {'features/s':>10} {'padding':>8} {'of products':>12} {'peak memory':>12}")
     for name, side in (("recipe", theirs), ("ours", mine)):
+        speed = side["features"] / side["seconds"]
+        of_products = side["flops"] / side["seconds"] / rate
         print(
-            f"{name:10} {side['features'] / side['seconds']:10.2f} {side['padding']:8.1%} {side['flops'] / side['seconds'] / rate:12.0%} "
+            f"{name:10} {speed:10.2f} {side['padding']:8.1%} {of_products:12.0%} "
             f"{side['mb']:9.0f} MB"
         )
     print(
-        f"\n{theirs['seconds'] / mine['seconds']:.2f} times as fast ({theirs['cpu'] / mine['cpu']:.2f} by processor time), "
-        f"{mine['mb'] / theirs['mb']:.0%} of the memory; outside the model, its gradient and the optimiser: "
+        f"\n{theirs['seconds'] / mine['seconds']:.2f} times as fast "
+        f"({theirs['cpu'] / mine['cpu']:.2f} by processor time), "
+        f"{mine['mb'] / theirs['mb']:.0%} of the memory; "
+        "outside the model, its gradient and the optimizer: "
         f"{mine['overhead']:.1%} of our time"
     )
     if args.score:
@@ -337,11 +354,10 @@ def main():
         )
         rows = []
         for seed in args.seeds:
-            sides = (
-                (theirs, mine)
-                if seed == args.seeds[0]
-                else (measure("recipe", seed), measure("ours", seed))
-            )
+            if seed == args.seeds[0]:
+                sides = (theirs, mine)
+            else:
+                sides = (measure("recipe", seed), measure("ours", seed))
             rows.append([side["scores"][name] for side in sides for name in names])
             print(f"{seed:<10}", as_row(rows[-1]), flush=True)
         if len(rows) > 1:

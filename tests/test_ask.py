@@ -18,14 +18,19 @@ from mrc.data.examples import load_examples
 from mrc.errors import command_line
 from mrc.reader.reader import Reader
 
-CONTEXT = "It rains. The old mill at Harrow Bend was built in 1784 by the miller Josiah Crane.\nIt burned down later."
+CONTEXT = (
+    "It rains. The old mill at Harrow Bend was built in 1784 by the miller Josiah Crane.\n"
+    "It burned down later."
+)
 QUESTION = "When was the mill built?"
 
 
 @pytest.fixture(autouse=True)
 def loaded(monkeypatch, reader, reader_folder):
-    """The reader of all tests, in place of loading it each time; what a folder holds is tested
-    with the Reader."""
+    """Hand out the one reader of all tests instead of loading it each time.
+
+    Loading from a folder is tested with the Reader.
+    """
 
     def from_pretrained(cls, checkpoint, device, dtype, **trust):
         assert Path(checkpoint) == reader_folder

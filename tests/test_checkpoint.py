@@ -87,12 +87,10 @@ def test_a_failed_save_leaves_the_earlier_one_whole(
 ):
     model = BaselineModel.from_pretrained(encoder_folder)
     save_checkpoint(tmp_path / "one", model, bert, {"epoch": 1})
-    monkeypatch.setattr(place, error)
-    with pytest.raises(InputError, match="No space left on device"):
-        try:
+    with monkeypatch.context() as failing:
+        failing.setattr(place, error)
+        with pytest.raises(InputError, match="No space left on device"):
             save_checkpoint(tmp_path / "one", model, bert, {"epoch": 2})
-        finally:
-            monkeypatch.undo()
     assert load_checkpoint(tmp_path / "one")[2]["epoch"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
 
@@ -107,12 +105,12 @@ def test_a_runs_folder_means_its_best(tmp_path, encoder_folder):
     assert find_checkpoint(tmp_path / "run") == tmp_path / "run" / "best"
     assert find_checkpoint(encoder_folder) == encoder_folder
     assert find_checkpoint("someone/some-model") == "someone/some-model"
-    with pytest.raises(InputError, match="holds no config.json"):
+    with pytest.raises(InputError, match=r"holds no config\.json"):
         find_checkpoint(tmp_path)
     new_run_folder(tmp_path / "new", "x")
     with pytest.raises(InputError, match="no best checkpoint yet"):
         find_checkpoint(tmp_path / "new")
-    with pytest.raises(InputError, match="new: is a run's folder; its reader is .*new/best"):
+    with pytest.raises(InputError, match=r"new: is a run's folder; its reader is .*new/best"):
         check_not_a_run(str(tmp_path / "new"))
     check_not_a_run(str(encoder_folder))
     check_not_a_run("someone/some-model")

@@ -39,9 +39,13 @@ def _process(script, cwd, rank, size, port, argv, signalled_at):
     """What torchrun does in each process of one machine. signalled_at: (rank, step), or None."""
     os.chdir(cwd)
     _as_torchrun(rank, size, port)
-    sys.stdout = sys.stderr = open(f"output-{rank}.txt", "a", encoding="utf-8", buffering=1)
+    # The file stands in for standard output until the process ends.
+    output = open(f"output-{rank}.txt", "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+    sys.stdout = output
+    sys.stderr = output
     if signalled_at and rank == signalled_at[0]:
-        step, calls = Trainer.train_step, count(1)
+        step = Trainer.train_step
+        calls = count(1)
 
         def train_step(self, group):
             if next(calls) == signalled_at[1]:
@@ -67,8 +71,10 @@ def _as_torchrun(rank, size, port):
 
 
 def free_port():
-    """One that no connection between processes can be given before the first of them listens on
-    it: systems hand out higher ones."""
+    """A free port below those that systems hand out to connections by themselves.
+
+    So no connection can take it before the first process listens on it.
+    """
     for port in random.SystemRandom().sample(range(15000, 32000), 100):
         with socket.socket() as free:
             if free.connect_ex(("127.0.0.1", port)):
@@ -90,12 +96,13 @@ def run(size, *argv, cwd, script="train.py", status=0, signalled_at=None):
         process.join(120)
     said = [(cwd / f"output-{rank}.txt").read_text("utf-8") for rank in range(size)]
     assert [process.exitcode for process in processes] == [status] * size, said
+    # Only the first process prints, except for the line of one that is told to stop.
     if not status:
         assert all(
             line.startswith("train.py: stopped")
             for other in said[1:]
             for line in other.splitlines()
-        )  # one speaks
+        )
     return said[0]
 
 
@@ -103,10 +110,11 @@ def run(size, *argv, cwd, script="train.py", status=0, signalled_at=None):
 def flags(encoder_folder, tmp_path_factory):
     file = tmp_path_factory.mktemp("data") / "all.json"
     write_squad(load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"), file)
-    return (
-        f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 64 --stride 16 --epochs 3 --dropout 0 "
-        "--learning-rate 1e-3 --log-every 1 --eval-batch-size 5 --output-dir run"
-    ).split()
+    return f"""
+        --model {encoder_folder} --train-file {file} --validation-file {file}
+        --max-length 64 --stride 16 --epochs 3 --dropout 0 --learning-rate 1e-3
+        --log-every 1 --eval-batch-size 5 --output-dir run
+    """.split()
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +126,7 @@ def alone(flags, tmp_path_factory):
 
 
 def assert_alike(folder, other):
-    """The same weights, loss curve and scores, but for the order in which sums were taken."""
+    """Assert equal weights, loss curves and scores, up to the order in which sums were taken."""
     mine, theirs = (load_file(f / "last" / "model.safetensors") for f in (folder, other))
     for key, value in mine.items():
         if key.endswith(SHIFTS):
@@ -141,7 +149,8 @@ def test_processes_train_as_one(flags, alone, tmp_path, size, batch_size, accumu
         accumulation,
         cwd=tmp_path,
     )
-    assert "9 steps of 12 features" + (f" shared by {size} processes" if size > 1 else "") in said
+    shared = f" shared by {size} processes" if size > 1 else ""
+    assert f"9 steps of 12 features{shared}" in said
     assert_alike(tmp_path / "run", alone)
 
 
@@ -184,7 +193,8 @@ def test_a_run_goes_on_with_another_number_of_processes(flags, alone, tmp_path):
     assert "9 steps of 12 features, fp32" in said
     assert "resuming from run/step-6" in said
     assert_alike(tmp_path / "run", alone)
-    run(3, "--resume", "run/step-6", cwd=tmp_path)  # in batches of 4
+    # Three processes take batches of 4.
+    run(3, "--resume", "run/step-6", cwd=tmp_path)
     assert_alike(tmp_path / "run", alone)
     said = run(3, "--resume", "run/step-6", "--batch-size", 4, cwd=tmp_path)
     assert "shared by 3 processes" in said
@@ -208,7 +218,8 @@ def test_scores_are_those_of_one_process(alone, tmp_path):
         ]
         run(size, *argv, cwd=tmp_path, script="evaluate.py")
     predictions = [(tmp_path / str(size) / "predictions.json").read_text() for size in (1, 2, 3)]
-    assert predictions[0] == predictions[1] == predictions[2]
+    assert predictions[1] == predictions[0]
+    assert predictions[2] == predictions[0]
     one, *others = (
         json.loads((tmp_path / str(size) / "metrics.json").read_text()) for size in (1, 2, 3)
     )
@@ -237,7 +248,9 @@ from torch import nn
 class Types(nn.Module):
     def __init__(self, vocab_size, width=8):
         super().__init__()
-        self.embedding, self.types, self.out = nn.Embedding(vocab_size, width), nn.Embedding(2, width), nn.Linear(width, 2, bias=False)
+        self.embedding = nn.Embedding(vocab_size, width)
+        self.types = nn.Embedding(2, width)
+        self.out = nn.Linear(width, 2, bias=False)
         self.unused = nn.Linear(width, width)
 
     def forward(self, input_ids, attention_mask, token_type_ids=None):
@@ -251,7 +264,7 @@ class Types(nn.Module):
 def test_a_class_of_ones_own_with_unused_weights_is_trained_by_any_number_and_goes_on_with_more(
     flags, tmp_path
 ):
-    """What only some inputs use is trained all the same; what none uses keeps no process waiting."""
+    """Weights that only some inputs use are trained; those that none uses block no process."""
     for size in (1, 2):
         (tmp_path / str(size)).mkdir()
         (tmp_path / str(size) / "types_guest.py").write_text(GUEST)
@@ -328,8 +341,7 @@ def test_shards_train_as_one_and_are_saved_as_one(
 
 
 def _what_it_holds(folder, encoder_folder, rank, size, port):
-    """Sharded in `size` processes: write how many numbers of the weights, and then of their
-    gradients, this one has."""
+    """Shard over `size` processes; write how many weights, and gradients, this process holds."""
     _as_torchrun(rank, size, port)
     with processes("cpu") as world:
         model = BaselineModel.from_pretrained(encoder_folder)
@@ -386,10 +398,8 @@ def test_a_run_goes_on_in_other_shards_or_in_none(flags, alone, tmp_path):
     run(2, *flags, "--fsdp", "--batch-size", 6, "--save-every", 5, cwd=tmp_path)
     for size, argv in ((3, ["--batch-size", 4]), (1, ["--batch-size", 12])):
         said = run(size, "--resume", "run/step-6", *argv, cwd=tmp_path)
-        assert (
-            f"9 steps of 12 features{' shared by 3 processes, the model sharded over them' if size == 3 else ''}, fp32\n"
-            in said
-        )
+        shared = " shared by 3 processes, the model sharded over them" if size == 3 else ""
+        assert f"9 steps of 12 features{shared}, fp32\n" in said
         assert_alike(tmp_path / "run", alone)
     (tmp_path / "plain").mkdir()
     run(2, *flags, "--batch-size", 6, "--save-every", 5, cwd=tmp_path / "plain")
@@ -466,9 +476,8 @@ def test_a_run_of_one_numbered_gpu_goes_on_with_several_if_told_to(flags, tmp_pa
     changed = settings.read_text().replace('"device": "auto"', '"device": "cuda:1"')
     assert changed != settings.read_text()
     settings.write_text(changed)
-    (
-        tmp_path / "run" / "last" / "manifest.json"
-    ).unlink()  # as the error for a changed file advises
+    # The error for a changed file advises to remove the manifest.
+    (tmp_path / "run" / "last" / "manifest.json").unlink()
     assert "--device cuda:1: each of torchrun's processes takes a GPU of its own" in run(
         2, "--resume", "run", "--batch-size", 6, cwd=tmp_path, status=2
     )
@@ -479,15 +488,36 @@ def test_a_run_of_one_numbered_gpu_goes_on_with_several_if_told_to(flags, tmp_pa
 def test_what_is_not_sharded(flags, tmp_path, monkeypatch):
     said = run(1, *flags, "--fsdp", cwd=tmp_path, status=2)
     assert said == (
-        "train.py: error: --fsdp shards the model over several processes; start them with torchrun --nproc_per_node=N "
-        "train.py ...\n"
+        "train.py: error: --fsdp shards the model over several processes; "
+        "start them with torchrun --nproc_per_node=N train.py ...\n"
     )
     assert not (tmp_path / "run").exists()
-    monkeypatch.delattr(torch.cpu.Stream, "record_event", raising=False)  # as in PyTorch 2.6
+    # As in PyTorch 2.6.
+    monkeypatch.delattr(torch.cpu.Stream, "record_event", raising=False)
     with pytest.raises(
         InputError, match="shards models on GPUs only; use a later version for CPUs"
     ):
         shard(torch.nn.Linear(2, 2), [], World(0, 2), device=torch.device("cpu"))
+
+
+DIES_AT_ITS_FIFTH_STEP = """
+import sys
+
+import mrc.commands.train
+from mrc.training.trainer import Trainer
+
+step = Trainer.train_step
+calls = []
+
+def dies(self, group):
+    calls.append(1)
+    if len(calls) == 5 and self.world.rank == 1:
+        raise RuntimeError("this process has had enough")
+    return step(self, group)
+
+Trainer.train_step = dies
+mrc.commands.train.main(sys.argv[1:])
+"""
 
 
 @pytest.mark.slow
@@ -500,13 +530,7 @@ def test_torchrun_ends_all_when_one_dies_and_the_run_goes_on(flags, tmp_path):
         f"--master_port={29500 + os.getpid() % 1000}",
     ]
     program = tmp_path / "dies.py"
-    program.write_text(
-        "import os, sys\nimport mrc.training.trainer, mrc.commands.train\nstep, calls = mrc.training.trainer.Trainer.train_step, []\n"
-        "def dies(self, group):\n    calls.append(1)\n"
-        "    if len(calls) == 5 and self.world.rank == 1:\n        raise RuntimeError('this process has had enough')\n"
-        "    return step(self, group)\n"
-        "mrc.training.trainer.Trainer.train_step = dies\nmrc.commands.train.main(sys.argv[1:])\n"
-    )
+    program.write_text(DIES_AT_ITS_FIFTH_STEP)
     argv = [*flags, "--batch-size", "6", "--resume", "auto"]
     settings = {
         "cwd": tmp_path,
@@ -517,7 +541,6 @@ def test_torchrun_ends_all_when_one_dies_and_the_run_goes_on(flags, tmp_path):
     assert done.returncode != 0
     assert "this process has had enough" in done.stderr
     done = subprocess.run([*command, ROOT / "train.py", *argv], **settings, text=True, timeout=120)
-    assert done.returncode == 0 and "resuming from run/last, step 3 of 9" in done.stdout, (
-        done.stderr
-    )
+    assert done.returncode == 0, done.stderr
+    assert "resuming from run/last, step 3 of 9" in done.stdout
     assert done.stdout.count("Next: python evaluate.py") == 1

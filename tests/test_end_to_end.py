@@ -1,5 +1,4 @@
-"""Whole runs as a user makes them: the two scripts, their files, their last lines, and their
-refusals."""
+"""Whole runs of the two scripts: their files, their last lines, and the input they refuse."""
 
 import itertools
 import json
@@ -42,8 +41,7 @@ def run(script, *argv, cwd):
 
 
 def fails(main, capsys, *argv):
-    """Run a script's main in this process as its command line would; return its one line on
-    standard error."""
+    """Run a script's main as its command line would; return its one line on standard error."""
     with pytest.raises(SystemExit) as raised, command_line("script"):
         main([str(a) for a in argv])
     error = capsys.readouterr().err
@@ -65,7 +63,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(data, encoder_folder, tmp_path_factory):
-    """A run on a user's own files with a user's own encoder, until it knows them nearly by heart."""
+    """A run on the user's own files with the user's own encoder, long enough to learn them."""
     cwd = tmp_path_factory.mktemp("run")
     flags = {
         "model": encoder_folder,
@@ -91,10 +89,8 @@ def trained(data, encoder_folder, tmp_path_factory):
 def test_a_run_ends_with_a_table_and_the_next_command(trained, encoder_folder):
     cwd, output = trained
     name = f"checkpoints/{encoder_folder.name}-all"
-    tail, metrics = (
-        output[output.index("\nEM ") :],
-        json.loads((cwd / name / "metrics.json").read_text()),
-    )
+    tail = output[output.index("\nEM ") :]
+    metrics = json.loads((cwd / name / "metrics.json").read_text())
     assert (
         f"EM           {metrics['exact_match']:.2f}\nF1           {metrics['f1']:.2f}\n"
         f"loss         {metrics['eval_loss']:.3f}\nquestions    10\n" in tail
@@ -104,9 +100,8 @@ def test_a_run_ends_with_a_table_and_the_next_command(trained, encoder_folder):
     assert tail.endswith(f"\nNext: python evaluate.py --checkpoint {name}\n")
     assert "\r" not in output
     assert "new head" in output
-    steps = (
-        metrics["steps"] - metrics["steps"] // metrics["epochs"]
-    )  # of the checkpoint before the last
+    # The checkpoint before the last is one epoch older.
+    steps = metrics["steps"] - metrics["steps"] // metrics["epochs"]
     assert sorted(p.name for p in (cwd / name).iterdir()) == [
         "best",
         "config.json",
@@ -125,10 +120,8 @@ def test_the_next_command_gives_the_same_scores(trained):
     assert done.returncode == 0, done.stderr
     folder = cwd / command[-1]
     results = folder / "best-on-all"
-    mine, theirs = (
-        json.loads((results / "metrics.json").read_text()),
-        json.loads((folder / "metrics.json").read_text()),
-    )
+    mine = json.loads((results / "metrics.json").read_text())
+    theirs = json.loads((folder / "metrics.json").read_text())
     assert {k: mine[k] for k in ("exact_match", "f1", "total")} == {
         k: theirs[k] for k in ("exact_match", "f1", "total")
     }
@@ -139,9 +132,8 @@ def test_the_next_command_gives_the_same_scores(trained):
         e.id: {a.text for a in e.answers}
         for e in load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json")
     }
-    assert (
-        10 * sum(predictions[i] in right[i] for i in right) >= mine["exact_match"] - 10
-    )  # its texts, as they stand in the context
+    # The predictions are texts as they stand in the context: most equal an answer unnormalized.
+    assert 10 * sum(predictions[i] in right[i] for i in right) >= mine["exact_match"] - 10
     n_best = json.loads((results / "nbest_predictions.json").read_text())
     assert all(n_best[i][0]["text"] == predictions[i] for i in right)
     assert set(n_best["ru-2"][0]) == {"text", "probability", "start_logit", "end_logit"}
@@ -172,16 +164,15 @@ def test_a_file_without_answers_gets_predictions(trained, tmp_path):
 def test_hugging_face_loads_the_checkpoint_with_our_logits(trained, data):
     cwd, output = trained
     folder = cwd / output.splitlines()[-1].split()[-1] / "best"
-    theirs, tokenizer = (
-        AutoModelForQuestionAnswering.from_pretrained(folder).eval(),
-        AutoTokenizer.from_pretrained(folder),
-    )
+    theirs = AutoModelForQuestionAnswering.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     ours = BaselineModel.from_pretrained(folder).eval()
     for example in load_examples(data):
         encoded = tokenizer(
             example.question, example.context, return_tensors="pt", truncation=True, max_length=128
         )
-        out, (start, end) = theirs(**encoded), ours(**encoded)
+        out = theirs(**encoded)
+        start, end = ours(**encoded)
         torch.testing.assert_close(out.start_logits, start, atol=1e-5, rtol=0)
         torch.testing.assert_close(out.end_logits, end, atol=1e-5, rtol=0)
 
@@ -189,10 +180,8 @@ def test_hugging_face_loads_the_checkpoint_with_our_logits(trained, data):
 def test_a_hugging_face_checkpoint_is_scored_as_it_is(trained, tmp_path, data, capsys):
     cwd, output = trained
     folder = cwd / output.splitlines()[-1].split()[-1] / "best"
-    theirs, tokenizer = (
-        AutoModelForQuestionAnswering.from_pretrained(folder),
-        AutoTokenizer.from_pretrained(folder),
-    )
+    theirs = AutoModelForQuestionAnswering.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     theirs.save_pretrained(tmp_path / "hf")
     tokenizer.save_pretrained(tmp_path / "hf")
     capsys.readouterr()
@@ -209,37 +198,32 @@ def test_a_hugging_face_checkpoint_is_scored_as_it_is(trained, tmp_path, data, c
             "32",
         ]
     )
-    assert (
-        f"EM           {json.loads((folder.parent / 'metrics.json').read_text())['exact_match']:.2f}  "
-        in capsys.readouterr().out
-    )
+    metrics = json.loads((folder.parent / "metrics.json").read_text())
+    assert f"EM           {metrics['exact_match']:.2f}  " in capsys.readouterr().out
 
 
 def test_unanswerable_questions_are_trained_on_and_scored(tmp_path, encoder_folder, capsys):
     file = DATA / "squad_v2.json"
-    train.main(
-        [
-            *f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 96 --stride 32 --epochs 40 --batch-size 2 "
-            f"--learning-rate 3e-3 --dropout 0 --output-dir {tmp_path / 'run'}".split()
-        ]
-    )
+    argv = f"""
+        --model {encoder_folder} --train-file {file} --validation-file {file}
+        --max-length 96 --stride 32 --epochs 40 --batch-size 2 --learning-rate 3e-3
+        --dropout 0 --output-dir {tmp_path / "run"}
+    """
+    train.main(argv.split())
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["scorer"] == "squad_v2"
-    assert metrics["exact"] == metrics["NoAns_exact"] == metrics["HasAns_f1"] == 100
+    assert metrics["exact"] == 100
+    assert metrics["NoAns_exact"] == 100
+    assert metrics["HasAns_f1"] == 100
     assert "EM           100.00" in capsys.readouterr().out
 
     evaluate.main(["--checkpoint", str(tmp_path / "run")])
     scored = json.loads((tmp_path / "run" / "best-on-squad_v2" / "metrics.json").read_text())
-    assert {
-        name: scored[name]
-        for name in metrics
-        if name in scored and name.endswith(("exact", "f1", "thresh"))
-    } == {
-        name: value for name, value in metrics.items() if name.endswith(("exact", "f1", "thresh"))
-    }
-    assert set(
-        json.loads((tmp_path / "run" / "best-on-squad_v2" / "null_odds.json").read_text())
-    ) == {"v2-1", "v2-2"}
+    for name, value in metrics.items():
+        if name.endswith(("exact", "f1", "thresh")):
+            assert scored[name] == value, name
+    odds = json.loads((tmp_path / "run" / "best-on-squad_v2" / "null_odds.json").read_text())
+    assert set(odds) == {"v2-1", "v2-2"}
 
     # Without labels it still gives no answer where it has learned to.
     bare = json.loads(file.read_text("utf-8"))
@@ -279,11 +263,9 @@ def test_predictions_are_scored_without_a_model(tmp_path, capsys):
         ]
     )
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert metrics["exact_match"] == metrics["f1"] == 100
-    assert metrics["exact_match_interval"] == [
-        100,
-        100,
-    ]
+    assert metrics["exact_match"] == 100
+    assert metrics["f1"] == 100
+    assert metrics["exact_match_interval"] == [100, 100]
     assert metrics["breakdown"]["title"]["Маяк"]["total"] == 2
     evaluate.main(
         [
@@ -365,9 +347,8 @@ def test_predictions_can_be_stripped(tmp_path, capsys):
             "--strip-particles",
         ]
     )
-    assert (
-        "EM           66.67  (with particles 0.00)" in capsys.readouterr().out
-    )  # the third ends in a quotation mark
+    # The third answer ends in a quotation mark, so its particle stays.
+    assert "EM           66.67  (with particles 0.00)" in capsys.readouterr().out
 
 
 def test_options_of_answers_and_search(trained, tmp_path, capsys):
@@ -389,39 +370,23 @@ def test_options_of_answers_and_search(trained, tmp_path, capsys):
     )
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["answers_changed_by_exact_search"] == 0
-    assert set(metrics["with_particles"]) == {
-        "exact_match",
-        "f1",
-        "total",
-    }
+    assert set(metrics["with_particles"]) == {"exact_match", "f1", "total"}
     assert metrics["scorer"] == "korquad"
     assert metrics["f1"] <= 100
     assert "(with particles " in capsys.readouterr().out
 
 
+TWO_STEPS = ["--max-steps", "2", "--batch-size", "2", "--stride", "16"]
+
+
 def quick(*argv):
     """Train for two steps in this process."""
-    train.main(
-        [
-            str(a)
-            for a in (
-                *argv,
-                "--max-steps",
-                2,
-                "--batch-size",
-                2,
-                "--max-length",
-                96,
-                "--stride",
-                16,
-            )
-        ]
-    )
+    train.main([*map(str, argv), *TWO_STEPS, "--max-length", "96"])
 
 
 @pytest.fixture
 def settings_of_torch():
-    """Leaves PyTorch's own settings as they were."""
+    """Restore PyTorch's own settings after the test."""
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.get_float32_matmul_precision(),
@@ -443,9 +408,9 @@ def test_how_the_device_computes(
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     quick("--model", encoder_folder, "--train-file", data, "--output-dir", tmp_path / "run", *flags)
     assert torch.are_deterministic_algorithms_enabled() == deterministic
-    assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (
-        ":4096:8" if deterministic else None
-    )  # without it cuBLAS refuses
+    # Without a workspace of fixed size, cuBLAS refuses to be deterministic.
+    workspace = ":4096:8" if deterministic else None
+    assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == workspace
     assert torch.get_float32_matmul_precision() == products
 
 
@@ -459,21 +424,18 @@ KINDS = {
 
 @pytest.fixture(params=KINDS)
 def kind(request, encoder_folder, data, tmp_path, monkeypatch):
-    """The flags of a run of two steps with a model of one kind, in a working directory that has
-    what they name."""
+    """The flags of a two-step run with a model of one kind; the working directory has its files."""
     (tmp_path / "my_guests.py").write_text(GUESTS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     sys.modules.pop("my_guests", None)
     model = [str(encoder_folder) if part == "ENCODER" else part for part in KINDS[request.param]]
-    return [
-        *model,
-        *f"--train-file {data} --max-steps 2 --batch-size 2 --max-length 64 --stride 16 --save-every 1".split(),
-    ]
+    saved = ["--max-length", "64", "--save-every", "1"]
+    return [*model, "--train-file", str(data), *TWO_STEPS, *saved]
 
 
 def own_class(kind):
-    """What of the flags must be given again to go on, as code is run by it."""
+    """The flags that must be repeated to resume, because they run code."""
     return [
         part
         for flag, value in itertools.pairwise(kind)
@@ -483,10 +445,14 @@ def own_class(kind):
 
 
 def test_attention_computed_in_two_ways_is_the_same(kind, monkeypatch):
-    used, fit = [], Trainer.fit
-    monkeypatch.setattr(
-        Trainer, "fit", lambda trainer: used.append(attention_of(trainer.model)) or fit(trainer)
-    )
+    used = []
+    fit = Trainer.fit
+
+    def fit_and_note(trainer):
+        used.append(attention_of(trainer.model))
+        return fit(trainer)
+
+    monkeypatch.setattr(Trainer, "fit", fit_and_note)
     lines = []
     for attention in ("eager", "sdpa"):
         train.main(
@@ -502,7 +468,8 @@ def test_attention_computed_in_two_ways_is_the_same(kind, monkeypatch):
                 attention,
             ]
         )
-        train.main(["--resume", f"{attention}/step-1", *own_class(kind)])  # keeps the setting
+        # A resumed run keeps the setting.
+        train.main(["--resume", f"{attention}/step-1", *own_class(kind)])
         log = [json.loads(line) for line in Path(attention, "log.jsonl").read_text().splitlines()]
         lines.append([line["loss"] for line in log if "loss" in line])
     assert used == [{"eager"}, {"eager"}, {"sdpa"}, {"sdpa"}]
@@ -511,7 +478,7 @@ def test_attention_computed_in_two_ways_is_the_same(kind, monkeypatch):
 
 
 def attention_of(model):
-    """The attentions of the Hugging Face models within a model."""
+    """The attention implementations of the Hugging Face models within a model."""
     return {
         module.config._attn_implementation
         for module in model.modules()
@@ -522,7 +489,10 @@ def attention_of(model):
 @pytest.mark.skipif(find_spec("flash_attn") is not None, reason="flash_attn is installed")
 def test_attention_whose_package_is_missing(kind, capsys):
     flash = ("--attn-implementation", "flash_attention_2")
-    expected = "script: error: --attn-implementation flash_attention_2: FlashAttention2 has been toggled on, but it cannot be used"
+    expected = (
+        "script: error: --attn-implementation flash_attention_2: "
+        "FlashAttention2 has been toggled on, but it cannot be used"
+    )
     assert fails(train.main, capsys, *kind, "--output-dir", "run", *flash).startswith(expected)
     assert not Path("run").exists()
     train.main([*kind, "--output-dir", "run"])
@@ -556,10 +526,12 @@ def test_a_part_of_the_data_is_set_aside_and_found_again(tmp_path, encoder_folde
         json.loads((tmp_path / "run" / name).read_text())
         for name in ("metrics.json", "best-on-all/metrics.json")
     )
-    assert 0 < trained["total"] == evaluated["total"] < 10
+    assert 0 < trained["total"] < 10
+    assert trained["total"] == evaluated["total"]
     assert trained["exact_match"] == evaluated["exact_match"]
     assert trained["f1"] == evaluated["f1"]
-    assert len(list((tmp_path / "cache").iterdir())) == 4  # what scoring needed was there
+    # Scoring found its features in the cache.
+    assert len(list((tmp_path / "cache").iterdir())) == 4
 
 
 def test_bad_answers_and_leaks_are_said_once_and_listed(tmp_path, encoder_folder, capsys):
@@ -660,13 +632,14 @@ def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys)
         ),
         (["--train-file", "empty.json"], "empty.json: holds no question that can be trained on"),
         (
-            ["--train-file", "unlabelled.json"],
-            "unlabelled.json: holds no question that can be trained on",
+            ["--train-file", "unlabeled.json"],
+            "unlabeled.json: holds no question that can be trained on",
         ),
         (["--stride", "90"], "--stride 90 must be below the room"),
         (
             ["--max-length", "129"],
-            "--max-length 129 is above the 128 positions that the model has; use --max-length 128 or less",
+            "--max-length 129 is above the 128 positions that the model has; "
+            "use --max-length 128 or less",
         ),
         (["--output-dir", "taken"], "taken: holds a run already"),
         (["--model", "nobody/nothing"], "could not be fetched from the Hugging Face hub"),
@@ -695,7 +668,7 @@ def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder,
     (tmp_path / "broken.json").write_text('{"data": ')
     (tmp_path / "nodata.json").write_text('{"version": "1.1"}')
     (tmp_path / "empty.json").write_text('{"data": []}')
-    (tmp_path / "unlabelled.json").write_text((DATA / "news_test.json").read_text("utf-8"))
+    (tmp_path / "unlabeled.json").write_text((DATA / "news_test.json").read_text("utf-8"))
     (tmp_path / "shifted.json").write_text(
         (DATA / "squad.json").read_text("utf-8").replace('"answer_start": 41', '"answer_start": 3')
     )
@@ -711,7 +684,8 @@ def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder,
     }
     given.update(zip(argv[::2], argv[1::2], strict=False))
     assert message in fails(train.main, capsys, *(part for pair in given.items() for part in pair))
-    assert sorted(tmp_path.rglob("*")) == before  # nothing half-written
+    # Nothing is left half-written.
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -765,15 +739,14 @@ def test_help_and_errors_come_from_the_real_command_line(script, tmp_path):
 
 @pytest.mark.slow
 def test_real_korean_questions(tmp_path, capsys):
-    """An encoder from random weights, given real Korean data for some hundred steps, beats
-    guessing by far on what it saw."""
+    """A few hundred steps on real Korean data teach random weights far more than guessing."""
     path = real_data("KorQuAD_v1.0_dev.json")
-    train.main(
-        [
-            *f"--train-file {path} --validation-file {path} --max-train-examples 64 --max-eval-examples 64 --max-length 256 --stride 64 "
-            f"--epochs 40 --batch-size 16 --output-dir {tmp_path / 'run'}".split()
-        ]
-    )
+    argv = f"""
+        --train-file {path} --validation-file {path}
+        --max-train-examples 64 --max-eval-examples 64 --max-length 256 --stride 64
+        --epochs 40 --batch-size 16 --output-dir {tmp_path / "run"}
+    """
+    train.main(argv.split())
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["scorer"] == "korquad"
     assert metrics["total"] == 64

@@ -233,9 +233,8 @@ def test_refusals(hub, checkpoint, tmp_path, capsys, monkeypatch):
 
 
 def test_no_connection(hub, checkpoint, capsys, monkeypatch):
-    monkeypatch.setattr(
-        huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9"
-    )  # nobody listens there
+    # Nothing listens on this port.
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     assert "the Hugging Face hub cannot be reached" in fails(capsys, "push", checkpoint, "reader")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert "the Hugging Face hub cannot be reached" in fails(capsys, "push", checkpoint, "reader")
@@ -252,11 +251,12 @@ def test_a_run_ends_on_the_hub(hub, encoder_folder, tmp_path, capsys, write):
             }
         ]
     )
-    argv = [
-        *f"--model {encoder_folder} --train-file {data} --max-length 96 --stride 16 --max-steps 1 --push-to-hub".split(),
-        "me/reader",
-    ]
-    hub.may_write = False  # is found out before the training
+    argv = f"""
+        --model {encoder_folder} --train-file {data} --max-length 96 --stride 16
+        --max-steps 1 --push-to-hub me/reader
+    """.split()
+    # A token that may not write is noticed before the training.
+    hub.may_write = False
     with pytest.raises(InputError, match="me/reader: the token may not write there"):
         train.main([*argv, "--output-dir", str(tmp_path / "run")])
     assert not (tmp_path / "run").exists()

@@ -337,7 +337,7 @@ def test_an_unseen_feature_is_an_error(examples, bert):
         metrics.compute()
 
 
-def test_unlabelled_examples_get_predictions_and_no_scores(examples, bert):
+def test_unlabeled_examples_get_predictions_and_no_scores(examples, bert):
     bare = [Example(e.id, e.question, e.context) for e in examples]
     dataset = FeatureDataset(bare, bert, WindowSettings(max_length=64, stride=20))
     metrics = Metrics(dataset)

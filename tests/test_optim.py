@@ -31,7 +31,7 @@ class OwnNorm(nn.Module):
         nn.Sequential(nn.Linear(4, 4), OwnNorm(), nn.LayerNorm([2, 4]), nn.RMSNorm(4)),
     ],
 )
-def test_biases_and_normalisation_do_not_decay(model):
+def test_biases_and_normalization_do_not_decay(model):
     decay, no_decay = parameter_groups(model, 0.1)
     assert decay["weight_decay"] == 0.1
     assert no_decay["weight_decay"] == 0

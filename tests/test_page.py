@@ -6,9 +6,11 @@ import pytest
 from conftest import serving
 
 webdriver = pytest.importorskip("selenium.webdriver", reason='needs pip install -e ".[browser]"')
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+
+# Without Selenium the line above skips this file, so these imports cannot come before it.
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 BROWSER = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -52,9 +54,8 @@ def page(browser, address):
 
 def ask(page, question, context):
     """Type a question and press Enter; wait for its answer."""
-    page.execute_script(
-        "document.getElementById('context').value = arguments[0]", context
-    )  # typed keys know no emoji
+    # The driver cannot type emoji, so the context is set by a script.
+    page.execute_script("document.getElementById('context').value = arguments[0]", context)
     field = page.find_element(By.ID, "question")
     field.clear()
     field.send_keys(question, Keys.ENTER)
@@ -66,8 +67,12 @@ def marked(page):
     """The marked words, and the text before them."""
     (mark,) = page.find_elements(By.CSS_SELECTOR, "#text mark")
     before = page.execute_script(
-        "const r = new Range(); r.setStart(document.getElementById('text'), 0); r.setEndBefore(arguments[0]); "
-        "return r.toString()",
+        """
+        const range = new Range();
+        range.setStart(document.getElementById('text'), 0);
+        range.setEndBefore(arguments[0]);
+        return range.toString();
+        """,
         mark,
     )
     return mark.text, before
@@ -84,11 +89,12 @@ def test_an_answer_is_marked_where_it_stands(page, reader, taught, language):
         and reader(question=e.question, context=e.context, max_answer_len=30, top_k=6)[0]["answer"]
         == e.answers[0].text
     )
-    for before in ("", "🙂🙃 "):  # two UTF-16 units each, one character
+    # An emoji is one character in Python and two UTF-16 units in the browser.
+    for before in ("", "🙂🙃 "):
         context = before + example.context
-        answer = reader(question=example.question, context=context, max_answer_len=30, top_k=6)[
-            0
-        ]  # what the page asks for
+        # The settings that the page sends.
+        answers = reader(question=example.question, context=context, max_answer_len=30, top_k=6)
+        answer = answers[0]
         ask(page, example.question, context)
         assert marked(page) == (answer["answer"], context[: answer["start"]])
         assert before or answer["answer"] == example.answers[0].text
@@ -141,7 +147,10 @@ def test_candidates_shades_and_examples(page):
 
     def shaded():
         return page.execute_script(
-            "return [...document.querySelectorAll('#text span')].filter(s => s.style.backgroundColor).length"
+            """
+            const spans = [...document.querySelectorAll('#text span')];
+            return spans.filter((span) => span.style.backgroundColor).length;
+            """
         )
 
     assert shaded() == 0
@@ -156,10 +165,11 @@ def test_the_page_speaks_korean_and_english(page):
     page.find_element(By.ID, "to-ko").click()
     assert page.find_element(By.TAG_NAME, "h1").text == "글에 물어보기"
     assert page.find_element(By.TAG_NAME, "html").get_attribute("lang") == "ko"
+    # The choice survives a reload.
     page.refresh()
     WebDriverWait(page, 10).until(
         lambda b: b.find_element(By.TAG_NAME, "h1").text == "글에 물어보기"
-    )  # it remembers
+    )
     missing = page.execute_script(
         "return Object.keys(TEXTS.en).filter((key) => !(key in TEXTS.ko))"
     )
@@ -170,9 +180,16 @@ def test_the_page_speaks_korean_and_english(page):
 
 
 def test_keyboard_labels_and_errors(page):
-    unnamed = page.execute_script("""return [...document.querySelectorAll('button, input, textarea, [role=region]')].filter((e) =>
-        !(e.textContent.trim() || e.getAttribute('aria-label') || (e.labels && e.labels.length && e.labels[0].textContent.trim())))
-        .map((e) => e.outerHTML)""")
+    unnamed = page.execute_script(
+        """
+        const controls = 'button, input, textarea, [role=region]';
+        const labelOf = (e) => e.labels && e.labels.length && e.labels[0].textContent.trim();
+        const nameOf = (e) => e.textContent.trim() || e.getAttribute('aria-label') || labelOf(e);
+        return [...document.querySelectorAll(controls)]
+            .filter((e) => !nameOf(e))
+            .map((e) => e.outerHTML);
+        """
+    )
     assert unnamed == []
     page.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
     order = []
@@ -185,7 +202,8 @@ def test_keyboard_labels_and_errors(page):
     WebDriverWait(page, 10).until(
         lambda b: "200000 characters" in b.find_element(By.ID, "alert").text
     )
-    page.get_log("browser")  # the browser notes the status 413
+    # The browser logs the status 413 as an error; read it here, or the page fixture would fail.
+    page.get_log("browser")
 
 
 @pytest.mark.parametrize("width", [390, 1200])
@@ -218,5 +236,7 @@ def test_the_description_of_the_api(page, address):
     assert "code points" in page.find_element(By.TAG_NAME, "body").text
 
 
-def _sum(colour):
-    return sum(float(part) for part in colour.split("(")[1].rstrip(")").split(",")[:3])
+def _sum(color):
+    """Red, green and blue of a CSS color, added up."""
+    parts = color.split("(")[1].rstrip(")").split(",")
+    return sum(float(part) for part in parts[:3])

@@ -28,18 +28,20 @@ CONTEXT = "My name is Sylvain and I work at Hugging Face in Brooklyn."
 
 
 class OldPipeline:
-    """The dropped pipeline's arithmetic in loops, one window at a time: what a softmax over the
-    context and CLS makes of a window's logits, and how the windows' answers become one list.
+    """The arithmetic of the dropped pipeline in plain loops, one window at a time.
 
-    summing: "all" adds up equal answers of all windows, as the last versions did; "window" adds up those of one window only,
-    and takes the best window.
+    A softmax over the context and CLS turns a window's logits into probabilities; the answers of
+    the windows then become one list.
+
+    Args:
+        folder: the checkpoint.
+        summing: "all" adds up equal answers of all windows, as the last versions did; "window"
+            adds up those of one window only, and takes the best window.
     """
 
     def __init__(self, folder, summing="window"):
-        self.model, self.tokenizer = (
-            AutoModelForQuestionAnswering.from_pretrained(folder).eval(),
-            AutoTokenizer.from_pretrained(folder),
-        )
+        self.model = AutoModelForQuestionAnswering.from_pretrained(folder).eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.summing = summing
 
     @torch.no_grad()

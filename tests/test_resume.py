@@ -1,4 +1,4 @@
-"""A run that ends at any moment, however rudely, goes on as if it had not."""
+"""A run that is interrupted at any moment resumes to the bit."""
 
 import importlib
 import json
@@ -22,35 +22,31 @@ from mrc.commands import train
 from mrc.data.examples import load_examples, write_squad
 from mrc.errors import InputError, command_line
 
-CLOCKED = (
-    "features_per_second",
-    "tokens_per_second",
-    "tflops",
-    "eval_seconds",
-)  # what of a log depends on the clock
+# The fields of a log line that depend on the clock.
+CLOCKED = ("features_per_second", "tokens_per_second", "tflops", "eval_seconds")
 
-FORKS = multiprocessing.get_context(
-    "forkserver"
-)  # a process that has imported torch once starts others in no time
+# One process imports torch, and forks the others in no time.
+FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     ["mrc.training.trainer", "mrc.data.sample", "transformers.models.bert.modeling_bert"]
 )
 
 
 def _train(cwd, argv, killed_at):
-    """In a process of its own: run train.py; send itself signals, such as SIGKILL, at the n-th
-    call of a function."""
+    """Run train.py in this process, which signals itself at the n-th call of a function."""
     os.chdir(cwd)
     torch.set_num_threads(1)
-    sys.stdout = sys.stderr = open("output.txt", "a", encoding="utf-8", buffering=1)
+    # The file stands in for standard output until the process ends.
+    output = open("output.txt", "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+    sys.stdout = output
+    sys.stderr = output
     if killed_at:
         place, nth, *signals = killed_at
-        module, *owner = place.rpartition(".")[0].split(":")
-        owner, name = (
-            reduce(getattr, owner, importlib.import_module(module)),
-            place.rpartition(".")[2],
-        )
-        original, calls = getattr(owner, name), count(1)
+        path, _, name = place.rpartition(".")
+        module, *classes = path.split(":")
+        owner = reduce(getattr, classes, importlib.import_module(module))
+        original = getattr(owner, name)
+        calls = count(1)
 
         def call(*arguments, **named):
             if next(calls) == nth:
@@ -65,8 +61,11 @@ def _train(cwd, argv, killed_at):
 
 
 def start(*argv, cwd, killed_at=None):
-    """Start train.py; killed_at: ("module.function" or "module:Class.method", n, signals), to get
-    them at its n-th call."""
+    """Start train.py.
+
+    killed_at: ("module.function" or "module:Class.method", n, *signals) sends the process these
+    signals, by default SIGKILL, at the n-th call.
+    """
     process = FORKS.Process(target=_train, args=(cwd, list(map(str, argv)), killed_at))
     process.start()
     return process
@@ -86,31 +85,28 @@ def log_of(folder):
     return [{name: value for name, value in line.items() if name not in CLOCKED} for line in lines]
 
 
+def results_of(folder):
+    """A run's metrics.json, less what depends on the clock and the machine."""
+    results = json.loads((folder / "metrics.json").read_text())
+    for name in (
+        "seconds",
+        "train_seconds",
+        "features_per_second",
+        "tokens_per_second",
+        "peak_memory_mb",
+    ):
+        results.pop(name, None)
+    return results
+
+
 def same(folder, other):
-    """Whether two runs' folders hold the same weights, to the bit, and the same log and scores."""
+    """Assert that two runs have the same weights, to the bit, and the same log and scores."""
     for name in ("best", "last"):
-        mine, theirs = (
-            load_file(folder / name / "model.safetensors"),
-            load_file(other / name / "model.safetensors"),
-        )
+        mine = load_file(folder / name / "model.safetensors")
+        theirs = load_file(other / name / "model.safetensors")
         assert mine.keys() == theirs.keys()
         assert all(torch.equal(mine[key], theirs[key]) for key in mine)
-    mine, theirs = (
-        {
-            **json.loads((f / "metrics.json").read_text()),
-            **dict.fromkeys(
-                (
-                    "seconds",
-                    "train_seconds",
-                    "features_per_second",
-                    "tokens_per_second",
-                    "peak_memory_mb",
-                )
-            ),
-        }
-        for f in (folder, other)
-    )
-    assert mine == theirs
+    assert results_of(folder) == results_of(other)
     assert log_of(folder) == log_of(other)
 
 
@@ -120,11 +116,12 @@ def flags(encoder_folder, tmp_path_factory):
     second step."""
     file = tmp_path_factory.mktemp("data") / "all.json"
     write_squad(load_examples(DATA / "squad.json") + load_examples(DATA / "korquad.json"), file)
-    return (
-        f"--model {encoder_folder} --train-file {file} --validation-file {file} --max-length 64 --stride 16 --epochs 3 --batch-size 3 "
-        "--gradient-accumulation-steps 2 --dropout 0.2 --learning-rate 1e-3 --log-every 4 --save-every 2 --ema-decay 0.9 "
-        "--output-dir run"
-    ).split()
+    return f"""
+        --model {encoder_folder} --train-file {file} --validation-file {file}
+        --max-length 64 --stride 16 --epochs 3 --batch-size 3 --gradient-accumulation-steps 2
+        --dropout 0.2 --learning-rate 1e-3 --log-every 4 --save-every 2 --ema-decay 0.9
+        --output-dir run
+    """.split()
 
 
 @pytest.fixture(scope="module")
@@ -139,12 +136,15 @@ def whole(flags, tmp_path_factory):
 @pytest.mark.parametrize(
     "killed_at",
     [
-        ("mrc.training.trainer:Trainer.train_step", 1),  # before anything is saved
+        # Before anything is saved.
+        ("mrc.training.trainer:Trainer.train_step", 1),
         ("mrc.training.trainer:Trainer.train_step", 6),
         ("mrc.training.trainer:Trainer.train_step", 9),
         ("mrc.training.trainer:Trainer.train_step", 18),
-        ("mrc.metrics.metrics:Metrics.update", 2),  # while it is scored
-        ("mrc.model.pretrained.save_file", 3),  # before, while and after a checkpoint is written
+        # During scoring.
+        ("mrc.metrics.metrics:Metrics.update", 2),
+        # Before, while and after a checkpoint is written.
+        ("mrc.model.pretrained.save_file", 3),
         ("mrc.checkpoint.store.write_state", 1),
         ("mrc.checkpoint.store.write_state", 3),
         ("mrc.checkpoint.store.write_manifest", 3),
@@ -153,7 +153,8 @@ def whole(flags, tmp_path_factory):
         ("mrc.checkpoint.store.move_into_place", 4),
         ("mrc.checkpoint.store.move_into_place", 5),
         ("mrc.checkpoint.store.keep_earlier", 4),
-        ("mrc.training.trainer.write_json", 1),  # at the very end
+        # At the very end.
+        ("mrc.training.trainer.write_json", 1),
     ],
     ids="{0[0]}-{0[1]}".format,
 )
@@ -174,7 +175,8 @@ def test_a_run_killed_again_and_again_goes_on_to_the_bit(flags, whole, tmp_path)
             killed_at=("mrc.training.trainer:Trainer.train_step", 4),
             status=-signal.SIGKILL,
         )
-    run("--resume", "run", cwd=tmp_path)  # the run's own settings hold
+    # Without other flags, the settings of the run hold.
+    run("--resume", "run", cwd=tmp_path)
     same(tmp_path / "run", whole)
 
 
@@ -187,7 +189,8 @@ def test_a_run_that_is_asked_to_stop_saves_and_says_how_to_go_on(
     flags, whole, tmp_path, place, number, status
 ):
     output = run(*flags, cwd=tmp_path, killed_at=(*place, number), status=status)
-    name, step = signal.Signals(number).name, 7 if "train_step" in place[0] else 6
+    name = signal.Signals(number).name
+    step = 7 if "train_step" in place[0] else 6
     assert output.endswith(
         f"train.py: stopped by {name} after step {step} of 18; all is saved in run. "
         "Resume with: python train.py --resume run\n"
@@ -239,7 +242,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_auto_takes_the_one_before(
         in said
     )
     assert "--resume run/step-10 resumes" in said
-    with pytest.raises(InputError, match="model.safetensors: is not what was saved"):
+    with pytest.raises(InputError, match=r"model\.safetensors: is not what was saved"):
         load_checkpoint(tmp_path / "run" / "last")
     assert "Resuming from the one before" in run(*flags, "--resume", "auto", cwd=tmp_path)
     same(tmp_path / "run", whole)

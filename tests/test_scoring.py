@@ -35,7 +35,7 @@ def one(prediction, golds, scorer):
         ("squad", "a cat sat", ["cat"], 0, 2 / 3),  # 1 of 2 words right, 1 of 1 found
         ("squad", "cat cat", ["cat"], 0, 2 / 3),  # a multiset: the second does not count
         ("squad", "", ["cat"], 0, 0),
-        ("squad", "the", ["an"], 1, 0),  # both normalise to nothing: equal, yet no word is common
+        ("squad", "the", ["an"], 1, 0),  # both normalize to nothing: equal, yet no word is common
         ("squad", "dog", ["cat", "big dog"], 0, 2 / 3),  # the best of the answers
         ("squad", "don't", ["dont"], 1, 1),
         ("squad", "theatre", ["atre"], 0, 0),  # an article is a whole word
@@ -93,7 +93,7 @@ def test_cases_worked_by_hand(scorer, prediction, golds, exact, similarity):
     assert one(prediction, golds, scorer) == (exact, pytest.approx(similarity))
 
 
-def test_averages_are_percentages_of_all_labelled_questions():
+def test_averages_are_percentages_of_all_labeled_questions():
     examples = [Example(str(n), "?", "c", (Answer("cat", -1),)) for n in range(3)] + [
         Example("test", "?", "c")
     ]
@@ -368,7 +368,7 @@ TEXT = st.text(st.sampled_from("abc the AN.,'\"《》()‘’ \u3000\n한국어�
 
 
 @given(TEXT, st.sampled_from(list(SCORERS)))
-def test_normalisation_equals_the_step_by_step_one(text, scorer):
+def test_normalization_equals_the_step_by_step_one(text, scorer):
     assert SCORERS[scorer].normalize(text) == official_normalize(text, scorer)
 
 

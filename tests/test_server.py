@@ -1,4 +1,4 @@
-"""The server: answers over HTTP, and what comes in too large, too slowly, too often or malformed."""
+"""The server: answers over HTTP, and requests that are too large, slow, frequent or malformed."""
 
 import http.client
 import json
@@ -24,13 +24,17 @@ ASKED = {"question": "When was the mill built?", "context": CONTEXT}
 
 
 def call(address, path="/answer", body=None, method=None, **headers):
-    """Send one request; returns the status, the JSON of the answer (or its text), and its headers."""
+    """Send one request; return the status, the response's JSON (or text) and its headers."""
     connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
-    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = body
+    if body is not None and not isinstance(body, bytes):
+        data = json.dumps(body).encode()
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     if data is not None:
         headers.setdefault("content-type", "application/json")
-    connection.request(method or ("GET" if body is None else "POST"), path, data, headers)
+    if method is None:
+        method = "GET" if body is None else "POST"
+    connection.request(method, path, data, headers)
     response = connection.getresponse()
     text = response.read().decode()
     connection.close()
@@ -42,7 +46,10 @@ class SlowReader:
     """A reader that takes its time, and remembers how many questions came together."""
 
     def __init__(self, reader, seconds):
-        self.reader, self.seconds, self.device, self.together = reader, seconds, reader.device, []
+        self.reader = reader
+        self.seconds = seconds
+        self.device = reader.device
+        self.together = []
 
     def __call__(self, inputs, **settings):
         self.together.append(len(inputs))
@@ -86,9 +93,8 @@ def test_health_examples_and_descriptions(address):
         status, text, headers = call(address, page)
         assert status == 200
         assert "default-src 'none'" in headers["content-security-policy"]
-        assert not re.search(
-            r"(src|href)\s*=\s*[\"'](https?:)?//", text
-        )  # nothing from anywhere else
+        # Nothing is loaded from another host.
+        assert not re.search(r"(src|href)\s*=\s*[\"'](https?:)?//", text)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,8 @@ def test_what_is_refused(address, body, headers, status, message):
     assert got == status
     assert set(answer) == {"error"}
     assert message in answer["error"]
-    assert call(address, body=ASKED)[0] == 200  # and the others go on
+    # Other clients are still served.
+    assert call(address, body=ASKED)[0] == 200
 
 
 def test_paths_and_methods_that_are_not_there(address):
@@ -131,8 +138,8 @@ def test_lengths_that_are_not_declared(address):
     connection.putrequest("POST", "/answer")
     connection.putheader("content-type", "application/json")
     connection.putheader("transfer-encoding", "chunked")
-    # In one piece: the server answers and closes at the chunk that is too much, and what came later
-    # would make the answer be lost.
+    # Sent in one piece: the server answers and closes at the chunk that exceeds the limit, and
+    # anything sent after that would lose the answer.
     connection.endheaders(b"".join([b"3e8\r\n" + b" " * 1000 + b"\r\n"] * 17))
     response = connection.getresponse()
     assert response.status == 413
@@ -148,10 +155,12 @@ def test_slow_clients_are_let_go(address):
         socket.create_connection((host, int(port)), timeout=20) as head,
     ):
         body.sendall(
-            b"POST /answer HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
+            b"POST /answer HTTP/1.1\r\nhost: localhost\r\n"
+            b"content-type: application/json\r\ncontent-length: 100\r\n\r\n{"
         )
         head.sendall(b"GET /heal")
-        assert call(address, body=ASKED)[0] == 200  # meanwhile
+        # Meanwhile other clients are served.
+        assert call(address, body=ASKED)[0] == 200
         received = body.recv(4096)
         assert received.startswith(b"HTTP/1.1 408")
         assert b"did not arrive within 1 seconds" in received + body.recv(4096)
@@ -171,7 +180,8 @@ def test_waiting_requests_are_read_together(reader):
 
         _together(ask, 13)
         assert [status for status, _, _ in found] == [200] * 13
-        for n, (_, body, _) in enumerate(found):  # each its own
+        # Each client gets the answer to its own question.
+        for n, (_, body, _) in enumerate(found):
             alone = reader(
                 question=f"When was the mill built {n}?", context=CONTEXT, max_answer_len=30
             )
@@ -212,14 +222,8 @@ def test_answers_that_take_too_long_and_faults_inside(reader, caplog):
             )
 
         _together(ask, 6)
-        assert [status for status, _, _ in found] == [
-            200,
-            200,
-            200,
-            500,
-            200,
-            200,
-        ]  # only the one at fault
+        # Only the question at fault fails.
+        assert [status for status, _, _ in found] == [200, 200, 200, 500, 200, 200]
         assert found[3][1] == {"error": "something went wrong inside the server."}
 
 
@@ -232,7 +236,7 @@ def test_it_ends_after_answering(reader):
         server.should_exit = True
         thread.join(10)
         assert found[0][0] == 200
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionError):
             call(address, "/health")
 
 
@@ -250,7 +254,8 @@ def test_connections_are_bounded(reader):
 def test_memory_and_answers_under_load(reader):
     """The short form of benchmarks/load.py: many clients for some seconds, without an error."""
     with serving(reader) as (address, _):
-        statuses, until = [], time.monotonic() + 3
+        statuses = []
+        until = time.monotonic() + 3
 
         def ask(n):
             while time.monotonic() < until:
@@ -289,7 +294,8 @@ def test_the_command_line(reader_folder):
             try:
                 assert call(address, body=ASKED)[0] == 200
                 break
-            except OSError:  # it has the port, and will listen in a moment
+            except OSError:
+                # The server has its port, but does not listen yet.
                 time.sleep(0.1)
         process.terminate()
         assert process.wait(20) in (0, -15)

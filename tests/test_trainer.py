@@ -269,14 +269,14 @@ def test_a_run_without_validation_keeps_its_last(examples, bert, encoder_folder,
 
 
 def test_a_loss_that_is_no_number_stops_the_run(examples, bert, encoder_folder, tmp_path):
-    trainer = make_trainer(
-        examples, bert, encoder_folder, tmp_path / "run", log_every=1000
-    )  # noticed without a log line, too
+    # Noticed even if no log line is due.
+    trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", log_every=1000)
     with torch.no_grad():
         trainer.model.head.weight[0, 0] = torch.nan
     with pytest.raises(
         InputError,
-        match=r"a number at step 5 \(examples .*ko-.*\), the last of 5 such steps in a row; nothing is saved yet",
+        match=r"a number at step 5 \(examples .*ko-.*\), the last of 5 such steps in a row; "
+        r"nothing is saved yet",
     ):
         trainer.fit()
     assert not (tmp_path / "run" / "best").exists()

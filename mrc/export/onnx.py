@@ -91,7 +91,7 @@ def to_onnx(model: nn.Module, tokenizer: Any, path: Path, longest: int) -> dict[
     for exporter, dynamo in (("torch.export", True), ("tracing", False)):
         # The exporters, onnx and onnxruntime each raise their own kinds of exception.
         try:
-            _write(model, example, path, dynamo)
+            write_graph(model, example, path, dynamo=dynamo)
             difference = largest_difference(model, OnnxReader(path), tokenizer, longest)
         except Exception as error:
             failures.append(f"{exporter}: {_reason(error)}")
@@ -108,6 +108,38 @@ def to_onnx(model: nn.Module, tokenizer: Any, path: Path, longest: int) -> dict[
             f"{exporter}: its logits differ by {difference:.2g}, and {TOLERANCE:g} is allowed"
         )
     raise InputError(f"this reader cannot be exported ({'; '.join(failures)}).")
+
+
+def write_graph(
+    model: nn.Module, example: dict[str, torch.Tensor], path: Path, *, dynamo: bool
+) -> None:
+    """Write a model's graph with one of PyTorch's two exporters, unchecked.
+
+    Weights too large for one file go into a second, path.data.
+
+    Args:
+        model: the reader, in evaluation mode.
+        example: its inputs by name, each of (batch, length).
+        path: the file to write; what an earlier attempt left there is removed.
+        dynamo: use the exporter of torch.export, not the one that traces.
+    """
+    for left_over in path.parent.glob(f"{path.name}*"):
+        left_over.unlink()
+    is_large = sum(parameter.nbytes for parameter in model.parameters()) > TWO_GIB
+    if dynamo:
+        _export(model, example, path, dynamo=True, is_large=is_large)
+        return
+    onnx, _ = onnx_packages()
+    with tempfile.TemporaryDirectory(dir=path.parent) as beside:
+        # The exporter that traces gives each large weight a file of its own: join them.
+        scattered = Path(beside) / path.name
+        _export(model, example, scattered, dynamo=False, is_large=is_large)
+        onnx.save_model(
+            onnx.load(scattered),
+            path,
+            save_as_external_data=is_large,
+            location=f"{path.name}.data",
+        )
 
 
 def quantize(path: Path, quantized: Path) -> None:
@@ -147,27 +179,6 @@ def _check_outputs(model: nn.Module, example: dict[str, torch.Tensor]) -> None:
         raise InputError(
             "this reader cannot be exported: it does not return one start logit and one end logit "
             "for each token."
-        )
-
-
-def _write(model: nn.Module, example: dict[str, torch.Tensor], path: Path, dynamo: bool) -> None:
-    """Export with one of PyTorch's two exporters; weights too large for one file go beside it."""
-    for left_over in path.parent.glob(f"{path.name}*"):
-        left_over.unlink()
-    is_large = sum(parameter.nbytes for parameter in model.parameters()) > TWO_GIB
-    if dynamo:
-        _export(model, example, path, dynamo=True, is_large=is_large)
-        return
-    onnx, _ = onnx_packages()
-    with tempfile.TemporaryDirectory(dir=path.parent) as beside:
-        # The exporter that traces gives each large weight a file of its own: join them.
-        scattered = Path(beside) / path.name
-        _export(model, example, scattered, dynamo=False, is_large=is_large)
-        onnx.save_model(
-            onnx.load(scattered),
-            path,
-            save_as_external_data=is_large,
-            location=f"{path.name}.data",
         )
 
 

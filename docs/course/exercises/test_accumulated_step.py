@@ -108,13 +108,13 @@ def test_an_old_gradient(accumulated_step):
     model = Recorder()
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
-    _, _, model, reference, _ = grade(accumulated_step, [3, 2], model)
+    _, _, model, reference, _ = grade(accumulated_step, [3, 3], model)
     assert_same_weights(model, reference, "The gradient of an earlier step was added: zero it.")
 
 
 def test_two_steps(accumulated_step):
-    _, _, model, _, _ = grade(accumulated_step, [3, 2])
-    _, _, model, reference, _ = grade(accumulated_step, [2, 1], model)
+    _, _, model, _, _ = grade(accumulated_step, [3, 3])
+    _, _, model, reference, _ = grade(accumulated_step, [2, 2], model)
     assert_same_weights(model, reference, "The second step still has the gradient of the first.")
 
 

@@ -100,14 +100,15 @@ def test_through_a_file(resume):
     torch.save(resume.save_run(run), file)
     expected = losses(run)
     file.seek(0)
+    problem = None
     try:
         state = torch.load(file, weights_only=True)
-    except pickle.UnpicklingError:
-        pytest.fail(
-            "torch.load(weights_only=True) refuses the state: it holds objects, not only tensors "
-            "and plain values.",
-            pytrace=False,
-        )
+    except pickle.UnpicklingError as error:
+        problem = error
+    assert problem is None, (
+        "torch.load(weights_only=True) refuses the state: it holds objects, not only tensors and "
+        "plain values."
+    )
     new_run = Run(seed=99)
     resume.load_run(new_run, state)
     assert losses(new_run) == expected, "A state from a file does not resume the run."

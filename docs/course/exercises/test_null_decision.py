@@ -52,7 +52,7 @@ def test_equal_spans(null_decision):
 
 
 def test_a_window_without_a_span(null_decision):
-    found = null_decision([3.0, 1.0], [None, (2.0, "Emma")])
+    found = null_decision([1.0, 1.0], [None, (2.0, "Emma")])
     assert found == ("Emma", -1.0), "A window without a span is passed over."
     found = null_decision([1.0, 3.0], [None, (2.0, "Emma")])
     assert found == ("Emma", -1.0), "The null score of a window without a span counts as well."

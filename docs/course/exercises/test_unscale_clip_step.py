@@ -102,7 +102,7 @@ def test_after_an_overflow(unscale_clip_step):
     _, stepped = parts.take(unscale_clip_step)
     assert stepped, "The step after an overflow must be taken: is the old gradient still there?"
     assert torch.allclose(parts.weights, 1 - LEARNING_RATE * GRADIENT), (
-        "The step after an overflow is wrong: zero the gradient also where a step is skipped."
+        "The step after an overflow is not the usual one: is the gradient of the skipped step gone?"
     )
 
 
@@ -110,7 +110,9 @@ def test_two_steps(unscale_clip_step):
     parts = Parts()
     parts.take(unscale_clip_step)
     grad_norm, _ = parts.take(unscale_clip_step)
-    assert float(grad_norm) == pytest.approx(5), "The old gradient was added to the next one."
+    assert float(grad_norm) == pytest.approx(5), (
+        "The second norm is not 5: was the old gradient added?"
+    )
     expected = 1 - LEARNING_RATE * GRADIENT - LEARNING_RATE / 2 * GRADIENT
     assert torch.allclose(parts.weights, expected), (
         "The second step must use the next learning rate of the schedule."

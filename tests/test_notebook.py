@@ -272,3 +272,81 @@ def test_a_checkpoint_that_does_not_know_its_data_asks_for_them(parts, tmp_path)
         EvalConfig(checkpoint=str(tmp_path / "run"), data=str(DATA / "squad.json"))
     )
     assert results["config"]["max_length"] == 64
+
+
+def test_a_checkpoint_records_the_windows_that_the_model_saw(parts, tmp_path):
+    """Whatever a TrainConfig says of windows and data that the Trainer was not given."""
+    model, tokenizer, dataset = parts
+    config = TrainConfig(epochs=1, batch_size=4)
+    Trainer(model, tokenizer, dataset, settings=config, folder=tmp_path / "run").fit()
+    _, _, settings = mrc.load_checkpoint(tmp_path / "run")
+    assert settings["config"]["max_length"] == 64
+    assert settings["config"]["stride"] == 16
+    assert "data" not in settings["config"]
+    assert "model" not in settings["config"]
+
+
+def test_what_cannot_be_resumed_in_a_notebook(parts, tmp_path):
+    model, tokenizer, dataset = parts
+    settings = TrainingSettings(**SETTINGS)
+    Trainer(model, tokenizer, dataset, settings=settings, folder=tmp_path / "run").fit()
+
+    elsewhere = Trainer(model, tokenizer, dataset, settings=settings, folder=tmp_path / "other")
+    with pytest.raises(InputError, match='stays in its own folder; make the Trainer with folder="'):
+        elsewhere.resume(tmp_path / "run")
+    for changed, message in (
+        ({"seed": 1}, "was started with seed=42, .* the Trainer has 1"),
+        ({"batch_size": 2}, "takes 4 features or micro-batches, and would take 2 now"),
+    ):
+        other = TrainingSettings(**{**SETTINGS, **changed})
+        trainer = Trainer(model, tokenizer, dataset, settings=other, folder=tmp_path / "run")
+        with pytest.raises(InputError, match=message):
+            trainer.resume(tmp_path / "run")
+    smaller = TrainingSettings(**{**SETTINGS, "batch_size": 2, "gradient_accumulation_steps": 2})
+    Trainer(model, tokenizer, dataset, settings=smaller, folder=tmp_path / "run").resume(
+        tmp_path / "run"
+    )
+
+
+def test_a_model_of_ones_own_is_resumed_as_an_instance(parts, tmp_path):
+    """Its constructor needs an argument that no checkpoint knows."""
+    _, tokenizer, dataset = parts
+    settings = TrainingSettings(**SETTINGS)
+    trained = Lecture(len(tokenizer))
+    Trainer(trained, tokenizer, dataset, settings=settings, folder=tmp_path / "run").fit()
+    fresh = Lecture(len(tokenizer))
+    trainer = Trainer(fresh, tokenizer, dataset, settings=settings, folder=tmp_path / "run")
+    trainer.resume(tmp_path / "run")
+    assert trainer.is_finished()
+    assert same(weights_of(trained), weights_of(fresh))
+
+
+def test_gradients_of_parameters_that_the_optimizer_lacks_do_not_pile_up(parts, tmp_path):
+    """Else they would shorten every later step by way of the clip."""
+    model, tokenizer, dataset = parts
+    trainer = Trainer(
+        model,
+        tokenizer,
+        dataset,
+        settings=TrainingSettings(max_steps=3, log_every=1, precision="fp32"),
+        folder=tmp_path / "run",
+        optimizer=torch.optim.SGD(model.head.parameters(), lr=0.0),
+        device="cpu",
+    )
+    trainer.fit()
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_there_must_be_something_to_train_and_to_score_on(parts, tmp_path):
+    model, tokenizer, dataset = parts
+    nothing = DataLoader(dataset, batch_size=4, sampler=[])
+    with pytest.raises(InputError, match="nothing to train on"):
+        Trainer(model, tokenizer, loader=nothing, folder=tmp_path / "run")
+    with pytest.raises(InputError, match="need an eval_set"):
+        Trainer(
+            model,
+            tokenizer,
+            dataset,
+            settings=TrainingSettings(patience=2),
+            folder=tmp_path / "run",
+        )

@@ -10,7 +10,7 @@ from transformers import AlbertConfig, AlbertModel, T5Config, T5EncoderModel
 from mrc.errors import InputError
 from mrc.model.baseline import BaselineModel
 from mrc.model.layers import freeze, layer_depths
-from mrc.training.optim import make_average, make_optimizer, make_schedule, parameter_groups
+from mrc.training.optim import WeightAverage, make_optimizer, make_schedule, parameter_groups
 
 
 class OwnNorm(nn.Module):
@@ -131,9 +131,9 @@ def test_layers_that_cannot_be_told_apart_are_refused():
 def test_the_moving_average():
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1.0)
-    average = make_average(model, 0.75)
+    average = WeightAverage(model, 0.75)
     for weight in (3.0, 5.0):
         nn.init.constant_(model.weight, weight)
-        average.update_parameters(model)
+        average.update()
     assert average.module.weight.item() == 0.75 * (0.75 * 1 + 0.25 * 3) + 0.25 * 5
     assert model.weight.item() == 5

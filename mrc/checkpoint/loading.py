@@ -1,5 +1,6 @@
 """From a checkpoint to its model, its tokenizer and the settings that it was trained with."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,29 @@ from mrc.checkpoint.store import (
     old_name,
     verify,
 )
-from mrc.config.train import TrainConfig
+from mrc.config.train import DataSettings, TrainConfig
 from mrc.errors import InputError
 from mrc.features.template import Template
 from mrc.model.loading import load_model
 from mrc.model.span_model import SpanModel
 from mrc.model.tokenizer import is_path, load_tokenizer
+
+# The settings of a run that its reader is used with. The others, which may have been those of a
+# model or a loop of one's own, are not checked again.
+SETTINGS_OF_A_READER = {
+    *(field.name for field in dataclasses.fields(DataSettings)),
+    "max_length",
+    "stride",
+    "max_question_length",
+    "mask_question",
+    "precision",
+    "seed",
+    "scorer",
+    "search",
+    "eval_batch_size",
+    "n_best",
+    "max_answer_length",
+}
 
 
 def load_checkpoint(
@@ -121,12 +139,14 @@ def as_trained(settings: dict[str, Any], model: SpanModel, tokenizer: Any) -> Tr
         max_question_length = max(1, max_length // 4)
     room_for_context = max_length - special_tokens - max_question_length
     stride = max(0, min(defaults.stride, max_length // 2, room_for_context // 2))
+    config = settings.get("config") or {}
+    saved = {name: value for name, value in config.items() if name in SETTINGS_OF_A_READER}
     return TrainConfig.from_dict(
         {
             **defaults.to_dict(),
             "max_length": max_length,
             "max_question_length": max_question_length,
             "stride": stride,
-            **(settings.get("config") or {}),
+            **saved,
         }
     )

@@ -140,8 +140,8 @@ def move_into_place(new: Path, folder: Path) -> None:
 def keep_earlier(run: Path, old: Path, step: int, keep: int) -> None:
     """Rename the checkpoint `old`, if there is one, to step-N; keep the latest `keep` of these.
 
-    step: of the checkpoint that was just saved. Those at or after it are left over from a course
-    that a resumed run has abandoned, and are removed.
+    step: of the checkpoint that was just saved. Those at or after it were left by steps that a
+    resumed run repeats, and are removed.
     """
     if keep and old.exists():
         old_step = _step_of(old)

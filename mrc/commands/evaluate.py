@@ -70,6 +70,7 @@ def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str,
     from mrc.metrics import evaluation
     from mrc.metrics.answers import strip_answer
     from mrc.metrics.metrics import Metrics
+    from mrc.model.custom import class_name
     from mrc.model.loss import loss_of
     from mrc.runtime.device import choose_device, choose_precision
     from mrc.runtime.memory import peak_memory_mb
@@ -91,7 +92,7 @@ def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str,
     model.to(device).check_fits(tokenizer, settled.max_length)
 
     # The questions, and the windows on their contexts.
-    examples, source = _load_examples(config, settings, trained)
+    examples, source = _load_examples(settled, settings, trained)
     windows = WindowSettings.from_config(settled, model)
     windows = replace(windows, mask_question=trained.mask_question)
     dataset = FeatureDataset(examples, tokenizer, windows)
@@ -125,10 +126,11 @@ def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str,
         return world.broadcast(None)
 
     # The main process has all the answers, and writes them.
+    trusted_class = config.model_class and class_name(config.model_class)
     names, results = _results(config, metrics, scores or {}, pruned)
     results["seconds"] = time.perf_counter() - started
     results["peak_memory_mb"] = peak_memory_mb(device)
-    results["config"] = {**settled.to_dict(), "data": source}
+    results["config"] = {**settled.to_dict(), "data": source, "model_class": trusted_class}
     folder = results_folder(config.output_dir, checkpoint, source)
     _write(folder, metrics, results)
     print(results_table(results, names, predictions=folder / "predictions.json"))
@@ -136,7 +138,7 @@ def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str,
 
 
 def _with_defaults(config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig") -> Any:
-    """The settings of the training run in place of those that were not given: none is None."""
+    """The config, with settings that were not given filled in from the training run."""
     defaults = {
         name: getattr(trained, name_there)
         for name, name_there in FROM_RUN.items()
@@ -144,6 +146,9 @@ def _with_defaults(config: EvalConfig, settings: dict[str, Any], trained: "Train
     }
     if config.null_threshold is None:
         defaults["null_threshold"] = settings.get("null_threshold", 0.0)
+    if config.data is None and config.max_eval_examples is None:
+        # The questions are the run's own, and so is their number.
+        defaults["max_eval_examples"] = trained.max_eval_examples
     return config.changed(**defaults)
 
 
@@ -158,8 +163,9 @@ def _load_examples(
         return examples, describe_source(config.data) or ""
     source = _validation_source(config, settings, trained)
     validation = load_validation_data(trained)
-    assert validation is not None, source
-    return validation.head(config.max_eval_examples or trained.max_eval_examples), source
+    if not validation:
+        raise InputError(f"{source}: holds no question.")
+    return validation.head(config.max_eval_examples), source
 
 
 def _validation_source(config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig") -> str:

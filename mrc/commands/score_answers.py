@@ -85,8 +85,9 @@ def _with_no_answers(
     predictions: dict[str, str], null_odds: dict[str, float] | None, threshold: float
 ) -> dict[str, str]:
     """The predictions, with "" where the odds of no answer exceed the threshold."""
-    odds = null_odds or {}
-    return {i: "" if odds.get(i, 0.0) > threshold else text for i, text in predictions.items()}
+    if not null_odds:
+        return predictions
+    return {i: "" if null_odds.get(i, 0.0) > threshold else text for i, text in predictions.items()}
 
 
 def _notes(results: dict[str, Any]) -> dict[str, str]:

@@ -66,7 +66,7 @@ class EvalConfig(Config):
     batch_size: int | None = flag(
         None, "windows per forward pass (default: as trained, else 64)", group="model", at_least=1
     )
-    model_class: str | None = shared.model_class_flag("model")
+    model_class: Any = shared.model_class_flag("model")
     trust_remote_code: bool = shared.trust_remote_code_flag("model")
     allow_pickle: bool = shared.allow_pickle_flag("model")
     device: str = shared.device_flag("model")

@@ -169,7 +169,7 @@ def option(name: str) -> str:
 
 
 def program(command: str) -> str:
-    """How to call a command: `python train.py` for who did so, `mrc train` for everyone else."""
+    """How to call a command: `python train.py` if the user ran that script, else `mrc train`."""
     started = Path(sys.argv[0]).name
     scripts = [f"{script}.py" for script in SCRIPTS]
     if started in scripts and command in SCRIPTS:

@@ -26,6 +26,7 @@ def model_class_flag(group: str) -> Any:
         None,
         "package.module:Class, if the checkpoint is that of an nn.Module of your own",
         group=group,
+        kind=str,
     )
 
 

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mrc.config.choices import HEADS, SCORERS
-from mrc.config.flags import Config, flag
+from mrc.config.choices import HEADS, PRECISIONS, SCORERS
+from mrc.config.flags import Config, flag, option
 from mrc.errors import InputError
-
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 @dataclass
@@ -164,11 +162,11 @@ class TrainingSettings(Config):
         at_least=1,
     )
     batch_size: int = flag(
-        16, "windows per forward pass (and process)", group="training", at_least=1
+        16, "features per forward pass (and process)", group="training", at_least=1
     )
     max_tokens_per_batch: int | None = flag(
         None,
-        "instead of --batch-size, tokens per forward pass with padding: as many windows as fit",
+        "instead of --batch-size, tokens per forward pass with padding: as many features as fit",
         group="training",
         at_least=1,
     )
@@ -261,7 +259,7 @@ class TrainingSettings(Config):
         choices=("pruned", "exact"),
     )
     eval_batch_size: int = flag(
-        64, "windows per forward pass when scoring", group="evaluation", at_least=1
+        64, "features per forward pass when scoring", group="evaluation", at_least=1
     )
     n_best: int = flag(20, "answers to keep per question", group="evaluation", at_least=1)
     max_answer_length: int = flag(30, "longest answer in tokens", group="evaluation", at_least=1)
@@ -318,13 +316,20 @@ class TrainingSettings(Config):
     )
     plot: bool = flag(False, "draw the losses and the scores to plot.png", group="output")
 
+    def __post_init__(self) -> None:
+        """Fill in the defaults, and raise InputError for settings that do not go together."""
+        super().__post_init__()
+        for name in ("compile", "ema_decay"):
+            if self.fsdp and getattr(self, name):
+                raise InputError(f"--fsdp and {option(name)}: give one of them.")
+
     def check_given(self) -> None:
         """Raise InputError for two settings of which one makes the other void."""
         super().check_given()
         pairs = (("max_tokens_per_batch", "batch_size"), ("warmup_steps", "warmup_ratio"))
         for pair in pairs:
             if all(name in self.given for name in pair):
-                flags = " and ".join(_flag(name) for name in pair)
+                flags = " and ".join(option(name) for name in pair)
                 raise InputError(f"{flags}: give one of them.")
 
 
@@ -398,7 +403,7 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
             value = getattr(self, name)
             if value is not None and self.train_file is None:
                 raise InputError(
-                    f"{_flag(name)} {_shown(value)} needs a --train-file; to score a trained "
+                    f"{option(name)} {_shown(value)} needs a --train-file; to score a trained "
                     "reader, use evaluate.py."
                 )
         if self.validation_split and self.validation_file is None:
@@ -459,9 +464,8 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
             )
         if self.lora_rank and self.ema_decay:
             raise InputError("--lora-rank and --ema-decay: give one of them.")
-        for name in ("compile", "lora_rank", "ema_decay"):
-            if self.fsdp and getattr(self, name):
-                raise InputError(f"--fsdp and {_flag(name)}: give one of them.")
+        if self.fsdp and self.lora_rank:
+            raise InputError("--fsdp and --lora-rank: give one of them.")
         if self.max_tokens_per_batch and self.max_tokens_per_batch < self.max_length:
             raise InputError(
                 f"--max-tokens-per-batch {self.max_tokens_per_batch} is below --max-length "
@@ -476,12 +480,8 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
         flags = [f"--model-class {self.model_class}"] if self.model_class else []
         for name in ("trust_remote_code", "allow_pickle"):
             if getattr(self, name):
-                flags.append(_flag(name))
+                flags.append(option(name))
         return "".join(f" {flag}" for flag in flags)
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def _shown(value: object) -> str:

@@ -90,9 +90,9 @@ def evaluate(
                 inputs = {name: batch[name] for name in INPUTS if name in batch}
                 with autocast(device, precision):
                     output = model(**inputs)
+                    mean_loss.update(output, batch, indices)
                 for collector in collectors:
                     collector.update(indices, *span_logits(output))
-                mean_loss.update(output, batch, indices)
             elif is_sharded(model):
                 # The other processes wait for this one's shards.
                 with autocast(device, precision):

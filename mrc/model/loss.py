@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from mrc.model.heads import marginal_logits
@@ -39,17 +38,15 @@ def span_loss(
     return (start_loss + end_loss) / 2
 
 
-def loss_of(model: nn.Module, label_smoothing: float = 0.0) -> Loss:
+def loss_of(model: Any, label_smoothing: float = 0.0) -> Loss:
     """Return the loss of a model, as a function of its output and the batch.
 
     It is the model's own method `loss(output, batch)` where its class has one. Otherwise it is
     `span_loss`. A conditional head returns log probabilities for some starts when it is not
     training; their marginals are scored.
     """
-    # Of the class: an instance's `self.loss = nn.CrossEntropyLoss()` takes other arguments.
-    own_loss = model.loss if hasattr(type(model), "loss") else None
-    if callable(own_loss):
-        return own_loss
+    if has_own_loss(model):
+        return model.loss
 
     def loss(output: Any, batch: Mapping[str, Any]) -> torch.Tensor:
         logits = span_logits(output)
@@ -59,6 +56,14 @@ def loss_of(model: nn.Module, label_smoothing: float = 0.0) -> Loss:
         return span_loss(start_logits, end_logits, batch, label_smoothing)
 
     return loss
+
+
+def has_own_loss(model: Any) -> bool:
+    """Whether the class of a model brings its loss.
+
+    An instance's `self.loss = nn.CrossEntropyLoss()` is no such loss: it takes other arguments.
+    """
+    return hasattr(type(model), "loss") and callable(model.loss)
 
 
 def _cross_entropy(

@@ -50,9 +50,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
 
-def configure_backends(
-    device: torch.device, *, deterministic: bool = False, tf32: bool = False
-) -> None:
+def configure_backends(*, deterministic: bool = False, tf32: bool = False) -> None:
     """Choose between operations: the same bits each time, or float32 products in TF32."""
     if deterministic:
         # cuBLAS reads it when it starts.

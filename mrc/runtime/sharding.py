@@ -50,7 +50,7 @@ def shard(
 
     Args:
         model: on the host, so that no device needs to hold all of it.
-        layers: modules to gather one at a time, those that contain others first.
+        layers: modules to gather one at a time, those inside others first.
         world: the processes.
         device: where the shards go.
         dtype: type in which the weights are gathered to compute with; None for their own.
@@ -87,7 +87,7 @@ def shard(
         "mp_policy": MixedPrecisionPolicy(dtype, reduce_dtype, cast_forward_inputs=False),
     }
     try:
-        for layer in reversed(layers):
+        for layer in layers:
             fully_shard(layer, **settings)
         fully_shard(model, **settings)
     except ValueError as error:

@@ -296,7 +296,7 @@ def languages(data: str | None, scorer: str) -> list[str]:
 
 
 def short_name(source: str) -> str:
-    """Return the name of a model or of data for everyone: files and folders without their place."""
+    """Return the name of a model or of data without local paths."""
     if source.startswith(IN_MEMORY):
         return "data in memory"
     path = Path(source)

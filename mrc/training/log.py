@@ -33,7 +33,7 @@ class RunLog:
             self.make_board = SummaryWriter
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append one object; it is with the operating system when this returns."""
+        """Append one object, flushed to the operating system."""
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")

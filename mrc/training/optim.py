@@ -1,5 +1,6 @@
 """The optimizer, its schedule, and the moving average of the weights."""
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,6 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _NormBase)
 
@@ -123,13 +123,27 @@ def step_unless_bad(optimizer: Optimizer, is_bad: torch.Tensor) -> None:
         optimizer.step()
 
 
-def make_average(model: nn.Module, decay: float) -> AveragedModel:
-    """Return a copy of a model that keeps the exponential moving average of its weights.
+class WeightAverage:
+    """The exponential moving average of a model's weights.
 
-    `average.update_parameters(model)` takes in a step: the average becomes `decay` of itself plus
-    the rest of the new weights. `average.module` is the model with the averaged weights.
+    torch.optim.swa_utils.AveragedModel would copy a counter to the device at each update, and so
+    wait for it.
+
+    model: whose trained weights are averaged. decay: of itself that the average keeps at an
+    update. Attribute `module`: a copy of the model with the averaged weights.
     """
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    # The first update copies the weights. Here, these are the weights before the first step.
-    average.update_parameters(model)
-    return average
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+        # Frozen weights are shared with the copy.
+        self.module = copy.deepcopy(model, {id(parameter): parameter for parameter in frozen})
+        pairs = zip(model.parameters(), self.module.parameters(), strict=True)
+        trained = [(own, averaged) for own, averaged in pairs if own.requires_grad]
+        self.trained: list[torch.Tensor] = [own for own, _ in trained]
+        self.averaged: list[torch.Tensor] = [averaged for _, averaged in trained]
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights after a step."""
+        torch._foreach_lerp_(self.averaged, self.trained, 1 - self.decay)

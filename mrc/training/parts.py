@@ -24,19 +24,19 @@ from mrc.features.dataset import FeatureDataset
 from mrc.metrics.metrics import Metrics
 from mrc.model.custom import as_span_model
 from mrc.model.layers import freeze, freeze_unused_parameters, layer_depths, sharded_layers
-from mrc.model.loss import Loss, loss_of
+from mrc.model.loss import Loss, has_own_loss, loss_of
 from mrc.model.span_model import SpanModel
 from mrc.runtime.device import DTYPES, autocast, choose_device, choose_precision
 from mrc.runtime.memory import tune_malloc
 from mrc.runtime.processes import World
 from mrc.runtime.sharding import shard, wrap_for_processes
-from mrc.training.optim import make_average, make_optimizer, make_schedule
+from mrc.training.optim import WeightAverage, make_optimizer, make_schedule
 from mrc.training.precision import Precision, make_precision
 from mrc.training.state import TrainState
 from mrc.training.step import TrainStep
 
 # The settings that have no effect where the caller brings a part.
-REPLACED = {
+SETTINGS_REPLACED_BY = {
     "optimizer": ("learning_rate", "weight_decay", "layer_decay"),
     # A schedule brings its optimizer.
     "schedule": (
@@ -85,19 +85,26 @@ def make_parts(
 ) -> Parts:
     """Make the parts of a run; arguments are those of the Trainer. Raises InputError."""
     own_parts = {"optimizer": optimizer, "schedule": schedule, "loss": loss, "loader": loader}
-    check_no_void_setting(settings, [name for name, part in own_parts.items() if part is not None])
+    check_no_ignored_settings(
+        settings, [name for name, part in own_parts.items() if part is not None]
+    )
     device = choose_device(device)
     tune_malloc(device)
     precision = make_precision(choose_precision(settings.precision, device), device)
     model = as_span_model(model)
-    if settings.label_smoothing and getattr(model, "loss", None) is not None:
+    if settings.label_smoothing and has_own_loss(model):
         raise InputError(
-            "--label-smoothing: has no effect on a model that brings its loss; leave it out."
+            "label_smoothing: has no effect on a model that brings its loss; remove it."
         )
     # Smoothing is a means of training; the validation loss is without it.
     eval_loss = loss or loss_of(model)
+    if loader is not None:
+        # A loss of yours may read fields that only the batches of your loader have.
+        eval_loss = loss_of(model)
     loss = loss or loss_of(model, settings.label_smoothing)
     step_loader = make_step_loader(train_set, settings, loader, precision, world)
+    if len(step_loader) == 0:
+        raise InputError("Trainer: there is nothing to train on.")
     metrics = make_metrics(eval_set, settings, learns_no_answer(train_set))
     total_steps = settings.max_steps or step_loader.total_steps(settings.epochs)
     warmup_steps = count_warmup_steps(settings, total_steps)
@@ -128,7 +135,7 @@ def make_parts(
         schedule = make_schedule(
             optimizer, settings.schedule, warmup_steps=warmup_steps, total_steps=total_steps
         )
-    average = make_average(model, settings.ema_decay) if settings.ema_decay else None
+    average = WeightAverage(model, settings.ema_decay) if settings.ema_decay else None
     take_step = TrainStep(
         wrapped_model,
         input_names,
@@ -152,10 +159,10 @@ def make_parts(
     return Parts(model, full_model, step_loader, metrics, eval_loss, take_step, state, total_steps)
 
 
-def check_no_void_setting(settings: TrainingSettings, own_parts: Collection[str]) -> None:
+def check_no_ignored_settings(settings: TrainingSettings, own_parts: Collection[str]) -> None:
     """Raise InputError for a setting that was given and has no effect beside a part of yours."""
     for part in own_parts:
-        for name in REPLACED[part]:
+        for name in SETTINGS_REPLACED_BY[part]:
             if name in settings.given:
                 raise InputError(
                     f"{name}={settings.given[name]!r}: has no effect with {part}=, which "
@@ -212,6 +219,8 @@ def make_metrics(
 ) -> Metrics | None:
     """Return what scores the model; None if there is nothing to score on."""
     if eval_set is None:
+        if settings.patience is not None or settings.metric_for_best is not None:
+            raise InputError("patience and metric_for_best need an eval_set to score on.")
         return None
     metrics = Metrics(
         eval_set,

@@ -9,7 +9,7 @@ from mrc.training.optim import step_unless_bad
 
 
 class Precision:
-    """fp32 and bf16: the forward pass runs under autocast, and nothing else changes."""
+    """fp32, in which nothing changes, and bf16, whose forward pass runs under autocast."""
 
     def __init__(self, name: str, device: torch.device) -> None:
         self.name = name

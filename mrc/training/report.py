@@ -1,4 +1,4 @@
-"""What a run tells: lines in log.jsonl, and lines and a progress bar on the terminal."""
+"""What a run logs and prints: log.jsonl, lines on the terminal, a progress bar."""
 
 import math
 import sys
@@ -12,7 +12,7 @@ from mrc.training.log import RunLog
 
 
 class Report:
-    """Tell how a run goes; only the main process does.
+    """Log and show how a run goes. Only the main process writes the log and shows a progress bar.
 
     folder: the run's. total_steps: optimizer steps of the run. tensorboard: see RunLog.
     """

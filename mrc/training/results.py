@@ -11,7 +11,7 @@ from mrc.training.step import StepResult
 
 
 class StepResults:
-    """What came of the steps since the last reading.
+    """The results of the steps since the last reading.
 
     To read a number is to wait until the device has computed it, so the losses stay there until a
     log line, a scoring or a save needs them.
@@ -26,11 +26,14 @@ class StepResults:
         self.train_set = train_set
         self.max_bad_steps = max_bad_steps
         self.report = report
-        self.unread: list[tuple[StepResult, StepBatch]] = []
+        # Each with the features of its micro-batches, where these say which they are.
+        self.unread: list[tuple[StepResult, list[torch.Tensor]]] = []
 
     def add(self, result: StepResult, step_batch: StepBatch) -> None:
         """Take in the result of the latest step."""
-        self.unread.append((result, step_batch))
+        batches = step_batch.batches
+        features = [batch["feature_index"] for batch in batches if "feature_index" in batch]
+        self.unread.append((result, features))
 
     def last_grad_norm(self) -> float:
         """Return the gradient's norm in the latest step, before it was clipped."""
@@ -48,21 +51,21 @@ class StepResults:
         losses = torch.stack([result.loss for result, _ in self.unread]).tolist()
         are_bad = torch.stack([result.is_bad for result, _ in self.unread]).tolist()
         first_step = progress.step - len(self.unread) + 1
-        for n, (_, step_batch) in enumerate(self.unread):
+        for n, (_, features) in enumerate(self.unread):
             if are_bad[n]:
-                self.note_bad_step(progress, first_step + n, step_batch, saved)
+                self.note_bad_step(progress, first_step + n, features, saved)
             else:
                 progress.losses.append(losses[n])
                 progress.bad_in_a_row = 0
         self.unread = []
 
     def note_bad_step(
-        self, progress: Progress, step: int, step_batch: StepBatch, saved: str
+        self, progress: Progress, step: int, features: list[torch.Tensor], saved: str
     ) -> None:
         """Say that a step was skipped, and with which examples; stop if it was one too many."""
         progress.bad_steps += 1
         progress.bad_in_a_row += 1
-        what = f"the loss is not a number at step {step}{self.examples_of(step_batch)}"
+        what = f"the loss is not a number at step {step}{self.examples_of(features)}"
         if progress.bad_in_a_row < self.max_bad_steps:
             self.report.say(f"{what}; the step is skipped.")
             return
@@ -71,12 +74,10 @@ class StepResults:
             "smaller --learning-rate, or --precision fp32."
         )
 
-    def examples_of(self, step_batch: StepBatch) -> str:
-        """Return the ids of a step's examples in brackets, if its batches say which they are."""
-        batches = [batch for batch in step_batch.batches if "feature_index" in batch]
-        if self.train_set is None or not batches:
+    def examples_of(self, features: list[torch.Tensor]) -> str:
+        """Return the ids of a step's examples in brackets, if they are known."""
+        if self.train_set is None or not features:
             return ""
-        features = torch.cat([batch["feature_index"] for batch in batches]).numpy()
-        examples = self.train_set.example_index[features].tolist()
+        examples = self.train_set.example_index[torch.cat(features).numpy()].tolist()
         ids = sorted({self.train_set.examples[example].id for example in examples})
         return f" (examples {', '.join(ids)})"

@@ -12,7 +12,7 @@ from mrc.files import read_json
 from mrc.model.custom import class_name
 from mrc.training.run_folder import RECORD
 
-# What a resumed run may be given anew. All else is part of what the run is, and stays.
+# What may change when a run is resumed. All other settings are fixed.
 MAY_CHANGE = (
     "resume",
     "output_dir",
@@ -142,7 +142,7 @@ def share_step(
     """Divide the run's steps among the processes that it has now, in `resumed`.
 
     A step keeps its number of features, or of micro-batches where --max-tokens-per-batch says how
-    many windows these have. Raises InputError if the processes cannot share it.
+    many features these have. Raises InputError if the processes cannot share it.
     """
     by_tokens = saved.max_tokens_per_batch is not None
     micro_batches = saved.gradient_accumulation_steps * processes_then
@@ -184,12 +184,40 @@ def check_same_data(config: TrainConfig, checkpoint: Path) -> None:
             )
 
 
-def how_to_resume(settings: Any, folder: Path, processes: int = 1) -> str:
+def check_same_settings(checkpoint: Path, config: dict[str, Any], processes: int) -> None:
+    """Raise InputError if a Trainer has other settings than the run that it is to resume.
+
+    config: the Trainer's, as a checkpoint records it. processes: how many share the run now.
+    """
+    settings = load_settings(checkpoint)
+    saved = settings["config"]
+    for name, value in config.items():
+        if name not in MAY_CHANGE and name in saved and saved[name] != value:
+            raise InputError(
+                f"{checkpoint}: the run was started with {name}={saved[name]!r}, and a resumed run "
+                f"keeps its settings; the Trainer has {value!r}."
+            )
+    then = step_size(saved, settings["processes"])
+    now = step_size(config, processes)
+    if then != now:
+        raise InputError(
+            f"{checkpoint}: a step of the run takes {then} features or micro-batches, and would "
+            f"take {now} now; choose batch_size and gradient_accumulation_steps accordingly."
+        )
+
+
+def step_size(config: dict[str, Any], processes: int) -> int:
+    """Return how many features a step takes; micro-batches if --max-tokens-per-batch rules."""
+    micro_batches = config["gradient_accumulation_steps"] * processes
+    return micro_batches if config["max_tokens_per_batch"] else micro_batches * config["batch_size"]
+
+
+def how_to_resume(settings: TrainConfig | None, folder: Path, processes: int = 1) -> str:
     """Return the command, or the line of Python, that resumes a run.
 
-    settings: a TrainConfig, or the TrainingSettings of a Trainer that was made in Python.
+    settings: the run's; None for a Trainer that was made in Python.
     """
-    if not isinstance(settings, TrainConfig):
+    if settings is None:
         return f'trainer.resume("{folder}") and trainer.fit()'
     names = ("train_file", "validation_file")
     in_memory = [name for name in names if was_in_memory(getattr(settings, name))]

@@ -23,7 +23,7 @@ from mrc.model.tokenizer import load_tokenizer, train_tokenizer
 from mrc.runtime.device import choose_device, configure_backends
 from mrc.runtime.processes import World, local_device, processes
 from mrc.runtime.tables import value_table
-from mrc.training.resume import check_same_data, find_run, was_in_memory
+from mrc.training.resume import TRUST, check_same_data, find_run, was_in_memory
 from mrc.training.run_folder import (
     as_recorded,
     check_not_a_run,
@@ -66,7 +66,7 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     if checkpoint:
         check_same_data(config, checkpoint)
     device = choose_device(local_device(config.device))
-    configure_backends(device, deterministic=config.deterministic, tf32=config.tf32)
+    configure_backends(deterministic=config.deterministic, tf32=config.tf32)
     torch.manual_seed(config.seed)
 
     # Questions to train on, and questions to score on.
@@ -76,7 +76,7 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     tokenizer = make_tokenizer(config, train_examples, checkpoint)
     model = make_model(config, tokenizer, checkpoint)
     model.check_fits(tokenizer, config.max_length)
-    # Which has nothing to do with the checkpoints of a run.
+    # Activation checkpointing, unrelated to the checkpoints of a run.
     if config.gradient_checkpointing:
         model.recompute_activations()
 
@@ -87,7 +87,9 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     eval_set = FeatureDataset(eval_examples, tokenizer, windows) if eval_examples else None
 
     # The run's folder, which one process creates.
-    folder = make_run_folder(config, name, checkpoint, world)
+    # As the run and its checkpoints record it: with text in place of data given from Python.
+    recorded = as_recorded(config)
+    folder = make_run_folder(config, recorded, name, checkpoint, world)
     print(describe(model, train_set, device, folder, is_new=checkpoint is None))
     if world.is_main:
         report_data_problems(train_set, eval_set, count_left_out, folder)
@@ -99,11 +101,11 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
             tokenizer,
             train_set,
             eval_set,
-            # What a checkpoint says of its making: text in place of data given from Python.
-            as_recorded(config),
+            recorded,
             folder=folder,
             device=device,
             world=world,
+            config=recorded,
         )
     except InputError:
         # A setting does not suit the model or the data: nothing was trained yet.
@@ -120,7 +122,7 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
         print(describe_resumed(trainer, checkpoint))
     results = trainer.fit()
 
-    print(summary(results, folder, config))
+    print(summary(results, folder, recorded))
     if config.push_to_hub and world.is_main:
         print(f"pushed to {push(folder / BEST, config.push_to_hub)}", flush=True)
     return results
@@ -135,7 +137,13 @@ def make_tokenizer(config: TrainConfig, examples: ExampleList, checkpoint: Path 
     return load_tokenizer(checkpoint or config.model, config.trust_remote_code)
 
 
-def make_run_folder(config: TrainConfig, name: str, checkpoint: Path | None, world: World) -> Path:
+def make_run_folder(
+    config: TrainConfig,
+    recorded: TrainConfig,
+    name: str,
+    checkpoint: Path | None,
+    world: World,
+) -> Path:
     """Return the folder of the run in every process; the main one creates or updates it."""
     folder = None
     if world.is_main:
@@ -144,9 +152,9 @@ def make_run_folder(config: TrainConfig, name: str, checkpoint: Path | None, wor
             prepare_repo(config.push_to_hub)
         if checkpoint:
             folder = checkpoint.parent
-            record_resumption(config, folder)
+            record_resumption(recorded, folder)
         else:
-            folder = start_run(config, name)
+            folder = start_run(config, recorded, name)
     return world.broadcast(folder)
 
 
@@ -204,8 +212,8 @@ def summary(results: dict[str, Any], folder: Path, config: TrainConfig) -> str:
 
 def how_to_evaluate(config: TrainConfig, folder: Path) -> str:
     """Return the command, or the line of Python, that scores the reader of a run."""
-    recorded = as_recorded(config)
-    scored = recorded.validation_file or recorded.train_file
-    if was_in_memory(scored):
-        return f'mrc.evaluate(EvalConfig(checkpoint="{folder}", data=...))'
-    return f"{program('evaluate')} --checkpoint {folder}{recorded.trust_flags()}"
+    if was_in_memory(config.validation_file or config.train_file):
+        trusted = [name for name in TRUST if getattr(config, name)]
+        more = "".join(f", {name}=..." for name in trusted)
+        return f'mrc.evaluate(EvalConfig(checkpoint="{folder}", data=...{more}))'
+    return f"{program('evaluate')} --checkpoint {folder}{config.trust_flags()}"

@@ -113,22 +113,22 @@ def as_recorded(config: TrainConfig) -> TrainConfig:
     )
 
 
-def start_run(config: TrainConfig, name: str) -> Path:
+def start_run(config: TrainConfig, recorded: TrainConfig, name: str) -> Path:
     """Create the folder of a new run, with the record of what it is made from."""
     folder = new_run_folder(config.output_dir, name, take_over=config.resume == "auto")
-    record = {**as_recorded(config).to_dict(), **provenance(config)}
+    record = {**recorded.to_dict(), **provenance(config)}
     write_json(folder / RECORD, record, indent=2)
     return folder
 
 
-def record_resumption(config: TrainConfig, folder: Path) -> None:
+def record_resumption(recorded: TrainConfig, folder: Path) -> None:
     """Note in a run's record that it was resumed, and with which other settings."""
     path = folder / RECORD
     # A run can be resumed without its record.
     if not path.is_file():
         return
     record = read_json(path)
-    settings = as_recorded(config).to_dict()
+    settings = recorded.to_dict()
     changed = {name: value for name, value in settings.items() if record.get(name) != value}
     resumption = {"command": sys.argv, "changed": changed}
     record["resumed"] = [*record.get("resumed", []), resumption]

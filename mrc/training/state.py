@@ -1,4 +1,4 @@
-"""The state of a run: one object that holds all it needs to go on to the same bits."""
+"""The state of a run: one object with everything that is needed to resume bit for bit."""
 
 import random
 from dataclasses import asdict, dataclass, field
@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.swa_utils import AveragedModel
 
 from mrc.errors import InputError
-from mrc.features.batching import StepBatch
+from mrc.features.sampler import StepBatch
 from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import load_optimizer_state, optimizer_state
+from mrc.training.optim import WeightAverage
 from mrc.training.precision import Precision
 
 # The format of the saved state. Raise it when the format changes.
@@ -100,7 +100,7 @@ class TrainState:
     optimizer: Optimizer
     schedule: LRScheduler
     precision: Precision
-    average: AveragedModel | None = None
+    average: WeightAverage | None = None
     checkpoint_differs: bool = False
     seed: int = 0
     world: World = ALONE
@@ -115,7 +115,9 @@ class TrainState:
         optimizer = optimizer_state(self.optimizer, self.world)
         if not self.world.is_main:
             return None
-        trained = [parameter.detach().clone() for parameter in self._trained_parameters()]
+        trained = None
+        if self.checkpoint_differs:
+            trained = [parameter.detach().clone() for parameter in self._trained_parameters()]
         return {
             "format": FORMAT,
             "progress": asdict(self.progress),
@@ -123,7 +125,7 @@ class TrainState:
             "schedule": self.schedule.state_dict(),
             "scaler": self.precision.state_dict(),
             "random": random_states,
-            "trained": trained if self.checkpoint_differs else None,
+            "trained": trained,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -72,14 +72,15 @@ class TrainStep:
         # Over the processes, in place.
         self.world.sum(step_loss)
 
-        # Of fp16, whose gradient is scaled up: the clip must see it in its true size.
+        # fp16 gradients are scaled up; unscale them before they are clipped.
         precision.unscale(self.optimizer)
         grad_norm = clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
         grad_norm = full_tensor(grad_norm)
         is_bad = precision.is_bad(step_loss, grad_norm)
         if precision.step(self.optimizer, is_bad):
             self.schedule.step()
-        self.optimizer.zero_grad()
+        # Of the model, since an optimizer of your own may not have all of its parameters.
+        self.model.zero_grad()
         return StepResult(step_loss, grad_norm, is_bad)
 
     def inputs(self, batch: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 One step is in mrc/training/step.py. docs/loop.md has the loop in its simplest form.
 """
 
+import copy
+import dataclasses
 import math
 import time
 from pathlib import Path
@@ -15,17 +17,17 @@ from torch.utils.data import DataLoader
 
 from mrc.checkpoint.loading import load_checkpoint
 from mrc.checkpoint.store import BEST, LAST, find_resumable, load_state, save_checkpoint
-from mrc.config.train import TrainingSettings
+from mrc.config.train import TrainConfig, TrainingSettings
 from mrc.errors import InputError, Stopped
-from mrc.features.batching import StepBatch
 from mrc.features.dataset import FeatureDataset
+from mrc.features.sampler import StepBatch
 from mrc.files import make_folder, write_json
 from mrc.metrics.evaluation import evaluate
 from mrc.metrics.metrics import Metrics
 from mrc.model.loss import Loss
 from mrc.runtime.memory import peak_memory_mb
 from mrc.runtime.processes import ALONE, World
-from mrc.runtime.sharding import gather_full_model
+from mrc.runtime.sharding import gather_full_model, is_sharded
 from mrc.runtime.signals import StopSignals
 from mrc.training.card import card_text
 from mrc.training.flops import FlopCounter
@@ -33,7 +35,7 @@ from mrc.training.log import figure_class, plot
 from mrc.training.parts import learns_no_answer, make_parts
 from mrc.training.report import Report
 from mrc.training.results import StepResults
-from mrc.training.resume import how_to_resume
+from mrc.training.resume import check_same_settings, how_to_resume
 from mrc.training.run_folder import check_holds_no_run, new_run_folder
 from mrc.training.state import Progress
 
@@ -56,17 +58,19 @@ class Trainer:
         tokenizer: the Hugging Face fast tokenizer of the two data sets.
         train_set: what to train on; may be None if there is a `loader`.
         eval_set: what to score on. Without it, the best checkpoint is the last.
-        settings: TrainingSettings, or a TrainConfig.
-        folder: for log.jsonl, metrics.json and the checkpoints; created if it does not exist, and
-            refused if it holds a run. By default a new one in checkpoints/.
+        settings: TrainingSettings; of a TrainConfig, the training settings count.
+        folder: for log.jsonl, metrics.json and the checkpoints; created if it does not exist. `fit`
+            refuses one that holds a run. By default a new one in checkpoints/.
         device: "auto", a name such as "cuda:1", or a torch.device.
         optimizer, schedule, loss, loader: yours, instead of those that the settings describe. The
             schedule is stepped after each optimizer step. `loss(output, batch)` returns the mean
             over the batch. The loader yields dicts of tensors, as a Collator makes them.
         world: the processes that share the run.
+        config: the whole config of the run, for the checkpoints to record; `mrc.train` gives it.
 
     Raises:
-        InputError: a setting does not suit the model or the data, or would have no effect.
+        InputError: a setting does not suit the model or the data, or has no effect beside a part
+            of yours.
     """
 
     def __init__(
@@ -84,11 +88,14 @@ class Trainer:
         loss: Loss | None = None,
         loader: DataLoader[Any] | None = None,
         world: World = ALONE,
+        config: TrainConfig | None = None,
     ) -> None:
         self.settings = settings or TrainingSettings()
         self.tokenizer = tokenizer
         self.train_set = train_set
         self.world = world
+        self.config = config
+        self.allows_no_answer = learns_no_answer(train_set)
         self.has_own_loader = loader is not None
         if self.settings.plot:
             # Raises InputError now, and not at the end of the run, if Matplotlib is missing.
@@ -119,7 +126,9 @@ class Trainer:
         self.flops = FlopCounter(
             self.model, self.precision.device, self.precision.name, processes=world.size
         )
-        self.folder = make_folder(Path(folder)) if folder else new_run_folder(None, "run")
+        if folder is None:
+            folder = world.broadcast(new_run_folder(None, "run") if world.is_main else None)
+        self.folder = make_folder(Path(folder))
         self.report = Report(
             self.folder, self.total_steps, tensorboard=self.settings.tensorboard, world=world
         )
@@ -181,7 +190,7 @@ class Trainer:
         result = self.take_step(step_batch)
         self.results.add(result, step_batch)
         if self.state.average is not None:
-            self.state.average.update_parameters(self.model)
+            self.state.average.update()
         flops = self.flops.of_step(step_batch.padded_tokens, step_batch.features)
         self.progress.count(step_batch, flops)
         self.report.bar.update()
@@ -237,6 +246,7 @@ class Trainer:
         if scores is None:
             # A signal came to some process. The resumed run will start with the scoring.
             (self.signals.received,) = self.world.max(self.signals.received)
+            self.counted_until = time.perf_counter()
             self.save()
             self.stop()
         line = {
@@ -287,7 +297,7 @@ class Trainer:
     def stop(self) -> NoReturn:
         """Raise Stopped, which says which signal came and how to resume."""
         signal = self.signals.received
-        how = how_to_resume(self.settings, self.folder, self.world.size)
+        how = how_to_resume(self.config, self.folder, self.world.size)
         raise Stopped(
             signal,
             f"stopped by {Signals(signal).name} after step {self.progress.step} of "
@@ -324,17 +334,28 @@ class Trainer:
 
     def record(self, scores: dict[str, Any]) -> dict[str, Any]:
         """Return what a checkpoint's mrc.json holds: how it was made, and what it scored."""
-        windows = window_settings(self.train_set)
         return {
-            "config": {**windows, **self.settings.to_dict()},
+            "config": self.recorded_config(),
             "epoch": self.progress.epoch_number,
             "step": self.progress.step,
             "scores": scores,
-            "allows_no_answer": learns_no_answer(self.train_set),
+            "allows_no_answer": self.allows_no_answer,
             "null_threshold": self.metrics.null_threshold if self.metrics else 0.0,
             "scorer": self.metrics.scorer if self.metrics else None,
             "processes": self.world.size,
         }
+
+    def recorded_config(self) -> dict[str, Any]:
+        """Return the settings that a checkpoint records.
+
+        Without the config of a run, these are the training settings and the windows of the data
+        set. What the model and the data were made from is not known here.
+        """
+        if self.config is not None:
+            return self.config.to_dict()
+        names = [field.name for field in dataclasses.fields(TrainingSettings)]
+        training = {name: getattr(self.settings, name) for name in names}
+        return {**training, **window_settings(self.train_set)}
 
     @property
     def feature_count(self) -> int | None:
@@ -342,19 +363,30 @@ class Trainer:
         return None if self.train_set is None else len(self.train_set)
 
     def resume(self, run: str | Path, *, load_weights: bool = True) -> None:
-        """Go on from a run's last checkpoint, or from one of its checkpoints.
+        """Go on from the last checkpoint of a run, or from one of its checkpoints.
 
-        load_weights: False if the model has been loaded from it. Raises InputError if there is
-        no checkpoint, or it is of another run.
+        Args:
+            run: the run's folder, which is this Trainer's `folder` too, or a checkpoint in it.
+            load_weights: False if `run` is a checkpoint from which the model was loaded, and whose
+                settings are those of this Trainer.
+
+        Raises:
+            InputError: there is no checkpoint, or it is of another run.
         """
-        checkpoint = find_resumable(run)
+        checkpoint = find_resumable(run) if load_weights else Path(run)
+        if checkpoint.parent.resolve() != self.folder.resolve():
+            raise InputError(
+                f"{run}: a resumed run stays in its own folder; make the Trainer with "
+                f'folder="{checkpoint.parent}".'
+            )
         state = load_state(checkpoint)
         if state["features"] != self.feature_count:
             raise InputError(
-                f"--resume {run}: the training data make {self.feature_count} features, and made "
+                f"{run}: the training data make {self.feature_count} features, and made "
                 f"{state['features']} when the run began; resume a run with the same data."
             )
         if load_weights:
+            check_same_settings(checkpoint, self.recorded_config(), self.world.size)
             self._load_weights(checkpoint)
         self.state.load_state_dict(state)
         if self.world.is_main:
@@ -365,8 +397,14 @@ class Trainer:
 
     def _load_weights(self, checkpoint: Path) -> None:
         """Give the model, and the average of its weights, those of a checkpoint."""
-        own_class = getattr(self.model, "model_class", None)
-        saved, _, _ = load_checkpoint(checkpoint, model_class=own_class)
+        if is_sharded(self.model):
+            raise InputError(f"{checkpoint}: load the model from it before it is sharded.")
+        if self.model.has_adapters:
+            # The checkpoint has them merged into the encoder. The state has them as they are.
+            return
+        # A model of your own is loaded into an instance, which needs no arguments.
+        own_module = copy.deepcopy(getattr(self.model, "module", None))
+        saved, _, _ = load_checkpoint(checkpoint, model_class=own_module)
         weights = saved.state_dict()
         self.averaged_model.load_state_dict(weights)
         self.model.load_state_dict(weights)
@@ -374,7 +412,7 @@ class Trainer:
     # Reading results, and telling them.
 
     def read_results(self) -> None:
-        """Read from the device what came of the steps since the last reading.
+        """Read the results of the steps since the last reading from the device.
 
         Raises InputError if too many steps in a row were bad.
         """

@@ -83,7 +83,8 @@ def reference(dataset, batches):
 
     Stable sorts break ties as this project does, so that the answers can be compared.
     """
-    start_logits, end_logits = [], []
+    start_logits = []
+    end_logits = []
     for _, start, end in batches:
         start_logits.extend(start.cpu().numpy())
         end_logits.extend(end.cpu().numpy())
@@ -99,7 +100,9 @@ def reference(dataset, batches):
     for e, example in enumerate(dataset.examples):
         candidates = []
         for f in features_of[e]:
-            offsets, starts, ends = offset_mapping[f], start_logits[f], end_logits[f]
+            offsets = offset_mapping[f]
+            starts = start_logits[f]
+            ends = end_logits[f]
             best_ends = sorted(np.argsort(-ends[: len(offsets)], kind="stable")[:N_BEST].tolist())
             for s in sorted(np.argsort(-starts[: len(offsets)], kind="stable")[:N_BEST].tolist()):
                 for t in best_ends:
@@ -137,7 +140,8 @@ def reference(dataset, batches):
 def measure(side, features, length, batch, device):
     """Time one side in this process, and print what it took as JSON."""
     dataset = make_dataset(features, length)
-    drawing = 0.0  # the seconds that the logits took, which are no part of the work
+    # The seconds that the logits took, which are no part of the work.
+    drawing = 0.0
 
     def batches():
         nonlocal drawing

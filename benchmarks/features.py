@@ -196,9 +196,12 @@ def recipe(examples: Sequence[Example], tokenizer: Any) -> Any:
             return_offsets_mapping=True,
             padding="max_length",
         )
-        of_example, starts, ends = inputs.pop("overflow_to_sample_mapping"), [], []
+        of_example = inputs.pop("overflow_to_sample_mapping")
+        starts = []
+        ends = []
         for i, offsets in enumerate(inputs.pop("offset_mapping")):
-            answers, sequence = batch["answers"][of_example[i]], inputs.sequence_ids(i)
+            answers = batch["answers"][of_example[i]]
+            sequence = inputs.sequence_ids(i)
             null = inputs["input_ids"][i].index(tokenizer.cls_token_id)
             if not answers["text"]:
                 starts.append(null)
@@ -218,7 +221,8 @@ def recipe(examples: Sequence[Example], tokenizer: Any) -> Any:
                 last -= 1
             starts.append(first - 1)
             ends.append(last + 1)
-        inputs["start_positions"], inputs["end_positions"] = starts, ends
+        inputs["start_positions"] = starts
+        inputs["end_positions"] = ends
         return inputs
 
     return datasets.Dataset.from_dict(columns).map(prepare, batched=True, remove_columns=[*columns])
@@ -259,7 +263,8 @@ def compare(examples: Sequence[Example], tokenizer: Any) -> tuple[int, int, int]
         for name in tokenizer.model_input_names:
             assert np.array_equal(window[name][is_token], mine[name]), (i, name)
         label = mine["start_positions"], mine["end_positions"]
-        start, end = window["start_positions"], window["end_positions"]
+        start = window["start_positions"]
+        end = window["end_positions"]
         answers = examples[features.example_index[i]].answers
         ends_in_space = bool(answers) and answers[0].text[-1].isspace()
         if start > end:

@@ -21,18 +21,17 @@ from mrc.checkpoint.loading import find_checkpoint
 from mrc.data.examples import load_examples
 from mrc.reader.reader import Reader
 
-MAX_ANSWER_LEN, TOLERANCE = 15, {"float32": 1e-4, "bfloat16": 0.2}
+MAX_ANSWER_LEN = 15
+TOLERANCE = {"float32": 1e-4, "bfloat16": 0.2}
 
 
 class Loop:
     """What is left to users of Transformers: the pipeline's arithmetic, one question at a time."""
 
     def __init__(self, checkpoint, device, dtype, padding):
-        self.tokenizer, self.padding, self.device = (
-            AutoTokenizer.from_pretrained(checkpoint),
-            padding,
-            device,
-        )
+        self.tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        self.padding = padding
+        self.device = device
         self.model = (
             AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=getattr(torch, dtype))
             .to(device)
@@ -69,10 +68,8 @@ class Loop:
             )
             first, last = np.unravel_index(grid.argmax(), grid.shape)
             if grid[first, last] > best["score"]:
-                begin, stop = (
-                    encoded["offset_mapping"][w][first][0],
-                    encoded["offset_mapping"][w][last][1],
-                )
+                begin = encoded["offset_mapping"][w][first][0]
+                stop = encoded["offset_mapping"][w][last][1]
                 best = {
                     "score": float(grid[first, last]),
                     "start": begin,
@@ -89,7 +86,8 @@ def _softmax(logits):
 
 def timed(ask, examples):
     """The answers, and the seconds that each took."""
-    answers, seconds = [], []
+    answers = []
+    seconds = []
     for example in examples:
         started = time.perf_counter()
         answers.append(ask(example))
@@ -134,7 +132,8 @@ def main():
     few = examples[: args.loop_questions]
 
     reader = Reader.from_pretrained(checkpoint, device=args.device, dtype=args.dtype)
-    length, stride = reader.max_seq_len, reader.doc_stride
+    length = reader.max_seq_len
+    stride = reader.doc_stride
     loops = {
         name: Loop(checkpoint, args.device, "float32", padding)
         for name, padding in (("loop", False), ("loop, padded", "max_length"))
@@ -147,7 +146,8 @@ def main():
     latency = {name: [] for name in one_by_one}
     rates = {name: [] for name in (*one_by_one, "Reader")}
     for ask in one_by_one.values():
-        timed(ask, few[:3])  # to warm up
+        # To warm up.
+        timed(ask, few[:3])
     for _ in range(args.rounds):
         answers = {}
         for name, ask in one_by_one.items():

@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[1]
 def ours(args):
     import torch
 
+    import mrc.training.step as step_module
     from mrc.config.train import TrainConfig
     from mrc.model.baseline import BaselineModel
     from mrc.model.tokenizer import load_tokenizer
@@ -66,13 +67,14 @@ def ours(args):
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model, tokenizer, dataset, None, config, folder, torch.device(args.device)
+            model, tokenizer, dataset, None, config, folder=folder, device=args.device
         )
         trainer.save = lambda *arguments, **named: None
         trainer.model.forward = timed(trainer.model.forward)
         torch.Tensor.backward = timed(torch.Tensor.backward)
-        trainer.optimizer.step = timed(trainer.optimizer.step)
-        torch.nn.utils.clip_grad_norm_ = timed(torch.nn.utils.clip_grad_norm_)
+        optimizer = trainer.take_step.optimizer
+        optimizer.step = timed(optimizer.step)
+        step_module.clip_grad_norm_ = timed(step_module.clip_grad_norm_)
         started = time.process_time()
         results = trainer.fit()
         cpu = time.process_time() - started
@@ -82,7 +84,7 @@ def ours(args):
         "features": len(dataset),
         "seconds": seconds,
         "cpu": cpu,
-        "mb": peak_memory_mb(trainer.device),
+        "mb": peak_memory_mb(trainer.precision.device),
         "padding": 1 - done.tokens / done.padded_tokens,
         "flops": done.flops,
         "overhead": 1 - inside / seconds,
@@ -170,7 +172,7 @@ def recipe(args):
         rows, length = batch["input_ids"].shape
         tokens += int(batch["attention_mask"].sum())
         cells += rows * length
-        flops += work.flops(rows * length, length)
+        flops += work.of_step(rows * length, rows)
         with autocast(device, precision):
             loss = model(**{name: tensor.to(device) for name, tensor in batch.items()}).loss
         loss.backward()

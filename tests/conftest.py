@@ -8,7 +8,8 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported; no test asks the hub
+# Read when huggingface_hub is imported; no test asks the hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
 import pytest
@@ -109,10 +110,8 @@ def modern_bpe(texts):
     """ModernBERT's kind: byte-level BPE in BERT's template, no added space, no types."""
     core = Tokenizer(models.BPE())
     core.normalizer = normalizers.NFC()
-    core.pre_tokenizer, core.decoder = (
-        pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True),
-        decoders.ByteLevel(),
-    )
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True)
+    core.decoder = decoders.ByteLevel()
     specials = ["[UNK]", "[CLS]", "[SEP]", "[PAD]"]
     core.train_from_iterator(
         texts,
@@ -152,9 +151,8 @@ def unigram(texts, template, padding_side="right", normalizer=None, **specials):
     core.post_processor = processors.TemplateProcessing(
         **template, special_tokens=[("<s>", 2), ("</s>", 3)]
     )
-    types = (
-        ["token_type_ids"] if ":1" in template["pair"] else []
-    )  # XLM-R and T5 make none, XLNet does
+    # XLM-R and T5 have no token types, XLNet does.
+    types = ["token_type_ids"] if ":1" in template["pair"] else []
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
         pad_token="<pad>",

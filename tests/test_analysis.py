@@ -23,7 +23,8 @@ def make_examples(contexts, per_context):
 
 
 def test_intervals_widen_where_questions_of_a_context_agree():
-    examples, rng = make_examples(100, 6), np.random.default_rng(0)
+    examples = make_examples(100, 6)
+    rng = np.random.default_rng(0)
     alone = {e.id: (float(rng.random() < 0.6), 0.5) for e in examples}
     by_context = {c: float(rng.random() < 0.6) for c in range(100)}
     together = {e.id: (by_context[int(e.id.split("-")[0])], 0.5) for e in examples}
@@ -32,12 +33,15 @@ def test_intervals_widen_where_questions_of_a_context_agree():
     mean = 100 * np.mean([pair[0] for pair in alone.values()])
     assert low < mean < high
     assert 6 < high - low < 10
-    assert 16 < high_together - low_together < 24  # of 100: 20
+    # A hundred contexts give an interval about 20 wide.
+    assert 16 < high_together - low_together < 24
     assert soft == pytest.approx((50, 50))
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
-    examples, rng, covered = make_examples(60, 3), np.random.default_rng(1), 0
+    examples = make_examples(60, 3)
+    rng = np.random.default_rng(1)
+    covered = 0
     for trial in range(60):
         each = {e.id: (float(rng.random() < 0.7), 0.0) for e in examples}
         low, high = confidence_intervals(each, examples, seed=trial)[0]
@@ -46,7 +50,8 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
 
 
 def test_a_better_reader_is_told_from_an_equal_one():
-    examples, rng = make_examples(100, 3), np.random.default_rng(2)
+    examples = make_examples(100, 3)
+    rng = np.random.default_rng(2)
     a = {e.id: "1784" if rng.random() < 0.6 else "x" for e in examples}
     better = {i: "1784" if text == "1784" or rng.random() < 0.3 else "x" for i, text in a.items()}
     equal = {e.id: "1784" if rng.random() < 0.6 else "x" for e in examples}

@@ -74,7 +74,8 @@ def test_a_question_on_the_command_line(reader, reader_folder, capsys, tmp_path)
     ]
     main(["ask", str(reader_folder), "--question", QUESTION, "--context", CONTEXT, "--top-k", "2"])
     lines = capsys.readouterr().out.splitlines()
-    best, second = (" ".join(answer["answer"].split()) for answer in expected[:2])  # on one line
+    # The table shows an answer on one line.
+    best, second = (" ".join(answer["answer"].split()) for answer in expected[:2])
     assert f"[{best}]" in lines[0]
     assert len(lines) == 3
     assert lines[1].split(" %")[0].strip() == f"{100 * expected[0]['score']:.1f}"
@@ -118,7 +119,8 @@ def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     best = " ".join(reader(question=QUESTION, context=CONTEXT)["answer"].split())
     assert f"[{best}]" in out
     assert "never read" not in out
-    assert out.count(" %  ") == 3 + 1 + 1  # three answers, and one each after `:top 1`
+    # Three answers, and one each after `:top 1`.
+    assert out.count(" %  ") == 3 + 1 + 1
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,8 @@ def test_bad_input_to_ask(reader_folder, capsys, argv, message):
 
 
 def test_predictions_in_every_form(reader, reader_folder, tmp_path, capsys):
-    data, examples = DATA / "squad.json", load_examples(DATA / "squad.json")
+    data = DATA / "squad.json"
+    examples = load_examples(DATA / "squad.json")
     expected = reader(examples, top_k=2)
     for suffix in ("json", "jsonl", "csv"):
         several = [] if suffix == "json" else ["--top-k", "2"]
@@ -203,9 +206,8 @@ def test_predictions_in_every_form(reader, reader_folder, tmp_path, capsys):
         for n, a in enumerate(two)
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json", "out.jsonl"]
-    evaluate.main(
-        ["--predictions", str(tmp_path / "out.json"), "--data", str(data)]
-    )  # what predict says comes next
+    # The command that predict suggests next.
+    evaluate.main(["--predictions", str(tmp_path / "out.json"), "--data", str(data)])
     assert "EM " in capsys.readouterr().out
 
 
@@ -253,7 +255,8 @@ def test_an_interrupted_prediction_goes_on(reader, reader_folder, tmp_path, monk
         "--part-size",
         "2",
     ]
-    asked, answer_part = [], predict.answer_part
+    asked = []
+    answer_part = predict.answer_part
 
     def interrupted(reader, settings, examples, path):
         asked.extend(example.id for example in examples)
@@ -272,9 +275,8 @@ def test_an_interrupted_prediction_goes_on(reader, reader_folder, tmp_path, monk
     main(argv)
     assert "2 of them already answered" in capsys.readouterr().out
     examples = load_examples(DATA / "squad.json")
-    assert asked == [e.id for e in examples[:6]] + [
-        e.id for e in examples[4:]
-    ]  # only the third part was begun again
+    # Only the third part was begun again.
+    assert asked == [e.id for e in examples[:6]] + [e.id for e in examples[4:]]
     assert json.loads(output.read_text("utf-8")) == {e.id: reader(e)["answer"] for e in examples}
     assert "already exists" in fails(argv, capsys)
 

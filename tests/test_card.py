@@ -30,7 +30,8 @@ def settings(scorer="auto", scores=SCORES, **config):
 @pytest.fixture
 def model(encoder_folder, tmp_path):
     model = BaselineModel.from_pretrained(encoder_folder)
-    model.save_pretrained(tmp_path)  # as the checkpoint does before it writes the card
+    # As the checkpoint does before it writes the card.
+    model.save_pretrained(tmp_path)
     return model
 
 
@@ -59,7 +60,8 @@ def test_what_the_hub_reads(model, bert):
         73.82,
     )
     assert em.task_type == "question-answering"
-    assert em.dataset_type == em.dataset_name == "squad_kor_v1"
+    assert em.dataset_type == "squad_kor_v1"
+    assert em.dataset_name == "squad_kor_v1"
     assert em.dataset_config is None
     (em, _) = card_of(
         model, bert, settings(train_file="klue:mrc", validation_split="validation")
@@ -132,7 +134,8 @@ def test_no_local_path_is_told(model, bert, encoder_folder, tmp_path, monkeypatc
     assert card_of(model, bert, settings(model=str(encoder_folder))).data.base_model is None
     assert "`train.json`" in text
     assert f"`{encoder_folder.name}`" in text
-    monkeypatch.chdir(encoder_folder.parent)  # a folder whose name could be a hub id
+    # A folder whose name could be a hub id.
+    monkeypatch.chdir(encoder_folder.parent)
     assert card_of(model, bert, settings(model=encoder_folder.name)).data.base_model is None
 
 
@@ -179,9 +182,12 @@ def test_its_code_runs_as_it_stands(model, bert, tmp_path, monkeypatch, capsys):
     assert answer
     assert answer in found["context"]
     start, end = found["start"], found["end"]
-    assert found["inputs"].sequence_ids()[start] == found["inputs"].sequence_ids()[end] == 1
+    parts = found["inputs"].sequence_ids()
+    assert parts[start] == 1
+    assert parts[end] == 1
     assert 0 <= end - start < 30
-    scores, inside = found["scores"], found["in_context"].nonzero()[:, 0].tolist()
+    scores = found["scores"]
+    inside = found["in_context"].nonzero()[:, 0].tolist()
     assert scores[start, end] == max(
         scores[s, e] for s in inside for e in inside if s <= e < s + 30
     )

@@ -25,10 +25,8 @@ def test_saved_and_loaded(encoder_folder, bert, examples, tmp_path):
         torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=False)
     )
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
-    ours, theirs = (
-        FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=16)),
-        FeatureDataset(examples, tokenizer, WindowSettings(max_length=64, stride=16)),
-    )
+    ours = FeatureDataset(examples, bert, WindowSettings(max_length=64, stride=16))
+    theirs = FeatureDataset(examples, tokenizer, WindowSettings(max_length=64, stride=16))
     assert all((ours[i]["input_ids"] == theirs[i]["input_ids"]).all() for i in range(len(ours)))
 
 
@@ -132,7 +130,8 @@ def test_run_folders_are_never_taken_twice(tmp_path, monkeypatch):
         f"checkpoints/tiny-sample{n}" for n in ("", "-2", "-3")
     ]
     (tmp_path / "mine").mkdir()
-    assert new_run_folder("mine", "x").name == "mine"  # an empty folder is fine
+    # An empty folder is fine.
+    assert new_run_folder("mine", "x").name == "mine"
     with pytest.raises(
         InputError, match="mine: holds a run already; choose another folder, or remove this one"
     ):

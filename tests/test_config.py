@@ -16,7 +16,8 @@ from mrc.errors import InputError
 
 
 def test_defaults_depend_on_the_model():
-    tiny, real = TrainConfig(), parse_args(TrainConfig, ["--model", "bert-base-multilingual-cased"])
+    tiny = TrainConfig()
+    real = parse_args(TrainConfig, ["--model", "bert-base-multilingual-cased"])
     assert (tiny.model, tiny.learning_rate, tiny.dropout) == ("tiny", 1e-3, 0.0)
     assert (
         real.learning_rate,
@@ -125,7 +126,8 @@ def test_a_zero_is_given_too():
 def test_python_and_the_command_line_give_alike():
     from_python = TrainConfig(resume="x", batch_size=8, epochs=None)
     from_flags = parse_args(TrainConfig, ["--resume", "x", "--batch-size", "8"])
-    assert from_python.given == from_flags.given == {"resume": "x", "batch_size": 8}
+    assert from_flags.given == {"resume": "x", "batch_size": 8}
+    assert from_python.given == from_flags.given
     assert from_python == from_flags
 
 

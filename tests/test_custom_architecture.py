@@ -304,7 +304,8 @@ def test_the_pages_models_with_a_loss_of_their_own(module, class_name, bert, tmp
     names = {}
     exec(code, names)
     assert names["results"]["eval_loss"] > 0
-    trained, loaded = names["trainer"].model, names["model"]
+    trained = names["trainer"].model
+    loaded = names["model"]
     assert not loaded.training
     assert loaded.state_dict().keys() == trained.state_dict().keys()
     sys.modules.pop(module)

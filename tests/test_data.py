@@ -33,14 +33,17 @@ def test_no_context_and_no_title_is_on_both_sides(rows, fraction, seed):
     examples = examples_of(rows)
     try:
         train, validation = split_examples(examples, fraction, seed)
-    except InputError:  # then all hang together, by contexts and titles in turn
-        group, rest = [examples[0]], examples[1:]
+    except InputError:
+        # Contexts and titles link all examples, so that no split is possible.
+        group = [examples[0]]
+        rest = examples[1:]
         while more := [
             e
             for e in rest
             if any(e.context == g.context or (e.title and e.title == g.title) for g in group)
         ]:
-            group, rest = group + more, [e for e in rest if e not in more]
+            group = group + more
+            rest = [e for e in rest if e not in more]
         assert not rest
         return
     assert train
@@ -69,7 +72,8 @@ def test_real_articles_stay_whole():
 
 
 def test_leaks_are_counted():
-    train, validation = examples_of([(1, 0), (2, 0)]), examples_of([(2, 0), (2, 0), (3, 0)])
+    train = examples_of([(1, 0), (2, 0)])
+    validation = examples_of([(2, 0), (2, 0), (3, 0)])
     warning = leak_warning(train, validation)
     assert warning.startswith("warning: 1 of the 2 contexts that are scored are also trained on;")
     assert warning.endswith("; the scores will be too high.")
@@ -106,7 +110,8 @@ def test_bad_answers_are_listed_once(write):
         "answers": [{"text": "1784", "answer_start": 0}, {"text": "x", "answer_start": 1}],
     }
     path = write([record])
-    train, validation = load_examples(path), load_examples(path)
+    train = load_examples(path)
+    validation = load_examples(path)
     assert train[0].answers == (Answer("1784", 3), Answer("x", -1))
     assert bad_answer_records(train, None, validation) == [
         {

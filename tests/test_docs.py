@@ -119,7 +119,8 @@ def test_paths_exist(page):
 def test_names_exist(page):
     text = page.read_text("utf-8")
     for name in re.findall(r"`(mrc(?:\.\w+)+)[`(]", text):
-        if name != "mrc.json":  # a file of a checkpoint
+        # mrc.json is a file of a checkpoint, not of the repository.
+        if name != "mrc.json":
             resolve(name)
     for block in code_blocks(text, "python"):
         imports = re.findall(r"^\s*from (mrc[\w.]*) import (?:\(([^)]*)\)|(.*))", block, flags=re.M)

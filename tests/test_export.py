@@ -1,5 +1,4 @@
-"""What is exported gives PyTorch's logits in every shape, and says what it costs; what cannot be
-exported is refused."""
+"""An exported reader gives PyTorch's logits in every shape; what cannot be exported is refused."""
 
 import json
 import re
@@ -57,7 +56,8 @@ WIDTH = {
 }
 BIG = {**WIDTH, "max_position_embeddings": 130}
 OTHER_NAMES = {"vocab_size": 1000, "d_model": 32}
-FAMILIES = {  # name -> the encoder's config, the tokenizer of its kind
+# Name -> (the encoder's config, the name of a tokenizer of its kind).
+FAMILIES = {
     "bert": (BertConfig(**BIG), "bert-cased"),
     "roberta": (RobertaConfig(**BIG, type_vocab_size=1), "roberta"),
     "xlm-r": (XLMRobertaConfig(**BIG, type_vocab_size=1), "xlm-r"),
@@ -136,7 +136,8 @@ def reader_of(config):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_families(family, tokenizers, examples, tmp_path):
     path = tmp_path / "model.onnx"
-    config, tokenizer = FAMILIES[family][0], tokenizers[FAMILIES[family][1]]
+    config = FAMILIES[family][0]
+    tokenizer = tokenizers[FAMILIES[family][1]]
     model = reader_of(config)
     report = to_onnx(model, tokenizer, path, longest=128)
     reader = OnnxReader(path)
@@ -186,8 +187,7 @@ def test_families_that_compute_with_the_length_are_refused(config, tokenizers, t
 
 
 class ByLength(nn.Module):
-    """A guest that computes something else for long inputs: the branch that an exporter sees is
-    not the whole of it."""
+    """A model that computes something else for long inputs, so an exporter sees one branch only."""
 
     def __init__(self, reader):
         super().__init__()
@@ -225,14 +225,16 @@ def test_probes_are_inputs_as_the_reader_gets_them(tokenizer):
     model = reader_of(BertConfig(**BIG))
     for batch, length in ((1, 9), (5, 31), (3, 128)):
         inputs = probe(model, tokenizer, batch, length)
-        ids, mask = inputs["input_ids"], inputs["attention_mask"]
+        ids = inputs["input_ids"]
+        mask = inputs["attention_mask"]
         assert ids.shape == mask.shape == (batch, length)
         assert mask[0].all()
         assert ids.max() < len(tokenizer)
         assert (ids[mask == 0] == tokenizer.pad_token_id).all()
         assert batch == 1 or not mask.all()
         assert ("token_type_ids" in inputs) == ("token_type_ids" in tokenizer.model_input_names)
-        kept = ids[-1][mask[-1] == 1].tolist()  # the template is the tokenizer's own
+        # A probe has the tokenizer's own special tokens, in its order.
+        kept = ids[-1][mask[-1] == 1].tolist()
         specials = [i for i in tokenizer("a", "a")["input_ids"] if i in tokenizer.all_special_ids]
         assert [i for i in kept if i in tokenizer.all_special_ids] == specials
 
@@ -241,10 +243,12 @@ def test_probes_are_inputs_as_the_reader_gets_them(tokenizer):
 def test_marks_of_exact_matches_are_probed_and_large_weights_lie_beside(
     tokenizers, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("mrc.export.onnx.TWO_GIB", 1000)  # as if no file could hold more
+    # As if no file could hold more.
+    monkeypatch.setattr("mrc.export.onnx.TWO_GIB", 1000)
     tokenizer = tokenizers["tiny"]
     model = BaselineModel.tiny(len(tokenizer)).eval()
-    example, path = probe(model, tokenizer, 2, 64), tmp_path / "model.onnx"
+    example = probe(model, tokenizer, 2, 64)
+    path = tmp_path / "model.onnx"
     assert (example["token_type_ids"] == 2).any()
     for write in (
         lambda: write_graph(model, example, path, dynamo=False),
@@ -287,7 +291,8 @@ def checkpoint(encoder_folder, bert, tmp_path_factory):
 def exported(checkpoint, tmp_path_factory):
     """`python -m mrc export`, whose folder is called reader-onnx, as in the docs."""
     folder = tmp_path_factory.mktemp("export") / "reader-onnx"
-    (folder.parent / "reader-onnx").mkdir()  # an empty folder may be there
+    # An empty folder may exist already.
+    (folder.parent / "reader-onnx").mkdir()
     mrc.__main__.main(
         [
             "export",

@@ -248,7 +248,8 @@ def test_a_family(family, tokenizers, tmp_path, monkeypatch, capsys):
                 for name, value in batch.items()
                 if name != "token_type_ids" or model.takes_token_types
             }
-            expected, ours = theirs.eval()(**given), model.eval()(**batch)
+            expected = theirs.eval()(**given)
+            ours = model.eval()(**batch)
         kept = batch["attention_mask"] == 1
         for logits, name in zip(ours, ("start_logits", "end_logits"), strict=True):
             torch.testing.assert_close(logits[kept], expected[name][kept], atol=1e-5, rtol=1e-5)
@@ -300,9 +301,10 @@ def test_a_question_answering_model_keeps_its_own_head(family, tokenizers, tmp_p
         expected = theirs(**{name: batch[name] for name in batch if name in model.inputs})
         torch.testing.assert_close(start, expected.start_logits)
         torch.testing.assert_close(end, expected.end_logits)
+        # As the contract has it.
         assert torch.equal(
             model(batch["input_ids"], batch["attention_mask"])[0].isfinite(), start.isfinite()
-        )  # as the contract has it
+        )
     (tmp_path / "saved").mkdir()
     model.save_pretrained(tmp_path / "saved")
     again = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "saved").eval()
@@ -311,9 +313,8 @@ def test_a_question_answering_model_keeps_its_own_head(family, tokenizers, tmp_p
             again(**{name: batch[name] for name in batch if name in model.inputs}).start_logits,
             start,
         )
-    assert isinstance(
-        load_model(tmp_path / "qa", head="mlp"), BaselineModel
-    )  # another head on its encoder
+    # Another head on its encoder.
+    assert isinstance(load_model(tmp_path / "qa", head="mlp"), BaselineModel)
 
 
 def test_longformer_attends_globally_to_the_question(tokenizers, tmp_path):

@@ -68,7 +68,8 @@ def assert_same_windows(dataset, tokenizer, max_length, stride):
                 assert ours[name].tolist() == window[name]
             if "token_type_ids" in tokenizer.model_input_names:
                 assert ours["token_type_ids"].tolist() == window["token_type_ids"]
-            offsets, expected = dataset.offsets(feature), window["offsets"]
+            offsets = dataset.offsets(feature)
+            expected = window["offsets"]
             first = dataset.context_begin[feature]
             spares_space = "add_prefix_space=True" in repr(
                 tokenizer.backend_tokenizer.post_processor
@@ -144,7 +145,8 @@ def test_a_label_covers_its_answer_up_to_token_borders(tokenizer, context, strid
     of_answer = [c for c in range(begin, end) if ((tokens[:, 0] <= c) & (c < tokens[:, 1])).any()]
     for i in range(len(dataset)):
         item, offsets = dataset[i], dataset.offsets(i)
-        start, last = item["start_positions"], item["end_positions"]
+        start = item["start_positions"]
+        last = item["end_positions"]
         overlapping = int(((tokens[:, 1] > begin) & (tokens[:, 0] < end)).sum())
         here = int(((offsets[:, 1] > begin) & (offsets[:, 0] < end) & (offsets[:, 0] >= 0)).sum())
         if start == dataset.null_position[i]:
@@ -161,7 +163,9 @@ def test_a_label_covers_its_answer_up_to_token_borders(tokenizer, context, strid
 def incumbent_label(window, answer):
     """The start and end token of an answer in a window, as the widely used recipe finds them."""
     context = np.flatnonzero(window["in_context"])
-    begin, end, offsets = answer.start, answer.start + len(answer.text), window["offsets"]
+    begin = answer.start
+    end = answer.start + len(answer.text)
+    offsets = window["offsets"]
     if offsets[context[0], 0] > begin or offsets[context[-1], 1] < end:
         return window["null"], window["null"]
     first, last = context[0], context[-1]
@@ -233,7 +237,8 @@ def test_a_batch_is_its_features_padded(examples, tokenizer):
 def test_rounding_up_does_not_pass_the_longest_window(examples, bert):
     dataset = FeatureDataset(examples, bert, WindowSettings(max_length=60, stride=20))
     batch = dataset.batch(range(len(dataset)), pad_to_multiple_of=8)
-    assert batch["input_ids"].shape[1] == dataset.lengths.max() == 60
+    assert dataset.lengths.max() == 60
+    assert batch["input_ids"].shape[1] == 60
 
 
 def test_exact_matches_are_the_context_tokens_of_the_question(examples, bert):
@@ -248,7 +253,8 @@ def test_exact_matches_are_the_context_tokens_of_the_question(examples, bert):
         ids = dataset[i]["input_ids"]
         types = dataset[i]["token_type_ids"]
         before = plain[i]["token_type_ids"]
-        first, count = dataset.context_begin[i], dataset.context_length[i]
+        first = dataset.context_begin[i]
+        count = dataset.context_length[i]
         question = set(ids[1 : first - 1].tolist())
         for position in range(len(ids)):
             in_context = first <= position < first + count
@@ -342,7 +348,8 @@ def test_the_span_mask_is_the_context_and_the_null_position(examples, tokenizer)
     )
     batch = dataset.batch(range(len(dataset)))
     for i, mask in enumerate(batch["span_mask"]):
-        mask = mask[batch["attention_mask"][i] == 1]  # without padding
+        # Without padding.
+        mask = mask[batch["attention_mask"][i] == 1]
         expected = dataset.offsets(i)[:, 0] >= 0
         expected[dataset.null_position[i]] = True
         assert np.array_equal(mask == 1, expected)

@@ -26,7 +26,8 @@ def questions():
         for name in ("squad", "korquad", "squad_v2", "news_test")
         for e in load_examples(DATA / f"{name}.json")
     ]
-    assert {e.is_impossible for e in examples} == {e.is_labeled for e in examples} == {True, False}
+    assert {e.is_impossible for e in examples} == {True, False}
+    assert {e.is_labeled for e in examples} == {True, False}
     return examples
 
 
@@ -128,9 +129,8 @@ def test_folders_and_globs(questions, tmp_path):
     (tmp_path / "b.jsonl").write_text(FORMS["lines.jsonl"](questions[:3]), "utf-8")
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(FORMS["table.csv"](questions[3:]).encode()))
     (tmp_path / "notes.txt").write_text("no data")
-    assert (
-        load_examples(tmp_path) == questions[3:] + questions[:3]
-    )  # in the order of the files' names
+    # Files are read in the order of their names.
+    assert load_examples(tmp_path) == questions[3:] + questions[:3]
     assert load_examples(tmp_path / "b*.jsonl") == questions[:3]
     (tmp_path / "c.json").write_text(FORMS["list.json"](questions[2:3]))
     with pytest.raises(
@@ -168,7 +168,8 @@ def test_any_text_is_read_as_it_is(tmp_path_factory, rows, name):
         and name.startswith("table")
         and any("\0" in text for row in rows for text in row)
     ):
-        return  # the csv module of Python 3.10 reads no NUL
+        # The csv module of Python 3.10 reads no NUL.
+        return
     path = tmp_path_factory.mktemp("any") / name
     path.write_bytes(FORMS[name](examples).encode())
     assert load_examples(path) == examples

@@ -89,7 +89,8 @@ def test_marginal_ends_are_summed_over_the_different_starts():
     states, mask = padded(left=False)
     head = ConditionalHead(WIDTH, beam=PADDED).eval()
     start, end = marginal_logits(*head(states, mask))
-    torch.testing.assert_close(end.exp().sum(dim=1), torch.ones(3))  # every start was followed
+    # Every start was followed.
+    torch.testing.assert_close(end.exp().sum(dim=1), torch.ones(3))
     for row, length in enumerate(LENGTHS):
         expected = torch.zeros(PADDED)
         for at in range(length):
@@ -171,7 +172,8 @@ def test_where_the_question_is_masked_it_takes_no_place_in_the_search(examples, 
         dataset = FeatureDataset(
             examples[:4], bert, WindowSettings(max_length=128, stride=32, mask_question=masked)
         )
-        metrics, lengths = Metrics(dataset, n_best=3), dataset.lengths
+        metrics = Metrics(dataset, n_best=3)
+        lengths = dataset.lengths
         logits = torch.zeros(len(dataset), int(lengths.max()))
         for row, begin in zip(logits, dataset.context_begin, strict=True):
             row[:begin] = 9.0
@@ -180,11 +182,9 @@ def test_where_the_question_is_masked_it_takes_no_place_in_the_search(examples, 
 
 
 def test_nan_in_a_beam_is_seen():
-    start_logits, end_logits, starts = (
-        torch.zeros(2, 6),
-        torch.zeros(2, 2, 6),
-        torch.zeros(2, 2, dtype=torch.long),
-    )
+    start_logits = torch.zeros(2, 6)
+    end_logits = torch.zeros(2, 2, 6)
+    starts = torch.zeros(2, 2, dtype=torch.long)
     end_logits[1, 1, 3] = torch.nan
     borders = torch.tensor([[0, 6], [0, 6]])
     assert best_spans(
@@ -234,8 +234,7 @@ def test_every_head_learns_some_questions_by_heart_and_is_loaded_again(
     assert not again.head_is_new
     evaluate(again, metrics)
     assert metrics.predictions == answers
-    other = BaselineModel.from_pretrained(
-        tmp_path, head="mlp" if name != "mlp" else "conv"
-    )  # another head on the trained encoder
+    # Another head on the trained encoder.
+    other = BaselineModel.from_pretrained(tmp_path, head="mlp" if name != "mlp" else "conv")
     assert other.head_is_new
     torch.testing.assert_close(other.encoder.state_dict(), again.encoder.state_dict())

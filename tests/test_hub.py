@@ -1,5 +1,7 @@
-"""A checkpoint goes to the hub whole and alone. The hub is a local server that speaks what
-uploading needs of its interface."""
+"""A checkpoint goes to the hub whole and alone.
+
+The hub is a local server with the part of the real one's interface that uploading needs.
+"""
 
 import base64
 import json
@@ -24,12 +26,15 @@ TOKEN = "hf_of_the_test"
 
 
 class Hub:
-    """What the stand-in holds: repositories (name -> is private), their files, and the tokens that
-    may write."""
+    """The state of the stand-in: repositories (name -> is private), their files, who may write."""
 
     def __init__(self, address):
-        self.address, self.private, self.files, self.may_write = address, {}, {}, True
-        self.full = False  # refuses commits
+        self.address = address
+        self.private = {}
+        self.files = {}
+        self.may_write = True
+        # Whether commits are refused.
+        self.full = False
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -55,10 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             return True
 
     def do_GET(self):
-        hub, name = (
-            self.server.hub,
-            self.path.removeprefix("/api/models/").split("?")[0].removesuffix("/revision/main"),
-        )
+        hub = self.server.hub
+        name = self.path.removeprefix("/api/models/").split("?")[0].removesuffix("/revision/main")
         if self.allowed():
             if name in hub.private:
                 self.answer(
@@ -75,7 +78,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer({"error": "Repository not found"}, 404)
 
     def do_POST(self):
-        hub, body = self.server.hub, self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        hub = self.server.hub
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if not self.allowed():
             return
         if self.path == "/api/repos/create":
@@ -170,22 +174,21 @@ OWN = {
 
 
 def test_only_the_checkpoints_own_files_go(hub, checkpoint, tmp_path, capsys):
-    mrc.__main__.main(
-        ["push", str(checkpoint.parent), "reader"]
-    )  # a run's folder: its best is meant
+    # The folder of a run stands for its best checkpoint.
+    mrc.__main__.main(["push", str(checkpoint.parent), "reader"])
     assert capsys.readouterr().out == f"{hub.address}/someone/reader\n"
     assert hub.private == {"someone/reader": True}
     files = hub.files["someone/reader"]
     assert set(files) == OWN
     assert all(content == (checkpoint / name).read_bytes() for name, content in files.items())
-    for name, content in files.items():  # what was uploaded is a checkpoint
+    # The uploaded files are a whole checkpoint.
+    for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     assert load_checkpoint(tmp_path)[2]["epoch"] == 1
 
     (checkpoint / "README.md").write_text("---\npipeline_tag: question-answering\n---\nby hand")
-    assert (
-        push(checkpoint, "someone/reader") == f"{hub.address}/someone/reader"
-    )  # again, over the first
+    # A second push replaces the first.
+    assert push(checkpoint, "someone/reader") == f"{hub.address}/someone/reader"
     assert hub.files["someone/reader"]["README.md"].endswith(b"by hand")
 
 

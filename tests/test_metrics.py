@@ -19,9 +19,12 @@ def reference_n_best(dataset, start_logits, end_logits, n, max_answer_length, wi
     with_null: the smallest null score takes part, and is put back if it fell off the list.
     -> {id: [(text, probability)]}, {id: null score less the best span's score}, the number of
     examples without a span."""
-    answers, odds, spanless = {}, {}, 0
+    answers = {}
+    odds = {}
+    spanless = 0
     for e, example in enumerate(dataset.examples):
-        candidates, null = [], np.inf
+        candidates = []
+        null = np.inf
         for f in np.flatnonzero(dataset.example_index == e):
             length = int(dataset.lengths[f])
             left = dataset.tokenizer.padding_side == "left"
@@ -71,7 +74,8 @@ def exhaustive_best(dataset, start_logits, end_logits, n, max_answer_length):
     for e, example in enumerate(dataset.examples):
         spans = []
         for f in np.flatnonzero(dataset.example_index == e):
-            offsets, width = dataset.offsets(f).tolist(), start_logits.shape[1]
+            offsets = dataset.offsets(f).tolist()
+            width = start_logits.shape[1]
             shift = width - len(offsets) if dataset.tokenizer.padding_side == "left" else 0
             for s in range(len(offsets)):
                 for t in range(s, min(s + max_answer_length, len(offsets))):
@@ -119,9 +123,11 @@ def make_logits(dataset, seed, kind="random"):
     if kind == "equal":
         return np.zeros(shape, np.float32)
     logits = rng.normal(size=shape).astype(np.float32)
-    if kind == "question":  # the best starts lie in the question, the best ends in the context
+    # The best starts lie in the question, the best ends in the context.
+    if kind == "question":
         logits[0, :, :8] += 20
-    if kind == "no span":  # the best starts and ends lie outside the context
+    # The best starts and ends lie outside the context.
+    if kind == "no span":
         logits[:, :, :3] += 50
         logits[:, :, 3:] -= 50
     return logits
@@ -148,7 +154,8 @@ def test_n_best_with_the_empty_answer_equals_the_reference(
             examples, tokenizers[family], WindowSettings(max_length=96, stride=20)
         )
         start_logits, end_logits = make_logits(dataset, 5, kind)
-        width, left = start_logits.shape[1], tokenizers[family].padding_side == "left"
+        width = start_logits.shape[1]
+        left = tokenizers[family].padding_side == "left"
         null = dataset.null_position + (width - dataset.lengths if left else 0)
         start_logits[np.arange(len(dataset)), null] += np.float32(null_bonus)
         metrics = Metrics(dataset, scorer="squad_v2", n_best=n, max_answer_length=30)
@@ -189,9 +196,8 @@ def test_exact_search_finds_the_best_of_all_spans(
     pruned.compute(*logits)
     changed = count_differences(metrics.predictions, pruned.predictions)
     assert changed == sum(pruned.predictions[i] != metrics.predictions[i] for i in expected)
-    if (
-        kind == "question" and family == "bert-cased" and n == 5
-    ):  # where all of the best starts lie in the question
+    # Where all of the best starts lie in the question.
+    if kind == "question" and family == "bert-cased" and n == 5:
         assert changed == len(expected)
 
 
@@ -205,7 +211,8 @@ def test_updates_in_any_order_and_padding_give_the_same(examples, tokenizers, fa
     left = tokenizers[family].padding_side == "left"
     pieces = Metrics(dataset)
     for indices in np.array_split(np.random.default_rng(0).permutation(len(dataset)), 4):
-        width = int(dataset.lengths[indices].max())  # a batch is padded to its longest
+        # A batch is padded to its longest feature.
+        width = int(dataset.lengths[indices].max())
         cut = slice(-width, None) if left else slice(width)
         pieces.update(
             indices,
@@ -225,7 +232,8 @@ def test_right_logits_score_100(examples, bert):
     metrics = Metrics(dataset)
     scores = metrics.compute(start_logits, end_logits)
     assert scores["total"] == len(examples)
-    assert scores["exact_match"] == scores["f1"] == 100
+    assert scores["exact_match"] == 100
+    assert scores["f1"] == 100
     assert all(
         abs(sum(span["probability"] for span in spans) - 1) < 1e-9
         for spans in metrics.n_best.values()
@@ -251,10 +259,10 @@ def test_no_answer_wins_by_the_smallest_null_score(bert):
     dataset = FeatureDataset(examples, bert, WindowSettings(max_length=40, stride=8))
     start_logits, end_logits = np.zeros((2, len(dataset), 40), np.float32)
     first = [int(np.flatnonzero(dataset.example_index == e)[0]) for e in (0, 1)]
-    start_logits[:, 0] = end_logits[:, 0] = 3  # every window of both prefers "no answer"...
-    start_logits[first[0], 0] = end_logits[
-        first[0], 0
-    ] = -3  # ...but one of the first question's, and the minimum counts
+    # Every window of both questions prefers "no answer"...
+    start_logits[:, 0] = end_logits[:, 0] = 3
+    # ...except one window of the first, and the smallest null score counts.
+    start_logits[first[0], 0] = end_logits[first[0], 0] = -3
     metrics = Metrics(dataset, scorer="squad_v2")
     scores = metrics.compute(start_logits, end_logits)
     assert metrics.null_odds["has"] == -6
@@ -289,7 +297,8 @@ def test_the_null_threshold_can_be_tuned(bert):
     start_logits[range(3), dataset.start_positions[:3]] = end_logits[
         range(3), dataset.end_positions[:3]
     ] = 1
-    start_logits[:, 0] = [3, 4, 5, 6, 7, 8]  # the null score of each; the best spans score 2 and 0
+    # The null score of each; the best spans score 2 and 0.
+    start_logits[:, 0] = [3, 4, 5, 6, 7, 8]
     metrics = Metrics(dataset, scorer="squad_v2", tune_threshold=True)
     scores = metrics.compute(start_logits, end_logits)
     assert metrics.null_odds == {
@@ -300,8 +309,10 @@ def test_the_null_threshold_can_be_tuned(bert):
         "none1": 7,
         "none2": 8,
     }
-    assert scores["f1"] == scores["best_f1"] == 100
-    assert metrics.null_threshold == scores["best_f1_thresh"] == 3
+    assert scores["f1"] == 100
+    assert scores["best_f1"] == 100
+    assert metrics.null_threshold == 3
+    assert scores["best_f1_thresh"] == 3
     assert metrics.predictions["has2"] == "1784"
     assert metrics.predictions["none0"] == ""
     fixed = Metrics(dataset, scorer="squad_v2")
@@ -395,8 +406,10 @@ def test_answers_can_be_cleaned(bert):
     )
     start_logits, end_logits = np.zeros((2, 1, int(dataset.lengths[0])), np.float32)
     quote = dataset[0]["input_ids"].tolist().index(bert.convert_tokens_to_ids('"'))
-    start_logits[0, quote], end_logits[0, quote + 1] = 9, 9
-    plain, cleaned = Metrics(dataset), Metrics(dataset, clean=strip_answer)
+    start_logits[0, quote] = 9
+    end_logits[0, quote + 1] = 9
+    plain = Metrics(dataset)
+    cleaned = Metrics(dataset, clean=strip_answer)
     plain.compute(start_logits, end_logits)
     cleaned.compute(start_logits, end_logits)
     assert plain.predictions["1"].startswith('"')

@@ -40,9 +40,8 @@ def test_biases_and_normalization_do_not_decay(model):
     spared = {id(p) for m in norms for p in m.parameters()} | {
         i for i, name in names.items() if name.endswith("bias") and "relative" not in name
     }
-    spared -= {
-        i for i, name in names.items() if "relative_attention_bias" in name
-    }  # T5's is an embedding
+    # T5's relative attention bias is an embedding.
+    spared -= {i for i, name in names.items() if "relative_attention_bias" in name}
     assert {id(p) for p in no_decay["params"]} == spared
     assert {id(p) for p in decay["params"]} == set(names) - spared
 

@@ -1,4 +1,4 @@
-"""The Reader answers as the dropped pipeline did, and does right what that did wrong."""
+"""The Reader answers as the dropped pipeline did, except where that was wrong."""
 
 import math
 import threading
@@ -64,11 +64,11 @@ class OldPipeline:
             stride=doc_stride,
             return_overflowing_tokens=True,
         )
-        words = self.tokenizer(
-            context, add_special_tokens=False
-        )  # of the whole context: one that a window's border cuts is whole, too
+        # The words of the whole context, so that a window's border cuts none.
+        words = self.tokenizer(context, add_special_tokens=False)
         self.windows = len(encoded["input_ids"])
-        null_score, windows = math.inf, []
+        null_score = math.inf
+        windows = []
         for w in range(self.windows):
             inputs = {
                 name: torch.tensor([encoded[name][w]]) for name in self.tokenizer.model_input_names
@@ -92,12 +92,11 @@ class OldPipeline:
                 first, last = np.unravel_index(place, grid.shape)
                 if not (in_context[first] and in_context[last] and first <= last):
                     continue
-                begin, stop = encoded[w].offsets[first][0], encoded[w].offsets[last][1]
+                begin = encoded[w].offsets[first][0]
+                stop = encoded[w].offsets[last][1]
                 if align_to_words:
-                    begin, stop = (
-                        words.word_to_chars(words.char_to_word(begin))[0],
-                        words.word_to_chars(words.char_to_word(stop - 1))[1],
-                    )
+                    begin = words.word_to_chars(words.char_to_word(begin))[0]
+                    stop = words.word_to_chars(words.char_to_word(stop - 1))[1]
                 text = context[begin:stop]
                 found = answers.setdefault(
                     text.lower(), {"score": 0.0, "start": begin, "end": stop, "answer": text}
@@ -134,7 +133,8 @@ def assert_same(ours, theirs):
     assert [a["score"] for a in ours] == pytest.approx([a["score"] for a in theirs], abs=1e-5)
     known = {(a["start"], a["end"]): a["score"] for a in theirs}
     lowest = theirs[-1]["score"]
-    for a in ours:  # what is not there may have lost its place to an equal
+    # An answer missing from theirs may have lost its place to one of equal score.
+    for a in ours:
         assert known.get((a["start"], a["end"]), lowest) == pytest.approx(a["score"], abs=1e-5)
     if len(theirs) == 1 or theirs[0]["score"] - theirs[1]["score"] > 1e-5:
         assert (ours[0]["answer"], ours[0]["start"], ours[0]["end"]) == (
@@ -180,9 +180,10 @@ def test_answers_and_scores_are_those_of_the_old_pipeline(reader, reader_folder,
     asked = [e for e in taught if not has_hangul(e.context)] + questions()[
         :: 1 + 2 * bool(settings)
     ]
+    # Longer ones are cut here.
     asked = [
         e for e in asked if len(reader.tokenizer.tokenize(e.question)) <= reader.max_question_len
-    ]  # longer ones are cut here
+    ]
     ours = reader([{"question": e.question, "context": e.context} for e in asked], **settings)
     several = 0
     for example, answer in zip(asked, ours, strict=True):
@@ -193,17 +194,20 @@ def test_answers_and_scores_are_those_of_the_old_pipeline(reader, reader_folder,
 
 def test_scores_that_the_old_pipeline_summed_beyond_one(reader, reader_folder, taught):
     """An answer in several windows, whose scores the last versions of the pipeline added up."""
-    literal, mended = OldPipeline(reader_folder, "all"), OldPipeline(reader_folder, "window")
+    literal = OldPipeline(reader_folder, "all")
+    mended = OldPipeline(reader_folder, "window")
     example = max(
         (e for e in taught if e.answers and not has_hangul(e.context)),
         key=lambda e: reader(e)["score"],
     )
-    question, context = example.question, " ".join([example.context] * 6)
+    question = example.question
+    context = " ".join([example.context] * 6)
     length, asked = (len(reader.tokenizer.tokenize(text)) for text in (example.context, question))
+    # With this stride every window begins with another copy of the text.
     settings = {
         "max_seq_len": 3 + asked + length + 8,
         "doc_stride": 8,
-    }  # every window begins with the text anew
+    }
     ours = reader(question=question, context=context, top_k=5, **settings)
     assert_same(ours, mended(question, context, top_k=5, **settings))
     assert mended.windows >= 5
@@ -420,7 +424,8 @@ def test_read_compares_passages_by_their_odds(reader, taught):
 
 def test_read_passes_over_empty_passages(reader, taught):
     contexts = list(dict.fromkeys(e.context for e in taught))[:3]
-    question, without = taught[0].question, reader.read(taught[0].question, contexts)
+    question = taught[0].question
+    without = reader.read(taught[0].question, contexts)
     among = reader.read(question, [contexts[0], " ", *contexts[1:3]], on_error="none")
     moved = [(a["answer"], a["passage"] + (a["passage"] > 0)) for a in without]
     assert len(without) == 5
@@ -452,9 +457,8 @@ def test_explain_shows_every_token(reader, taught):
         explained = reader.explain(asked, top_k=3, **settings)
         assert [e["answers"] for e in explained] == reader(asked, top_k=3, **settings)
         for entry, explanation in zip(asked, explained, strict=True):
-            dataset = FeatureDataset(
-                load_examples(DATA / "squad.json")[:1], reader.tokenizer
-            )  # any: only its tokenizer's core is used
+            # Any example will do: only the dataset's tokenizer is used.
+            dataset = FeatureDataset(load_examples(DATA / "squad.json")[:1], reader.tokenizer)
             offsets = dataset.tokenizer(
                 entry["context"], add_special_tokens=False, return_offsets_mapping=True
             )["offset_mapping"]
@@ -488,7 +492,9 @@ def test_every_family_of_tokenizers_can_be_asked(tokenizer, taught):
     model = BertForQuestionAnswering(config).eval()
 
     class Wrapped(torch.nn.Module):
-        max_length, marks_exact_match, encoder = 512, False, model
+        max_length = 512
+        marks_exact_match = False
+        encoder = model
 
         def forward(self, **inputs):
             output = model(**inputs)
@@ -532,7 +538,8 @@ def test_every_family_of_tokenizers_can_be_asked(tokenizer, taught):
     ],
 )
 def test_words(text, part, whole):
-    words, begin = Words(["other text", text, ""]), text.index(part)
+    words = Words(["other text", text, ""])
+    begin = text.index(part)
     begin, end = words.extend(np.array([1]), np.array([begin]), np.array([begin + len(part)]))
     assert text[begin[0] : end[0]] == whole
 

@@ -306,7 +306,8 @@ def test_tensorboard_shows_no_step_twice(flags, tmp_path):
         status=-signal.SIGKILL,
     )
     run("--resume", "run", "--tensorboard", cwd=tmp_path)
-    run("--resume", "run", "--tensorboard", cwd=tmp_path)  # it is complete
+    # The run is complete; showing it again adds no file.
+    run("--resume", "run", "--tensorboard", cwd=tmp_path)
     assert len(list((tmp_path / "run").glob("events.out.tfevents.*"))) == 2
     board = accumulator(str(tmp_path / "run")).Reload()
     assert [event.step for event in board.Scalars("train/loss")] == list(range(1, 19))

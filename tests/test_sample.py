@@ -53,7 +53,8 @@ def test_it_is_the_same_each_time_and_different_for_each_seed(parts):
 
 def test_no_entity_name_stands_in_both_parts(parts):
     names = [{e.question for e in part} for part in parts]
-    assert not names[0] & names[1]  # every question holds its entity's name
+    # Every question holds its entity's name.
+    assert not names[0] & names[1]
     people = [
         {
             a.text

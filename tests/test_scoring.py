@@ -32,61 +32,80 @@ def one(prediction, golds, scorer):
     ("scorer", "prediction", "golds", "exact", "similarity"),
     [
         ("squad", "The Cat!", ["cat"], 1, 1),
-        ("squad", "a cat sat", ["cat"], 0, 2 / 3),  # 1 of 2 words right, 1 of 1 found
-        ("squad", "cat cat", ["cat"], 0, 2 / 3),  # a multiset: the second does not count
+        # 1 of 2 words right, 1 of 1 found.
+        ("squad", "a cat sat", ["cat"], 0, 2 / 3),
+        # A multiset: the second does not count.
+        ("squad", "cat cat", ["cat"], 0, 2 / 3),
         ("squad", "", ["cat"], 0, 0),
-        ("squad", "the", ["an"], 1, 0),  # both normalize to nothing: equal, yet no word is common
-        ("squad", "dog", ["cat", "big dog"], 0, 2 / 3),  # the best of the answers
+        # Both normalize to nothing: equal, yet no word is common.
+        ("squad", "the", ["an"], 1, 0),
+        # The best of the answers.
+        ("squad", "dog", ["cat", "big dog"], 0, 2 / 3),
         ("squad", "don't", ["dont"], 1, 1),
-        ("squad", "theatre", ["atre"], 0, 0),  # an article is a whole word
-        ("squad", "«кот»", ["кот"], 0, 0),  # punctuation is ASCII's alone
+        # An article is a whole word.
+        ("squad", "theatre", ["atre"], 0, 0),
+        # Only ASCII punctuation is removed.
+        ("squad", "«кот»", ["кот"], 0, 0),
         ("squad", "U.S.", ["us"], 1, 1),
+        # XQuAD is scored by SQuAD 1.1's script, English articles and all.
         (
             "xquad",
             "the Điện",
             ["Điện"],
             1,
             1,
-        ),  # XQuAD is scored by SQuAD 1.1's script, English articles and all
+        ),
         ("squad_v2", "", [], 1, 1),
         ("squad_v2", "cat", [], 0, 0),
-        ("squad_v2", "", ["the"], 1, 1),  # an answer of nothing but an article is no answer
+        # An answer of nothing but an article is no answer.
+        ("squad_v2", "", ["the"], 1, 1),
         ("squad_v2", "", ["cat"], 0, 0),
         ("squad_v2", "a cat", ["cat", ""], 1, 1),
         ("korquad", "서울", ["서울"], 1, 1),
-        ("korquad", "서울에서", ["서울"], 0, 2 / 3),  # characters: 2 of 4 right, 2 of 2 found
+        # Characters: 2 of 4 right, 2 of 2 found.
+        ("korquad", "서울에서", ["서울"], 0, 2 / 3),
         ("korquad", "<국부론>", ["국부론"], 1, 1),
         ("korquad", "《국부론》의", ["국부론"], 0, 6 / 7),
+        # The same characters, yet not the same string.
         (
             "korquad",
             "1989년 2월",
             ["1989년2월"],
             0,
             1,
-        ),  # the same characters, yet not the same string
-        ("korquad", "the cat", ["cat"], 0, 2 * (3 / 6) / (3 / 6 + 1)),  # no article rule
+        ),
+        # No article rule.
+        ("korquad", "the cat", ["cat"], 0, 2 * (3 / 6) / (3 / 6 + 1)),
         ("korquad", "가", ["나"], 0, 0),
-        ("klue", "서울에서", ["서울"], 0, 2 / 3),  # the longest common run: 2 of 4, 2 of 2
-        ("klue", "서울 시", ["시 서울"], 0, 0.5),  # order counts: a run of 2, of 4 and 4
+        # The longest common run: 2 of 4, 2 of 2.
+        ("klue", "서울에서", ["서울"], 0, 2 / 3),
+        # Order counts: a run of 2, of 4 and 4.
+        ("klue", "서울 시", ["시 서울"], 0, 0.5),
+        # As published, brackets stay.
         (
             "klue",
             "《국부론》",
             ["국부론"],
             0,
             2 * (3 / 5) / (3 / 5 + 1),
-        ),  # as published, brackets stay
-        ("klue", "'()‘’서울", ["서울"], 1, 1),  # ...unless the whole sequence stands there
+        ),
+        # Unless the whole sequence stands there.
+        ("klue", "'()‘’서울", ["서울"], 1, 1),
         ("klue", "", [], 1, 1),
         ("klue", "서울", [], 0, 0),
-        ("mlqa-en", "the “cat”", ["cat"], 1, 1),  # Unicode punctuation goes too
+        # Unicode punctuation goes too.
+        ("mlqa-en", "the “cat”", ["cat"], 1, 1),
         ("mlqa-es", "el gato", ["un gato"], 1, 1),
         ("mlqa-de", "der Hund", ["dem Hund"], 1, 1),
         ("mlqa-vi", "những chiếc thuyền", ["thuyền"], 1, 1),
         ("mlqa-ar", "الكتاب", ["كتاب"], 1, 1),
-        ("mlqa-ar", "مالك", ["م ك"], 1, 1),  # as published, also within a word
+        # As published, also within a word.
+        ("mlqa-ar", "مالك", ["م ك"], 1, 1),
         ("mlqa-hi", "the बिल्ली", ["बिल्ली"], 0, 2 / 3),
-        ("mlqa-zh", "北京大学", ["北京"], 0, 2 / 3),  # each Chinese character is a word
-        ("mlqa-zh", "iPhone 5 手机", ["iphone5手机"], 0, 4 / 7),  # 2 of 4 and 2 of 3
+        # Each Chinese character is a word.
+        ("mlqa-zh", "北京大学", ["北京"], 0, 2 / 3),
+        # 2 of 4 and 2 of 3.
+        ("mlqa-zh", "iPhone 5 手机", ["iphone5手机"], 0, 4 / 7),
     ],
 )
 def test_cases_worked_by_hand(scorer, prediction, golds, exact, similarity):
@@ -105,14 +124,13 @@ def test_averages_are_percentages_of_all_labeled_questions():
     assert score({"test": "cat"}, examples[3:]) == {}
     missing_left_out = score({"0": "cat", "1": "dog"}, examples, "squad_v2")
     assert missing_left_out["exact"] == 50
-    assert missing_left_out["total"] == missing_left_out["HasAns_total"] == 2
+    assert missing_left_out["total"] == 2
+    assert missing_left_out["HasAns_total"] == 2
 
 
 def test_auto():
-    has, none = (
-        Example("1", "?", "c", (Answer("c", 0),)),
-        Example("2", "?", "c", is_impossible=True),
-    )
+    has = Example("1", "?", "c", (Answer("c", 0),))
+    none = Example("2", "?", "c", is_impossible=True)
     assert choose_scorer(ExampleList([has], version="KorQuAD_v1.0_dev")) == "korquad"
     assert choose_scorer(ExampleList([has, none], version="klue-mrc-v1_dev")) == "klue"
     assert choose_scorer(ExampleList([has], "dev-context-vi-question-de.json", "1.0")) == "mlqa-vi"
@@ -149,7 +167,8 @@ def official_normalize(text, scorer):
         text = re.sub(ARTICLES[language], " ", text) if language in ARTICLES else text
         if language != "zh":
             return " ".join(text.split())
-        words, run = [], ""
+        words = []
+        run = ""
         for character in text:
             if "\u4e00" <= character <= "\u9fa5" or character in PUNCTUATION:
                 words += [*run.split(), character]
@@ -170,15 +189,12 @@ def official_normalize(text, scorer):
 
 
 def official_similarity(prediction, gold, scorer):
-    p, g = official_normalize(prediction, scorer), official_normalize(gold, scorer)
+    p = official_normalize(prediction, scorer)
+    g = official_normalize(gold, scorer)
     if scorer == "klue":
         if g == "":
             return float(p == g)
-        same, p, g = (
-            difflib.SequenceMatcher(None, p, g).find_longest_match(0, len(p), 0, len(g)).size,
-            p,
-            g,
-        )
+        same = difflib.SequenceMatcher(None, p, g).find_longest_match(0, len(p), 0, len(g)).size
     else:
         p, g = p.split(), g.split()
         if scorer == "korquad":
@@ -188,12 +204,14 @@ def official_similarity(prediction, gold, scorer):
         same = sum((Counter(p) & Counter(g)).values())
     if same == 0:
         return 0.0
-    precision, recall = 1.0 * same / len(p), 1.0 * same / len(g)
+    precision = 1.0 * same / len(p)
+    recall = 1.0 * same / len(g)
     return (2 * precision * recall) / (precision + recall)
 
 
 def official_scores(predictions, articles, scorer):
-    exact, similarity = {}, {}
+    exact = {}
+    similarity = {}
     for qa in (
         qa for article in articles for paragraph in article["paragraphs"] for qa in paragraph["qas"]
     ):
@@ -268,7 +286,8 @@ def test_equal_to_an_independent_scorer(name, scorer, tmp_path):
         write_squad(sample_examples("train").head(6000), path)
     else:
         path = real_data(name)
-    examples, articles = load_examples(path), json.loads(path.read_text("utf-8"))["data"]
+    examples = load_examples(path)
+    articles = json.loads(path.read_text("utf-8"))["data"]
     rng = random.Random(scorer)
     predictions = {
         e.id: perturb(rng, rng.choice(e.answers).text, e.context)
@@ -310,13 +329,15 @@ def official_best_threshold(predictions, scores, na_probs, has_answer):
 @pytest.mark.parametrize("seed", range(5))
 def test_squad_v2_with_probabilities_of_no_answer(seed):
     """All keys of evaluate-v2.0.py, on real answers of which a third is taken away."""
-    path, rng = real_data("xquad.en.json"), random.Random(seed)
+    path = real_data("xquad.en.json")
+    rng = random.Random(seed)
     articles = json.loads(path.read_text("utf-8"))["data"]
     for qa in (
         qa for article in articles for paragraph in article["paragraphs"] for qa in paragraph["qas"]
     ):
         if rng.random() < 1 / 3:
-            qa["answers"], qa["is_impossible"] = [], True
+            qa["answers"] = []
+            qa["is_impossible"] = True
     texts = {e.id: (e.answers[0].text, e.context) for e in load_examples(path)}
     examples = [
         Example(
@@ -332,9 +353,8 @@ def test_squad_v2_with_probabilities_of_no_answer(seed):
     ]
     has_answer = {e.id: bool(e.answers) for e in examples}
     predictions = {i: perturb(rng, *texts[i]) if rng.random() < 0.8 else "" for i in texts}
-    na_probs = {
-        i: round(rng.betavariate(2, 2 + 3 * has_answer[i]), 2) for i in texts
-    }  # two digits: many ties
+    # Two digits: many ties.
+    na_probs = {i: round(rng.betavariate(2, 2 + 3 * has_answer[i]), 2) for i in texts}
 
     exact_raw, f1_raw = official_scores(predictions, articles, "squad_v2")
     threshold = rng.choice([1.0, 0.5, 0.2])
@@ -381,7 +401,8 @@ def test_bounds_identity_order_and_symmetry(prediction, golds, scorer):
     assert one(golds[0], golds[:1], scorer)[0] == 1
     if SCORERS[scorer].normalize(golds[0]):
         assert one(golds[0], golds, scorer) == (1, 1)
-    if scorer != "klue":  # the longest run found may depend on which text is searched
+    # The longest run found may depend on which text is searched.
+    if scorer != "klue":
         assert one(prediction, golds[:1], scorer) == one(golds[0], [prediction], scorer)
 
 

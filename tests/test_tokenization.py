@@ -19,6 +19,7 @@ def test_pieces_of_the_built_in_tokenizer(texts):
             "offset_mapping"
         ]
     ]
+    # An answer can end before a particle, and at each digit.
     assert spans[:8] == [
         "한",
         "빛",
@@ -28,7 +29,7 @@ def test_pieces_of_the_built_in_tokenizer(texts):
         "6",
         "8",
         "년",
-    ]  # an answer can end before a particle, and at each digit
+    ]
     assert "".join(spans) == text.replace(" ", "")
     assert tokenizer("a", "b")["token_type_ids"] == [0, 0, 0, 1, 1]
     assert tokenizer.tokenize("Điện") != tokenizer.tokenize("Diện")

@@ -30,7 +30,8 @@ def entries(cache):
 
 def assert_equal(some, others):
     for name in ("ids", "offsets", "starts", "lengths"):
-        mine, theirs = getattr(some, name), getattr(others, name)
+        mine = getattr(some, name)
+        theirs = getattr(others, name)
         assert np.array_equal(mine, theirs)
         assert mine.dtype == theirs.dtype
 
@@ -75,7 +76,8 @@ def test_settings_of_windows_share_an_entry(examples, bert, cache):
     assert len(entries(cache)) == 2
     for cached, windows in ((whole, long_windows), (short, short_windows)):
         plain = FeatureDataset(examples, bert, WindowSettings(**windows))
-        ours, theirs = cached.batch(range(len(cached))), plain.batch(range(len(plain)))
+        ours = cached.batch(range(len(cached)))
+        theirs = plain.batch(range(len(plain)))
         assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 

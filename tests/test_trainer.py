@@ -101,7 +101,8 @@ def test_accumulated_micro_batches_are_one_big_batch(
         gradient_accumulation_steps=accumulation,
         epochs=3,
     )
-    assert whole.fit()["steps"] == parts.fit()["steps"] == 3
+    assert whole.fit()["steps"] == 3
+    assert parts.fit()["steps"] == 3
     for (name, mine), theirs in zip(
         whole.model.named_parameters(), parts.model.parameters(), strict=False
     ):
@@ -201,7 +202,8 @@ def test_what_a_run_leaves(examples, bert, encoder_folder, tmp_path):
 def test_the_best_is_kept_when_later_ones_are_worse(
     examples, bert, encoder_folder, tmp_path, monkeypatch
 ):
-    f1, weights = iter([50.0, 80.0, 80.0, 60.0]), []
+    f1 = iter([50.0, 80.0, 80.0, 60.0])
+    weights = []
     trainer = make_trainer(examples, bert, encoder_folder, tmp_path / "run", epochs=4)
 
     def scripted(*arguments, **settings):
@@ -530,7 +532,8 @@ def test_no_mask_without_padding(examples, bert, encoder_folder, tmp_path, monke
     trainer = make_trainer(
         examples, bert, encoder_folder, tmp_path / "run", False, batch_size=2, epochs=1
     )
-    seen, forward = [], trainer.model.forward
+    seen = []
+    forward = trainer.model.forward
     monkeypatch.setattr(
         trainer.model, "forward", lambda **inputs: seen.append(inputs) or forward(**inputs)
     )
@@ -562,7 +565,8 @@ def test_gradient_checkpointing_changes_no_weight(examples, bert, encoder_folder
 )
 def test_compiled_once_for_all_lengths(examples, bert, encoder_folder, tmp_path, monkeypatch):
     torch.compiler.reset()
-    graphs, compile_in_place = [], BaselineModel.compile
+    graphs = []
+    compile_in_place = BaselineModel.compile
 
     def backend(graph, inputs):
         """Run a graph as it is, and count it."""

@@ -18,6 +18,7 @@ both with the same settings.
 """
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -56,6 +57,7 @@ def ours(args):
     inside = 0.0
 
     def timed(function):
+        @functools.wraps(function)
         def call(*arguments, **named):
             nonlocal inside
             started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Exercise 9: a run that goes on as if it had not been stopped. Page: 04-the-other-lines."""
+"""Exercise 5: a run that goes on as if it had not been stopped. Page: 04-the-other-lines."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def save_run(run: Run) -> dict[str, Any]:
     Careful:
         - The run goes on after it was saved; what you returned must not change with it.
         - Saving must not change the run, nor draw a random number.
-        - The run is not all: look for random numbers that are not its own.
+        - A `Run` does not own all that it uses: find the random numbers that stand outside it.
     """
     raise NotImplementedError("Collect the state of each part of the run, in copies.")
 

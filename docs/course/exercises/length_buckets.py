@@ -1,4 +1,4 @@
-"""Exercise 5: batches of similar length, so that little is padding. Page: 08-speed."""
+"""Exercise 9: batches of similar length, so that little is padding. Page: 08-speed."""
 
 from collections.abc import Sequence
 

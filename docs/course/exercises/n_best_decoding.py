@@ -21,7 +21,7 @@ def n_best_decoding(
         end_logits: (batch, length).
         is_context: (batch, length) booleans. The context is one run of tokens. It can begin
             anywhere, and a row can have none.
-        n: spans to return of each row.
+        n: spans to return of each row; it can exceed the number of all pairs.
         max_answer_length: tokens of the longest span; a span of one token has length 1.
 
     Returns:

@@ -124,5 +124,5 @@ texts = st.text(alphabet="가나다aA1 .《「\u3000", max_size=8)
 def test_any_texts(character_f1, prediction, answers):
     expected = max(f1_by_hand(prediction, answer) for answer in answers)
     assert character_f1(prediction, answers) == pytest.approx(expected), (
-        f"The F1 of {prediction!r} for {answers!r} is {expected:.3f}."
+        f"The F1 of {prediction!r} for {answers!r} should be {expected:.3f}."
     )

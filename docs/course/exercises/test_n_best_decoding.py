@@ -82,9 +82,9 @@ def test_ties(n_best_decoding):
 
 
 def test_all_pairs_compete(n_best_decoding):
-    # The three best ends all come before the best starts.
+    # The three best ends all come before the best starts. No two of the best spans are equal.
     starts = [[0.0, 0.0, 0.0, 7.0, 8.0, 9.0]]
-    ends = [[9.0, 8.0, 7.0, 1.0, 2.0, 3.0]]
+    ends = [[9.0, 8.0, 7.0, 1.0, 1.5, 3.0]]
     found = decode(n_best_decoding, starts, ends, [[1] * 6], 3, 6)
     expected = best_by_hand(starts[0], ends[0], [1] * 6, 3, 6)
     assert found == [expected], (
@@ -198,5 +198,6 @@ def test_any_batch(n_best_decoding, case):
     ]
     assert found == expected, (
         f"For start logits {starts}, end logits {ends}, context {context}, n {n} and "
-        f"max_answer_length {max_answer_length}, the spans (score, start, end) are {expected}."
+        f"max_answer_length {max_answer_length}, the spans (score, start, end) should be "
+        f"{expected}."
     )

@@ -104,5 +104,5 @@ def test_any_example(null_decision, windows, threshold):
     found = null_decision(null_scores, spans, threshold)
     assert found == (text, odds), (
         f"For null scores {null_scores}, spans {spans} and the threshold {threshold}, "
-        f"the result is {(text, odds)}."
+        f"the result should be {(text, odds)}."
     )

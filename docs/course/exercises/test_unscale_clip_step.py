@@ -102,7 +102,8 @@ def test_after_an_overflow(unscale_clip_step):
     _, stepped = parts.take(unscale_clip_step)
     assert stepped, "The step after an overflow must be taken: is the old gradient still there?"
     assert torch.allclose(parts.weights, 1 - LEARNING_RATE * GRADIENT), (
-        "The step after an overflow is not the usual one: is the gradient of the skipped step gone?"
+        "The step after an overflow is not the usual one: forget the gradient of the skipped step, "
+        "and do not move the schedule after it."
     )
 
 

@@ -126,5 +126,5 @@ def test_any_window(window_labels, case):
     found = window_labels(offsets, is_context, cls_position, (begin, end))
     assert tuple(found) == expected, (
         f"For offsets {offsets}, is_context {is_context} and the answer {(begin, end)}, "
-        f"the labels are {expected}."
+        f"the labels should be {expected}."
     )

@@ -1,4 +1,4 @@
-"""A small training run for exercise 9, with everything that makes resuming hard."""
+"""A small training run for `bit_exact_resume`, with everything that makes resuming hard."""
 
 import random
 

@@ -24,7 +24,7 @@ def unscale_clip_step(
         loss: a scalar with a graph, not scaled.
         model: no parameter has a gradient yet.
         optimizer: of the model's parameters.
-        scaler: a `torch.amp.GradScaler`.
+        scaler: a `torch.amp.GradScaler`; `get_scale()` returns its present scale.
         schedule: of the optimizer's learning rate.
         max_grad_norm: a gradient whose norm exceeds it is shortened to it.
 

@@ -1,4 +1,4 @@
-"""Solution of exercise 9."""
+"""Solution of exercise 5."""
 
 import copy
 import random

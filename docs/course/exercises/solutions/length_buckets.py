@@ -1,4 +1,4 @@
-"""Solution of exercise 5."""
+"""Solution of exercise 9."""
 
 from collections.abc import Sequence
 

@@ -57,6 +57,7 @@ napoleon_custom_sections = [
 ]
 
 html_theme = "furo"
+html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False

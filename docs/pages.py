@@ -1,4 +1,4 @@
-"""A Sphinx extension: pages in two languages, their notebooks, settings in the reference."""
+"""A Sphinx extension: two languages, notebooks, formulas, settings in the reference."""
 
 import re
 from dataclasses import Field, fields, is_dataclass
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from docutils.nodes import Element, SkipNode
+from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -107,10 +109,23 @@ def write_notebooks(app: Sphinx, error: Exception | None) -> None:
     logging.getLogger(__name__).info("wrote %d notebooks", len(pages))
 
 
+def write_formula(translator: Any, node: Element) -> None:
+    """Write a formula within a line as MathML, which browsers draw without a network."""
+    translator.body.append(convert(node.astext()))
+    raise SkipNode
+
+
+def write_displayed_formula(translator: Any, node: Element) -> None:
+    """Write a formula on a line of its own."""
+    translator.body.append(convert(node.astext(), display="block"))
+    raise SkipNode
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the handlers."""
     # After the theme, which computes the sidebar.
     app.connect("html-page-context", dress_page, priority=900)
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_displayed_formula, None))
     app.connect("autodoc-process-docstring", list_settings)
     app.connect("build-finished", write_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,6 +11,7 @@ from pathlib import Path
 # Read when huggingface_hub is imported; no test asks the hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -31,6 +32,12 @@ from mrc.data.sample import sample_examples
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.tokenizer import train_tokenizer
 from mrc.reader import AskSettings, Reader
+
+# The models of the tests are small: more threads cost more than they bring.
+torch.set_num_threads(1)
+# How long an example takes says nothing where other work shares the machine.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 DATA = Path(__file__).parent / "data"
 # Real data sets, where they are at hand: MRC_DATA names their folder.

@@ -454,6 +454,12 @@ class FeatureDataset(Dataset):
         flat = columns + self._into_contexts(indices, width)
         return flat - self.contexts.starts[context]
 
+    def context_characters(self, example: int) -> np.ndarray:
+        """The characters [begin, end) of each token of an example's context: (tokens, 2) int32."""
+        context = self.context_index[example]
+        first = self.contexts.starts[context]
+        return self.contexts.offsets[first : first + self.contexts.lengths[context]]
+
     def _into_contexts(self, indices: np.ndarray, width: int | None) -> np.ndarray:
         """What to add to a column of a batch to get the token's place in `contexts`: (n,)."""
         begin = self.padding_before(indices, width)

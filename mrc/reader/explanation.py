@@ -35,10 +35,8 @@ class TokenProbabilities:
     def of_example(self, number: int) -> list[dict[str, Any]]:
         """A dict for each token of an example's context: its characters and probabilities."""
         begin = self.begin[number]
-        count = self.counts[number]
-        first = self.dataset.contexts.starts[self.dataset.context_index[number]]
-        offsets = self.dataset.contexts.offsets[first : first + count].tolist()
-        start, end = self.probability[:, begin : begin + count].tolist()
+        offsets = self.dataset.context_characters(number).tolist()
+        start, end = self.probability[:, begin : begin + len(offsets)].tolist()
         return [
             {"start": first, "end": last, "start_probability": p, "end_probability": q}
             for (first, last), p, q in zip(offsets, start, end, strict=True)

@@ -218,3 +218,11 @@ def test_a_file_name_that_is_no_text_ends_no_run(model, bert, tmp_path):
     given = settings(train_file="caf\udce9.json", validation_file=str(DATA / "squad.json"))
     save_checkpoint(tmp_path / "reader", model, bert, given, card=card_text(model, bert, given))
     assert Path(tmp_path / "reader" / "README.md").read_text("utf-8").startswith("---\n")
+
+
+def test_scores_of_a_part_of_the_training_file_say_so(model, bert):
+    card = card_of(model, bert, settings(train_file="train.json", validation_fraction=0.15))
+    assert "On held-out 15 % of `train.json`:" in str(card)
+    assert card.data.eval_results[0].dataset_name == "held-out 15 % of train.json"
+    other = card_of(model, bert, settings(train_file="train.json", validation_file="dev.json"))
+    assert "On `dev.json`:" in str(other)

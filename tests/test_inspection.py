@@ -15,12 +15,20 @@ from mrc.errors import InputError
 from mrc.features.dataset import FeatureDataset, WindowSettings
 
 
+@pytest.fixture(scope="module")
+def tokenizer_folder(bert, tmp_path_factory):
+    """A tokenizer without a model, whose positions would limit the windows."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    bert.save_pretrained(folder)
+    return folder
+
+
 def report_of(path, folder, **settings):
     return inspect(InspectConfig(source=str(path), model=str(folder), **settings))
 
 
-def test_counts(encoder_folder):
-    report = report_of(DATA / "squad_v2.json", encoder_folder)
+def test_counts(tokenizer_folder):
+    report = report_of(DATA / "squad_v2.json", tokenizer_folder)
     assert [
         report[name]
         for name in (
@@ -33,14 +41,14 @@ def test_counts(encoder_folder):
             "unlabeled",
         )
     ] == [2, 1, 1, 1, 1, 1, 0]
-    report = report_of(DATA / "news_test.json", encoder_folder)
+    report = report_of(DATA / "news_test.json", tokenizer_folder)
     assert (report["unlabeled"], report["answers"], report["characters"]["answer"]) == (2, 0, None)
     assert "answers_in_a_window" not in report["windows"]
 
 
-def test_windows_are_those_of_the_dataset(encoder_folder, bert, examples):
+def test_windows_are_those_of_the_dataset(tokenizer_folder, bert, examples):
     report = report_of(
-        DATA / "squad.json", encoder_folder, max_length=40, stride=8, max_question_length=12
+        DATA / "squad.json", tokenizer_folder, max_length=40, stride=8, max_question_length=12
     )
     dataset = FeatureDataset(
         examples[:7],
@@ -65,7 +73,7 @@ def test_windows_are_those_of_the_dataset(encoder_folder, bert, examples):
     assert sum(row["count"] for row in report["tokens"]["histogram"]) == 7
 
 
-def test_answers_off_token_borders_are_counted(encoder_folder, write):
+def test_answers_off_token_borders_are_counted(tokenizer_folder, write):
     records = [
         {
             "id": str(n),
@@ -78,13 +86,13 @@ def test_answers_off_token_borders_are_counted(encoder_folder, write):
         )
     ]
     assert (
-        report_of(write(records), encoder_folder, max_length=64, stride=16)["windows"][
+        report_of(write(records), tokenizer_folder, max_length=64, stride=16)["windows"][
             "answers_off_token_borders"
         ]
         == 2
     )
     assert (
-        report_of(write(records[:1] + records[3:]), encoder_folder, max_length=64, stride=16)[
+        report_of(write(records[:1] + records[3:]), tokenizer_folder, max_length=64, stride=16)[
             "windows"
         ]["answers_off_token_borders"]
         == 0
@@ -128,7 +136,7 @@ def test_percentiles_are_values_that_occur():
     }
 
 
-def test_faults_are_listed_and_the_rest_is_read(write, encoder_folder, capsys):
+def test_faults_are_listed_and_the_rest_is_read(write, tokenizer_folder, capsys):
     good = {
         "id": "1",
         "question": "When?",
@@ -144,7 +152,7 @@ def test_faults_are_listed_and_the_rest_is_read(write, encoder_folder, capsys):
             "inspect",
             str(path),
             "--model",
-            str(encoder_folder),
+            str(tokenizer_folder),
             "--max-length",
             "64",
             "--stride",
@@ -158,8 +166,8 @@ def test_faults_are_listed_and_the_rest_is_read(write, encoder_folder, capsys):
     assert "'1784' at 2, moved to 3" in shown
 
 
-def test_json_for_machines_and_tables_for_people(capsys, encoder_folder):
-    argv = ["inspect", str(DATA / "squad.json"), "--model", str(encoder_folder)]
+def test_json_for_machines_and_tables_for_people(capsys, tokenizer_folder):
+    argv = ["inspect", str(DATA / "squad.json"), "--model", str(tokenizer_folder)]
     mrc.__main__.main([*argv, "--json"])
     report = json.loads(capsys.readouterr().out)
     assert report["questions"] == 7
@@ -175,9 +183,9 @@ def test_the_built_in_corpus_and_its_own_tokenizer(capsys):
     assert "100.00 % of the answers fit" in capsys.readouterr().out
 
 
-def test_real_questions(encoder_folder):
+def test_real_questions(tokenizer_folder):
     report = report_of(
-        real_data("KorQuAD_v1.0_dev.json"), encoder_folder, max_length=384, stride=128
+        real_data("KorQuAD_v1.0_dev.json"), tokenizer_folder, max_length=384, stride=128
     )
     assert (report["questions"], report["titles"], report["bad_answers"]) == (5774, 140, [])
 
@@ -206,3 +214,13 @@ def test_a_file_of_faults_alone(write):
 def test_help_lists_the_commands(capsys):
     mrc.__main__.main([])
     assert "inspect" in capsys.readouterr().out
+
+
+def test_windows_beyond_the_models_positions_are_refused(encoder_folder, tokenizer_folder):
+    data = str(DATA / "squad.json")
+    with pytest.raises(InputError, match="--max-length 129 is above the 128 positions"):
+        inspect(InspectConfig(data, model=str(encoder_folder), max_length=129))
+    with pytest.raises(InputError, match="above the 512 positions"):
+        inspect(InspectConfig("sample:en", max_length=513))
+    # A tokenizer that comes without a model has no limit.
+    assert inspect(InspectConfig(data, model=str(tokenizer_folder), max_length=1000))["windows"]

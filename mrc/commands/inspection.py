@@ -11,6 +11,9 @@ from mrc.data.loading import load_data
 from mrc.errors import InputError
 from mrc.features.batching import LengthBucketSampler
 from mrc.features.dataset import FeatureDataset, WindowSettings
+from mrc.model.baseline import TINY_POSITIONS
+from mrc.model.pretrained import longest_input
+from mrc.model.span_model import check_positions
 from mrc.model.tokenizer import load_tokenizer, train_tokenizer
 
 PERCENTILES = (1, 25, 50, 75, 95, 99, 100)
@@ -44,11 +47,15 @@ def inspect(config: InspectConfig) -> dict[str, Any]:
     )
     if not examples:
         raise InputError(problems[0] if problems else f"{examples.source}: holds no question.")
+    tokenizer: Any
     if config.model == "tiny":
         texts = (text for example in examples for text in (example.question, example.context))
-        tokenizer: Any = train_tokenizer(texts)
+        tokenizer = train_tokenizer(texts)
+        positions: int | None = TINY_POSITIONS
     else:
         tokenizer = load_tokenizer(config.model, config.trust_remote_code)
+        positions = longest_input(config.model, config.trust_remote_code)
+    check_positions(config.max_length, positions)
     dataset = FeatureDataset(examples, tokenizer, WindowSettings.from_config(config))
     return {
         "source": examples.source,

@@ -27,6 +27,9 @@ from mrc.model.pretrained import (
 )
 from mrc.model.span_model import SpanModel
 
+# Tokens of the longest input that the built-in encoder takes.
+TINY_POSITIONS = 512
+
 
 class BaselineModel(SpanModel):
     """An encoder, dropout, and a head.
@@ -141,7 +144,7 @@ class BaselineModel(SpanModel):
             num_hidden_layers=3,
             num_attention_heads=4,
             intermediate_size=256,
-            max_position_embeddings=512,
+            max_position_embeddings=TINY_POSITIONS,
             type_vocab_size=3,
             pad_token_id=0,
         )

@@ -222,6 +222,24 @@ def vocabulary_size(encoder: PreTrainedModel) -> int:
     return embedding.num_embeddings
 
 
+def longest_input(name_or_path: str | Path, trust_remote_code: bool = False) -> int | None:
+    """Return the longest input, in tokens, of an encoder that is not loaded; None for no limit.
+
+    It is None, too, where there is a tokenizer and no configuration that Transformers knows, as in
+    the checkpoint of a model of one's own.
+    """
+    try:
+        with quiet_loading():
+            config = AutoConfig.from_pretrained(name_or_path, trust_remote_code=trust_remote_code)
+    except Exception:
+        # The hub client and transformers each raise their own kinds.
+        return None
+    # On this device the weights take neither memory nor time.
+    with torch.device("meta"):
+        encoder = encoder_of(config, trust_remote_code=trust_remote_code)
+    return position_limits(encoder)[0]
+
+
 def position_limits(encoder: PreTrainedModel) -> tuple[int | None, int | None]:
     """Return an encoder's longest input, and the padding token by which it counts positions.
 

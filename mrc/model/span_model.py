@@ -46,11 +46,7 @@ class SpanModel(nn.Module):
 
     def check_fits(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
         """Raise InputError if the tokenizer or the length of the windows does not fit the model."""
-        if self.max_length is not None and max_length > self.max_length:
-            raise InputError(
-                f"--max-length {max_length} is above the {self.max_length} positions that the "
-                f"model has; use --max-length {self.max_length} or less."
-            )
+        check_positions(max_length, self.max_length)
         if self.vocab_size is not None and len(tokenizer) > self.vocab_size:
             raise InputError(
                 f"the tokenizer has {len(tokenizer)} tokens and the model {self.vocab_size} "
@@ -78,6 +74,15 @@ class SpanModel(nn.Module):
             encoder.gradient_checkpointing_enable({"use_reentrant": False})
         # A cache of keys and values cannot be kept; Transformers would warn at the first step.
         encoder.config.use_cache = False
+
+
+def check_positions(max_length: int, positions: int | None) -> None:
+    """Raise InputError if windows are longer than a model's positions; None stands for no limit."""
+    if positions is not None and max_length > positions:
+        raise InputError(
+            f"--max-length {max_length} is above the {positions} positions that the model has; "
+            f"use --max-length {positions} or less."
+        )
 
 
 def span_logits(output: Any) -> tuple[torch.Tensor, ...]:

@@ -29,6 +29,9 @@ SPECIAL_TOKENS = {
     "mask_token": "[MASK]",
 }
 
+# Weights in the form that Transformers wrote before safetensors.
+PICKLED = "pytorch_model*.bin"
+
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
@@ -88,10 +91,11 @@ def loading_error(name_or_path: str | Path, what: str, error: Exception) -> Inpu
     folder = Path(name_or_path)
     if is_path(name_or_path):
         return InputError(f"{name_or_path}: no such folder.")
-    if "safetensors" in reason:
+    if "safetensors" in reason and (any(folder.glob(PICKLED)) or not folder.is_dir()):
         return InputError(
-            f"{name_or_path}: no weights in safetensors, and pickled ones are not loaded, as they "
-            f"can run code: convert them. ({reason})"
+            f"{name_or_path}: its weights are pickled, and a pickle can run code when it is "
+            "loaded; if you trust where they come from, allow it with --allow-pickle, or convert "
+            f"them to safetensors. ({reason})"
         )
     if "custom code" in str(error) or "trust_remote_code" in str(error):
         return InputError(

@@ -139,16 +139,17 @@ def front_matter(model: Any, name: str, settings: dict[str, Any]) -> ModelCardDa
         datasets=data_ids or None,
         language=languages(data, scorer_of(settings)) or None,
         model_name=name,
-        eval_results=eval_results(settings.get("scores") or {}, scored_on) or None,
+        eval_results=eval_results(config, settings.get("scores") or {}) or None,
     )
 
 
-def eval_results(scores: dict[str, Any], scored_on: str | None) -> list[EvalResult]:
+def eval_results(config: dict[str, Any], scores: dict[str, Any]) -> list[EvalResult]:
     """Return the scores in the form of the hub's index."""
+    scored_on = scored_data(config)
     if not scored_on:
         return []
     name = short_name(scored_on)
-    where: dict[str, Any] = {"dataset_name": name, "dataset_type": name}
+    where: dict[str, Any] = {"dataset_name": f"{held_out(config)}{name}", "dataset_type": name}
     if is_hub_data(scored_on):
         where["dataset_type"], _, configuration = scored_on.partition(":")
         where["dataset_config"] = configuration or None
@@ -228,8 +229,9 @@ def scores_section(settings: dict[str, Any]) -> str:
     scorer = scorer_of(settings)
     chosen = " (chosen by the data)" if scorer == "auto" else ""
     rows.append(("scorer", f"`{scorer}`{chosen}"))
-    scored_on = scored_data(settings.get("config") or {})
-    where = f"On `{short_name(scored_on)}`:\n\n" if scored_on else ""
+    config = settings.get("config") or {}
+    scored_on = scored_data(config)
+    where = f"On {held_out(config)}`{short_name(scored_on)}`:\n\n" if scored_on else ""
     return f"## Scores\n\n{where}{table(rows)}"
 
 
@@ -283,6 +285,12 @@ def scored_data(config: dict[str, Any]) -> str | None:
     if config.get("validation_file") or not config.get("train_file"):
         return config.get("validation_file") or config.get("data")
     return config["train_file"] if config.get("validation_fraction") else None
+
+
+def held_out(config: dict[str, Any]) -> str:
+    """Return "held-out 15 % of " where the scores are of a part of the training file, else ""."""
+    fraction = config.get("validation_fraction")
+    return f"held-out {100 * fraction:g} % of " if fraction else ""
 
 
 def languages(data: str | None, scorer: str) -> list[str]:

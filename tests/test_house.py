@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1] / "mrc"
 # As data walks through them. `model` and `features` stand side by side.
 ORDER = [
-    ["version", "errors"],
+    ["version", "errors", "wording"],
     ["files"],
     ["config"],
     ["runtime"],

@@ -54,9 +54,13 @@ def import_optional(module: str, *, extra: str, purpose: str) -> ModuleType:
         missing = (error.name or module).partition(".")[0]
         reason = "" if isinstance(error, ModuleNotFoundError) else f" ({in_short(error)})"
         raise InputError(
-            f"{purpose} needs the package {missing}{reason}: "
-            f'pip install "mrc-reader[{extra}]", or in a checkout pip install -e ".[{extra}]".'
+            f"{purpose} needs the package {missing}{reason}: {how_to_install(extra)}."
         ) from error
+
+
+def how_to_install(extra: str) -> str:
+    """The command that installs an extra of `mrc-reader`."""
+    return f'pip install "mrc-reader[{extra}]", or in a checkout pip install -e ".[{extra}]"'
 
 
 @contextmanager

@@ -192,6 +192,26 @@ def test_only_the_checkpoints_own_files_go(hub, checkpoint, tmp_path, capsys):
     assert hub.files["someone/reader"]["README.md"].endswith(b"by hand")
 
 
+def test_a_dry_run_uploads_nothing(hub, checkpoint, capsys):
+    mrc.__main__.main(["push", str(checkpoint.parent), "someone/reader", "--dry-run"])
+    shown = capsys.readouterr().out
+    assert {line.split()[0] for line in shown.splitlines() if line} >= OWN
+    assert "someone/reader; private if it is new" in shown
+    assert "notes.txt" not in shown
+    assert shown.endswith("Nothing was uploaded.\n")
+    assert not hub.private
+    assert not hub.files
+
+
+def test_name_and_token_are_checked_before_anything_is_read(hub, capsys, monkeypatch):
+    for argv in (["push", "./absent", "a/b/c"], ["train", "--push-to-hub", "a/b/c"]):
+        assert "a/b/c: cannot be the name of a repository" in fails(capsys, *argv)
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
+    unread = ["--train-file", "absent.json", "--push-to-hub", "a/b"]
+    for argv in (["push", "./absent", "a/b", "--dry-run"], ["train", *unread]):
+        assert "pushing needs a token" in fails(capsys, *argv)
+
+
 def test_a_public_repository_needs_to_be_asked_for(hub, checkpoint):
     assert push(checkpoint, "someone/open", public=True).endswith("someone/open")
     assert hub.private == {"someone/open": False}

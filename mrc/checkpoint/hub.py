@@ -5,20 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    HFValidationError,
-    HTTPError,
-    LocalTokenNotFoundError,
-)
+from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalTokenNotFoundError
 
 from mrc.checkpoint.store import OWN_FILES, WEIGHT_FILES
+from mrc.config.hub import LOGIN, check_repo_name, check_token
 from mrc.errors import InputError, in_short
-
-LOGIN = (
-    "log in with `hf auth login`, or set HF_TOKEN to a token with write permission "
-    "(https://huggingface.co/settings/tokens)"
-)
 
 
 def push(folder: str | Path, repo: str, public: bool = False) -> str:
@@ -35,6 +26,23 @@ def push(folder: str | Path, repo: str, public: bool = False) -> str:
     Raises:
         InputError: the folder holds no checkpoint, or the hub refuses or cannot be reached.
     """
+    files = files_to_push(folder)
+    repo = prepare_repo(repo, public)
+    with _hub_errors(repo):
+        huggingface_hub.HfApi().upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            allow_patterns=[path.name for path in files],
+            commit_message="Upload a checkpoint of mrc",
+        )
+    return f"{huggingface_hub.constants.ENDPOINT}/{repo}"
+
+
+def files_to_push(folder: str | Path) -> list[Path]:
+    """Return the files of a checkpoint that `push` uploads, by name.
+
+    Raises InputError if the folder holds no checkpoint.
+    """
     folder = Path(folder)
     has_weights = any(any(folder.glob(pattern)) for pattern in WEIGHT_FILES)
     if not has_weights or not (folder / "config.json").is_file():
@@ -42,15 +50,8 @@ def push(folder: str | Path, repo: str, public: bool = False) -> str:
             f"{folder}: holds no checkpoint to push, which is a config.json and weights in "
             "safetensors."
         )
-    repo = prepare_repo(repo, public)
-    with _hub_errors(repo):
-        huggingface_hub.HfApi().upload_folder(
-            repo_id=repo,
-            folder_path=folder,
-            allow_patterns=list(OWN_FILES),
-            commit_message="Upload a checkpoint of mrc",
-        )
-    return f"{huggingface_hub.constants.ENDPOINT}/{repo}"
+    found = {path for pattern in OWN_FILES for path in folder.glob(pattern) if path.is_file()}
+    return sorted(found)
 
 
 def prepare_repo(repo: str, public: bool = False) -> str:
@@ -63,8 +64,8 @@ def prepare_repo(repo: str, public: bool = False) -> str:
         InputError: for whatever would keep `push` from uploading, and for a repository that is
             public without `public`.
     """
-    if huggingface_hub.get_token() is None:
-        raise InputError(f"{repo}: pushing needs a token of the Hugging Face hub: {LOGIN}.")
+    check_repo_name(repo)
+    check_token(repo)
     with _hub_errors(repo):
         api = huggingface_hub.HfApi()
         repo = api.create_repo(repo, private=not public, exist_ok=True).repo_id
@@ -85,11 +86,6 @@ def _hub_errors(repo: str) -> Iterator[None]:
     except LocalTokenNotFoundError as error:
         raise InputError(
             f"{repo}: pushing needs a token of the Hugging Face hub: {LOGIN}."
-        ) from error
-    except HFValidationError as error:
-        raise InputError(
-            f"{repo}: cannot be the name of a repository; use USER/NAME, with letters, digits, "
-            "'-', '_' and '.'."
         ) from error
     except HfHubHTTPError as error:
         raise InputError(_refusal(repo, error)) from error

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mrc.config.flags import Config, flag, parse_args
+from mrc.config.hub import check_repo_name, check_token
 
 
 @dataclass
@@ -28,13 +30,49 @@ class PushConfig(Config):
         "public one is refused",
         group="push",
     )
+    dry_run: bool = flag(
+        False,
+        "show which files would go where, and upload nothing; the hub is not asked",
+        group="push",
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values. Raises InputError for a name that no repository can have."""
+        super().__post_init__()
+        check_repo_name(self.repo)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(PushConfig, argv, "push")
+    check_token(config.repo)
     # Imported once the flags are known to be right: torch takes seconds to load.
-    from mrc.checkpoint.hub import push
+    from mrc.checkpoint.hub import files_to_push, push
     from mrc.checkpoint.loading import find_checkpoint
 
-    print(push(find_checkpoint(config.checkpoint), config.repo, public=config.public))
+    folder = find_checkpoint(config.checkpoint)
+    if config.dry_run:
+        print(describe(config, files_to_push(folder)))
+    else:
+        print(push(folder, config.repo, public=config.public))
+
+
+def describe(config: PushConfig, files: list[Path]) -> str:
+    """Return what a push would upload, and where."""
+    from mrc.runtime.tables import column_table, value_table
+    from mrc.runtime.units import size_text
+
+    visibility = "public" if config.public else "private"
+    account = "" if "/" in config.repo else ", under the account of the token"
+    sizes = {path.name: path.stat().st_size for path in files}
+    rows = [(name, size_text(size)) for name, size in sizes.items()]
+    where = [
+        ("checkpoint", files[0].parent),
+        ("repository", f"{config.repo}{account}; {visibility} if it is new"),
+        ("token", "there; whether it may write shows when pushing"),
+    ]
+    return (
+        f"{value_table(where)}\n\n"
+        f"{column_table(('file', 'size'), [*rows, ('total', size_text(sum(sizes.values())))])}\n\n"
+        "Nothing was uploaded."
+    )

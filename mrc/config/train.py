@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mrc.config.choices import HEADS, PRECISIONS, SCORERS
+from mrc.config.extras import check_settings
 from mrc.config.flags import Config, flag, option
+from mrc.config.hub import check_repo_name
 from mrc.errors import InputError
 
 
@@ -326,6 +328,7 @@ class TrainingSettings(Config):
     def check_given(self) -> None:
         """Raise InputError for two settings of which one makes the other void."""
         super().check_given()
+        check_settings(self.given)
         pairs = (("max_tokens_per_batch", "batch_size"), ("warmup_steps", "warmup_ratio"))
         for pair in pairs:
             if all(name in self.given for name in pair):
@@ -393,6 +396,8 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
         self._check_data()
         self._check_model()
         self._check_loop()
+        if self.push_to_hub:
+            check_repo_name(self.push_to_hub)
 
     def _check_data(self) -> None:
         for name in ("train_file", "validation_file"):

@@ -6,9 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from mrc.config.extras import check_extra
 from mrc.config.train import TrainConfig
 from mrc.data.examples import ExampleList, load_examples
-from mrc.data.formats import files_of, is_hub_id
+from mrc.data.formats import PARQUET, files_of, is_hub_id
+from mrc.data.library import is_saved_folder
 from mrc.data.memory import is_in_memory
 from mrc.data.records import OnProblem, raise_problem
 from mrc.data.sample import is_sample, load_sample
@@ -120,6 +122,8 @@ def load_training_data(config: TrainConfig) -> tuple[ExampleList, ExampleList | 
     Raises:
         InputError: if they cannot be loaded.
     """
+    for source in (config.train_file, config.validation_file):
+        check_packages(source)
     has_file = config.train_file is not None
     train = load_data(
         config.train_file if has_file else config.data,
@@ -131,6 +135,23 @@ def load_training_data(config: TrainConfig) -> tuple[ExampleList, ExampleList | 
     if config.validation_fraction:
         return split_examples(train, config.validation_fraction, config.seed)
     return train, load_validation_data(config)
+
+
+def check_packages(source: Any) -> None:
+    """Raise InputError if a package that reading a source needs is not installed.
+
+    Nothing is read: a run should not load its training data to find that its validation data need
+    another package.
+    """
+    if source is None or is_in_memory(source) or is_sample(source):
+        return
+    path = str(source)
+    needs_datasets = is_saved_folder(Path(path)) or is_hub_id(path)
+    if not needs_datasets:
+        suffixes = {Path(file.removesuffix(".gz")).suffix for file in files_of(path)}
+        needs_datasets = PARQUET in suffixes
+    if needs_datasets:
+        check_extra("hub", f"{path}: reading hub data sets, save_to_disk folders and Parquet")
 
 
 def load_validation_data(config: TrainConfig) -> ExampleList | None:

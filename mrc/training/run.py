@@ -11,6 +11,7 @@ import torch
 from mrc.checkpoint.hub import prepare_repo, push
 from mrc.checkpoint.store import BEST
 from mrc.config.flags import program
+from mrc.config.hub import check_token
 from mrc.config.train import TrainConfig
 from mrc.data.examples import ExampleList
 from mrc.data.loading import load_run_data, report_data_problems
@@ -23,6 +24,7 @@ from mrc.model.tokenizer import load_tokenizer, train_tokenizer
 from mrc.runtime.device import choose_device, configure_backends
 from mrc.runtime.processes import World, local_device, processes
 from mrc.runtime.tables import value_table
+from mrc.training.advice import model_advice, precision_advice
 from mrc.training.resume import TRUST, check_same_data, find_run, was_in_memory
 from mrc.training.run_folder import (
     as_recorded,
@@ -65,6 +67,8 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
         checkpoint, config = find_run(config, latest_run_folder(name), world.size)
     if checkpoint:
         check_same_data(config, checkpoint)
+    if config.push_to_hub and world.is_main:
+        check_token(config.push_to_hub)
     device = choose_device(local_device(config.device))
     configure_backends(deterministic=config.deterministic, tf32=config.tf32)
     torch.manual_seed(config.seed)
@@ -91,6 +95,10 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     recorded = as_recorded(config)
     folder = make_run_folder(config, recorded, name, checkpoint, world)
     print(describe(model, train_set, device, folder, is_new=checkpoint is None))
+    advice = model_advice(config, train_examples)
+    for line in (advice, precision_advice(config, device)):
+        if line:
+            print(line)
     if world.is_main:
         report_data_problems(train_set, eval_set, count_left_out, folder)
 
@@ -123,6 +131,8 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     results = trainer.fit()
 
     print(summary(results, folder, recorded))
+    if advice:
+        print(advice)
     if config.push_to_hub and world.is_main:
         print(f"pushed to {push(folder / BEST, config.push_to_hub)}", flush=True)
     return results

@@ -1,0 +1,57 @@
+"""Advice at the start of a run, on choices that are rarely meant."""
+
+import re
+from itertools import islice
+
+import torch
+
+from mrc.config.train import TrainConfig
+from mrc.data.examples import ExampleList
+from mrc.runtime.cpu import bf16_instructions
+from mrc.runtime.device import choose_precision
+
+# Encoders of about the size of BERT base.
+KOREAN_ENCODER = "klue/roberta-base"
+MULTILINGUAL_ENCODER = "bert-base-multilingual-cased"
+
+HANGUL = re.compile("[\uac00-\ud7a3]")
+LETTER = re.compile(r"[^\W\d_]")
+# Contexts that are looked at to tell the language.
+CONTEXTS = 100
+
+
+def model_advice(config: TrainConfig, examples: ExampleList) -> str:
+    """Return a line for a run that trains the built-in encoder on data of the user's, else ""."""
+    is_built_in = config.model == "tiny" and config.model_class is None
+    if not is_built_in or config.train_file is None:
+        return ""
+    return (
+        "note: the built-in encoder (--model tiny) starts from random weights, and learns next to "
+        "nothing from text that people have written; train a pretrained one, such as "
+        f"--model {encoder_for(examples)}"
+    )
+
+
+def encoder_for(examples: ExampleList) -> str:
+    """Return a pretrained encoder for the language of some examples, as far as its script tells."""
+    text = " ".join(example.context for example in islice(examples, CONTEXTS))
+    is_mostly_hangul = 2 * len(HANGUL.findall(text)) > len(LETTER.findall(text))
+    return KOREAN_ENCODER if is_mostly_hangul else MULTILINGUAL_ENCODER
+
+
+def precision_advice(config: TrainConfig, device: torch.device) -> str:
+    """Return a line for a run in float32 on a processor that computes in bf16, else "".
+
+    Only where the precision was not given. The built-in encoder gains little.
+    """
+    is_built_in = config.model == "tiny" and config.model_class is None
+    is_chosen = "precision" in config.given or config.resume
+    if is_built_in or is_chosen or device.type != "cpu":
+        return ""
+    instructions = bf16_instructions()
+    if not instructions or choose_precision(config.precision, device) != "fp32":
+        return ""
+    return (
+        f"note: this processor computes in bf16 ({', '.join(instructions)}): --precision bf16 is "
+        "about twice as fast"
+    )

@@ -1,0 +1,56 @@
+"""Advice at the start of a run, on choices that are rarely meant."""
+
+import pytest
+import torch
+from conftest import DATA
+
+from mrc.config.train import TrainConfig
+from mrc.data.examples import Example, ExampleList
+from mrc.runtime import cpu
+from mrc.training import advice, run
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("context", "model"),
+    [
+        ("서울은 대한민국의 수도이다. IBM도 있다.", "klue/roberta-base"),
+        ("The old mill was built in 1784 (서울).", "bert-base-multilingual-cased"),
+        ("1784", "bert-base-multilingual-cased"),
+    ],
+)
+def test_the_script_of_the_text_decides(context, model):
+    examples = ExampleList([Example("1", "?", context)])
+    config = TrainConfig(train_file="train.json")
+    assert advice.model_advice(config, examples).endswith(f"--model {model}")
+    assert not advice.model_advice(TrainConfig(), examples)
+    assert not advice.model_advice(TrainConfig(model="a/b", train_file="train.json"), examples)
+
+
+def test_a_run_says_it_at_the_start_and_at_the_end(tmp_path, capsys):
+    run.train(
+        TrainConfig(
+            train_file=str(DATA / "korquad.json"), max_steps=1, output_dir=str(tmp_path / "run")
+        )
+    )
+    lines = capsys.readouterr().out.splitlines()
+    told = [number for number, line in enumerate(lines) if "--model klue/roberta-base" in line]
+    assert len(told) == 2
+    assert told[0] < 4
+    assert told[1] == len(lines) - 1
+
+
+def test_a_processor_that_computes_in_bf16(monkeypatch, tmp_path):
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(cpu, "CPU_INFO", info)
+    monkeypatch.setattr("sys.platform", "linux")
+    config = TrainConfig(model="a/b")
+    info.write_text("model name\t: A\nflags\t\t: fpu avx512_bf16 amx_bf16\n\nflags : fpu\n")
+    assert "(AVX-512 BF16, AMX): --precision bf16" in advice.precision_advice(config, CPU)
+    info.write_text("processor\t: 0\nFeatures\t: fp asimd bf16 i8mm\n")
+    assert "Arm BF16" in advice.precision_advice(config, CPU)
+    for other in (TrainConfig(model="a/b", precision="fp32"), TrainConfig()):
+        assert not advice.precision_advice(other, CPU)
+    info.write_text("flags\t\t: fpu avx512f\n")
+    assert not advice.precision_advice(config, CPU)

@@ -141,7 +141,7 @@ def print_runs(seeds: list[int], groups: list[str]) -> None:
 
 
 def print_table(paths: list[str]) -> None:
-    """Print a table of the means and ranges."""
+    """Print a table of the means over the seeds, and the EM of each seed."""
     rows = defaultdict(list)
     for path in paths:
         for line in Path(path).read_text("utf-8").splitlines():
@@ -149,13 +149,12 @@ def print_table(paths: list[str]) -> None:
                 row = json.loads(line)
                 rows[row["run"]].append(row)
     for name, found in rows.items():
-        cells = [name]
-        for key, digits in (("loss", 2), ("exact", 0), ("f1", 0)):
-            values = [row[key] for row in found]
-            low, high = min(values), max(values)
-            mean = statistics.fmean(values)
-            cells.append(f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})")
-        print("| " + " | ".join(cells) + f" | {len(found)} |")
+        found.sort(key=lambda row: row["seed"])
+        loss, exact, f1 = (
+            statistics.fmean(row[key] for row in found) for key in ("loss", "exact", "f1")
+        )
+        each_exact = ", ".join(f"{row['exact']:.0f}" for row in found)
+        print(f"| {name} | {loss:.2f} | {exact:.0f} | {each_exact} | {f1:.0f} |")
 
 
 def main() -> None:

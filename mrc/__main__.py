@@ -16,6 +16,7 @@ COMMANDS = {  # name -> what it does; mrc.commands.NAME has its main(argv)
     "export": "write a reader as ONNX, checked against PyTorch",
     "push": "upload a checkpoint to the Hugging Face hub",
     "sample": "write the built-in corpus as SQuAD JSON",
+    "doctor": "show what mrc finds on this machine, and what is wrong with it",
 }
 
 

@@ -6,7 +6,7 @@ from conftest import DATA
 
 from mrc.config.train import TrainConfig
 from mrc.data.examples import Example, ExampleList
-from mrc.runtime import cpu
+from mrc.runtime import machine
 from mrc.training import advice, run
 
 CPU = torch.device("cpu")
@@ -43,7 +43,7 @@ def test_a_run_says_it_at_the_start_and_at_the_end(tmp_path, capsys):
 
 def test_a_processor_that_computes_in_bf16(monkeypatch, tmp_path):
     info = tmp_path / "cpuinfo"
-    monkeypatch.setattr(cpu, "CPU_INFO", info)
+    monkeypatch.setattr(machine, "CPU_INFO", info)
     monkeypatch.setattr("sys.platform", "linux")
     config = TrainConfig(model="a/b")
     info.write_text("model name\t: A\nflags\t\t: fpu avx512_bf16 amx_bf16\n\nflags : fpu\n")

@@ -122,4 +122,6 @@ def _package(requirement: Requirement) -> Package:
         installed = version(requirement.name)
     except PackageNotFoundError:
         installed = None
-    return Package(requirement.name, str(requirement.specifier), installed)
+    # The lower bound first.
+    versions = ",".join(sorted(map(str, requirement.specifier), reverse=True))
+    return Package(requirement.name, versions, installed)

@@ -7,8 +7,8 @@ import torch
 
 from mrc.config.train import TrainConfig
 from mrc.data.examples import ExampleList
-from mrc.runtime.cpu import bf16_instructions
 from mrc.runtime.device import choose_precision
+from mrc.runtime.machine import bf16_instructions
 
 # Encoders of about the size of BERT base.
 KOREAN_ENCODER = "klue/roberta-base"

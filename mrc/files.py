@@ -70,6 +70,18 @@ def read_json(path: str | Path) -> Any:
     return parse_json(read_text(path), path)
 
 
+def read_json_object(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        InputError: naming the file, if it cannot be read or holds anything else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: holds {type(value).__name__} instead of a JSON object.")
+    return value
+
+
 def parse_json(text: str, where: str | Path, first_line: int = 1) -> Any:
     """Parse JSON.
 

@@ -478,11 +478,12 @@ def test_a_run_of_one_numbered_gpu_goes_on_with_several_if_told_to(flags, tmp_pa
     settings.write_text(changed)
     # The error for a changed file advises to remove the manifest.
     (tmp_path / "run" / "last" / "manifest.json").unlink()
+    unverified = ("--resume", "run", "--resume-unverified")
     assert "--device cuda:1: each of torchrun's processes takes a GPU of its own" in run(
-        2, "--resume", "run", "--batch-size", 6, cwd=tmp_path, status=2
+        2, *unverified, "--batch-size", 6, cwd=tmp_path, status=2
     )
     (tmp_path / "output-1.txt").unlink()
-    run(2, "--resume", "run", "--batch-size", 6, "--device", "cpu", cwd=tmp_path)
+    run(2, *unverified, "--batch-size", 6, "--device", "cpu", cwd=tmp_path)
 
 
 def test_what_is_not_sharded(flags, tmp_path, monkeypatch):

@@ -103,6 +103,7 @@ def test_a_run_ends_with_a_table_and_the_next_command(trained, encoder_folder):
     # The checkpoint before the last is one epoch older.
     steps = metrics["steps"] - metrics["steps"] // metrics["epochs"]
     assert sorted(p.name for p in (cwd / name).iterdir()) == [
+        ".lock",
         "best",
         "config.json",
         "last",

@@ -7,9 +7,12 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import sys
+import time
 from functools import reduce
 from itertools import count
+from pathlib import Path
 
 import pytest
 import torch
@@ -78,6 +81,15 @@ def run(*argv, cwd, status=0, killed_at=None):
     output = (cwd / "output.txt").read_text("utf-8")
     assert process.exitcode == status, output
     return output
+
+
+def wait_for(condition):
+    """Wait until something has happened, for a minute at most."""
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise TimeoutError
 
 
 def log_of(folder):
@@ -284,6 +296,130 @@ def test_an_earlier_checkpoint_can_be_chosen(flags, whole, tmp_path):
 def test_what_cannot_be_resumed(whole, tmp_path, argv, message):
     shutil.copytree(whole, tmp_path / "run")
     assert message in run(*argv, cwd=tmp_path, status=2)
+
+
+def test_two_processes_never_train_in_one_folder(flags, whole, tmp_path):
+    first = start(
+        *flags,
+        cwd=tmp_path,
+        killed_at=("mrc.training.trainer:Trainer.train_step", 9, signal.SIGSTOP),
+    )
+    try:
+        wait_for(lambda: _is_stopped(first.pid))
+        before = contents_of(tmp_path / "run")
+        for argv in (["--resume", "run"], [*flags, "--resume", "auto"]):
+            said = run(*argv, cwd=tmp_path, status=2)
+            assert said.endswith(
+                f"train.py: error: run: is being trained in by process {first.pid} on "
+                f"{socket.gethostname()}; wait until it has ended, or stop it.\n"
+            )
+        assert "--output-dir run: holds a run already" in run(*flags, cwd=tmp_path, status=2)
+        assert contents_of(tmp_path / "run") == before
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    first.join(120)
+    same(tmp_path / "run", whole)
+
+
+def _is_stopped(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def contents_of(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path: path.read_bytes() for path in files}
+
+
+def _garbage(path):
+    path.write_bytes(b"garbage")
+
+
+def _truncated(path):
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def _a_list(path):
+    torch.save([1, 2], path)
+
+
+def _an_empty_state(path):
+    torch.save({}, path)
+
+
+def _changed(**changes):
+    def change(path):
+        state = torch.load(path, weights_only=True)
+        torch.save({**state, **changes}, path)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_garbage, "is damaged, or not the state of a run"),
+        (_truncated, "is damaged, or not the state of a run"),
+        (Path.touch, ""),
+        (_a_list, "is not the state of a run: it holds list"),
+        (_an_empty_state, "is not the state of a run of mrc"),
+        (_changed(unknown=1), "is not the state of a run of mrc"),
+        (_changed(format=1), "is of another version of mrc (state 1, here 2)"),
+        (_changed(progress={}), "is damaged: it does not say how far the run has come"),
+        (_changed(random={}), "is damaged: its random is dict"),
+        (_changed(optimizer={"state": {}, "param_groups": []}), "is not that of this model"),
+    ],
+)
+def test_a_damaged_state_without_a_manifest(whole, tmp_path, damage, message):
+    last = tmp_path / "run" / "last"
+    shutil.copytree(whole, tmp_path / "run")
+    (last / "manifest.json").unlink()
+    damage(last / "training_state.pt")
+    said = run("--resume", "run/last", cwd=tmp_path, status=2)
+    assert "run/last: has no manifest.json, so nothing shows that it is complete" in said
+    if not message:
+        run("--resume", "run/last", "--resume-unverified", cwd=tmp_path)
+        return
+    said = run("--resume", "run/last", "--resume-unverified", cwd=tmp_path, status=2)
+    assert "Traceback" not in said
+    assert message in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize("text", [None, "[]", "{}", '{"config": 1}', '{"config": {"epochs": "x"}}'])
+def test_settings_that_are_damaged(whole, tmp_path, text):
+    shutil.copytree(whole, tmp_path / "run")
+    for name in ("manifest.json", "mrc.json"):
+        (tmp_path / "run" / "last" / name).unlink()
+    if text is not None:
+        (tmp_path / "run" / "last" / "mrc.json").write_text(text)
+    said = run("--resume", "run", "--resume-unverified", cwd=tmp_path, status=2)
+    assert "Traceback" not in said
+    assert "mrc.json: " in said.splitlines()[-1]
+
+
+def test_auto_goes_on_from_the_checkpoint_before_one_without_a_manifest(flags, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    (tmp_path / "run" / "last" / "manifest.json").unlink()
+    said = run(*flags, "--resume", "auto", cwd=tmp_path)
+    assert "resuming from run/step-16" in said
+    same(tmp_path / "run", whole)
+
+
+def test_a_log_that_was_cut_goes_on_with_a_word(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    log = tmp_path / "run" / "log.jsonl"
+    lines = log.read_text().splitlines()
+    log.write_text(lines[0] + "\n" + lines[1][:10])
+    said = run("--resume", "run/step-16", cwd=tmp_path)
+    assert "run/log.jsonl: lines of the steps up to 16 are lost; the log goes on from here" in said
+    steps = [line["step"] for line in log_of(tmp_path / "run")]
+    assert steps == [4, 18, 18]
+
+
+def test_a_best_checkpoint_that_was_removed_is_made_again(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "best")
+    said = run("--resume", "run/step-16", cwd=tmp_path)
+    assert "run/best: is lost, which was of step " in said
 
 
 def test_a_run_goes_on_without_its_record(whole, tmp_path):

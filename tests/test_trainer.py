@@ -191,6 +191,7 @@ def test_what_a_run_leaves(examples, bert, encoder_folder, tmp_path):
     assert [line["epoch"] for line in scored] == [1, 2]
     assert results["f1"] == max(line["f1"] for line in scored)
     assert sorted(p.name for p in folder.iterdir()) == [
+        ".lock",
         "best",
         "last",
         "log.jsonl",

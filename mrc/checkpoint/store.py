@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from mrc.errors import InputError
-from mrc.files import flush, read_json, sha256, write_json
+from mrc.errors import InputError, in_short
+from mrc.files import flush, read_json_object, sha256, write_json
 from mrc.model.pretrained import WEIGHTS
 from mrc.version import __version__
 
@@ -78,7 +78,7 @@ def save_checkpoint(
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         model.save_pretrained(new)
-        tokenizer.save_pretrained(new)
+        save_tokenizer(tokenizer, new)
         write_json(new / SETTINGS, {"mrc_version": __version__, **settings}, indent=2)
         if card is not None:
             (new / CARD).write_text(card, "utf-8", "replace")
@@ -96,6 +96,17 @@ def save_checkpoint(
             os.rename(old, folder)
         shutil.rmtree(new, ignore_errors=True)
         raise InputError(f"{folder}: the checkpoint cannot be written ({error}).") from error
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write the files of a tokenizer. Raises OSError if the disk does not take them."""
+    try:
+        tokenizer.save_pretrained(folder)
+    except OSError:
+        raise
+    # The tokenizers package passes on what the disk says as a bare Exception.
+    except Exception as error:
+        raise OSError(in_short(error)) from error
 
 
 def new_name(folder: Path) -> Path:
@@ -182,26 +193,47 @@ def load_settings(checkpoint: str | Path) -> dict[str, Any]:
     Raises InputError if they cannot be read.
     """
     path = Path(checkpoint) / SETTINGS
-    return read_json(path) if path.is_file() else {}
+    return read_json_object(path) if path.is_file() else {}
 
 
 def load_state(checkpoint: str | Path) -> dict[str, Any]:
     """Return the state that a checkpoint was saved with. Only tensors and plain values are read.
 
-    Raises InputError if the checkpoint is damaged or holds no state.
+    Raises InputError if the file is not such a state. `find_resumable` has verified it before.
     """
-    path = Path(check_resumable(checkpoint)) / STATE
-    return torch.load(path, map_location="cpu", weights_only=True)
+    path = Path(checkpoint) / STATE
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    # What a damaged file makes of PyTorch's reader: EOFError, RuntimeError, UnpicklingError, ...
+    except Exception as error:
+        raise InputError(
+            f"{path}: is damaged, or not the state of a run ({in_short(error)})."
+        ) from None
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: is not the state of a run: it holds {type(state).__name__}.")
+    return state
 
 
-def check_resumable(checkpoint: str | Path) -> Path:
-    """Return the checkpoint. Raises InputError if it is damaged or holds no state of a run."""
+def check_resumable(checkpoint: str | Path, *, unverified: bool = False) -> Path:
+    """Return the checkpoint, once it is verified.
+
+    unverified: take a checkpoint without a manifest too, if its state can be read.
+
+    Raises InputError if it is damaged, lacks its manifest, or holds no state of a run.
+    """
     checkpoint = Path(checkpoint)
-    verify(checkpoint)
     if not (checkpoint / STATE).is_file():
         raise InputError(
             f"{checkpoint}: holds a reader, but not the state of a run, which is needed to resume."
         )
+    if not (checkpoint / MANIFEST).is_file():
+        if not unverified:
+            raise InputError(
+                f"{checkpoint}: has no {MANIFEST}, so nothing shows that it is complete; to resume "
+                "from it all the same, give --resume-unverified."
+            )
+        load_state(checkpoint)
+    verify(checkpoint)
     return checkpoint
 
 
@@ -213,9 +245,7 @@ def verify(checkpoint: str | Path) -> None:
     checkpoint = Path(checkpoint)
     if not (checkpoint / MANIFEST).is_file():
         return
-    manifest = read_json(checkpoint / MANIFEST)
-    files = manifest.get("files", {}) if isinstance(manifest, dict) else {}
-    for name, expected in files.items():
+    for name, expected in read_manifest(checkpoint).items():
         path = checkpoint / name
         if not path.is_file():
             raise InputError(f"{path}: is missing; the checkpoint is damaged.")
@@ -232,6 +262,21 @@ def verify(checkpoint: str | Path) -> None:
             )
 
 
+def read_manifest(checkpoint: Path) -> dict[str, Any]:
+    """Return the size and the SHA-256 of each file of a checkpoint, by its name.
+
+    Raises InputError if the manifest is damaged.
+    """
+    path = checkpoint / MANIFEST
+    files = read_json_object(path).get("files")
+    entries = files.values() if isinstance(files, dict) else [None]
+    if not all(
+        isinstance(entry, dict) and {"bytes", "sha256"} <= entry.keys() for entry in entries
+    ):
+        raise InputError(f"{path}: is damaged; the checkpoint cannot be verified.")
+    return dict(files or {})
+
+
 def resumable(run: str | Path) -> list[Path]:
     """Return the checkpoints from which a run can be resumed, damaged ones too, latest first."""
     run = Path(run)
@@ -240,7 +285,7 @@ def resumable(run: str | Path) -> list[Path]:
     return [candidate for candidate in candidates if candidate.is_dir()]
 
 
-def find_resumable(path: str | Path, *, fall_back: bool = False) -> Path:
+def find_resumable(path: str | Path, *, fall_back: bool = False, unverified: bool = False) -> Path:
     """Return the checkpoint to resume from: the latest in a run's folder, or `path` itself.
 
     It has been verified.
@@ -248,19 +293,20 @@ def find_resumable(path: str | Path, *, fall_back: bool = False) -> Path:
     Args:
         path: a run's folder, or a checkpoint's.
         fall_back: take the checkpoint before a damaged one, and say so.
+        unverified: take a checkpoint without a manifest too, if its state can be read.
 
     Raises:
         InputError: there is none.
     """
     folder = Path(path)
     if (folder / SETTINGS).is_file():
-        return check_resumable(folder)
+        return check_resumable(folder, unverified=unverified)
     if not folder.is_dir():
         raise InputError(f"--resume {path}: no such folder.")
     candidates = resumable(folder)
     for number, candidate in enumerate(candidates, start=1):
         try:
-            return check_resumable(candidate)
+            return check_resumable(candidate, unverified=unverified)
         except InputError as error:
             before = candidates[number] if number < len(candidates) else None
             if not fall_back:

@@ -362,6 +362,12 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
         "its last undamaged checkpoint, or starts a new run. Settings are those of the run",
         group="checkpoints",
     )
+    resume_unverified: bool = flag(
+        False,
+        "resume from a checkpoint that has lost its manifest.json, which would show whether it is "
+        "complete",
+        group="checkpoints",
+    )
     gradient_checkpointing: bool = flag(
         False,
         "recompute activations in the backward pass: a third more work, a fraction of the memory",

@@ -14,6 +14,9 @@ from torch.nn.parallel import DistributedDataParallel
 from mrc.errors import InputError
 from mrc.runtime.processes import World
 
+# The names under which optimizers keep what has the shape of a parameter.
+MOMENTS = {"exp_avg", "exp_avg_sq", "momentum_buffer"}
+
 
 def wrap_for_processes(model: nn.Module, world: World) -> nn.Module:
     """Return the model as training calls it, so that its gradients are the processes' mean."""
@@ -157,11 +160,21 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]
     """
     groups = optimizer.param_groups
     parameters = [parameter for group in groups for parameter in group["params"]]
+    for index, kept in state["state"].items():
+        _check_moments(kept, parameters[index])
     own_state = {
         index: {name: _own_part(value, parameters[index]) for name, value in kept.items()}
         for index, kept in state["state"].items()
     }
     optimizer.load_state_dict({**state, "state": own_state})
+
+
+def _check_moments(kept: dict[str, Any], parameter: torch.Tensor) -> None:
+    """Raise ValueError if moments are of another parameter: PyTorch notices only when it steps."""
+    for name in MOMENTS & kept.keys():
+        moment = kept[name]
+        if isinstance(moment, torch.Tensor) and moment.shape != parameter.shape:
+            raise ValueError(f"{name} has shape {list(moment.shape)}, not {list(parameter.shape)}")
 
 
 def _own_part(value: Any, parameter: Any) -> Any:

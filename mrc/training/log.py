@@ -59,11 +59,18 @@ class RunLog:
         except OSError as error:
             raise self._cannot_be_written(error) from None
 
-    def cut(self, length: int, step: int) -> None:
-        """Forget what was written after so many bytes and steps: a resumed run repeats it."""
+    def cut(self, length: int, step: int) -> bool:
+        """Forget what was written after so many bytes and steps: a resumed run repeats it.
+
+        Returns whether all that was written before is there. What is left of a line is removed.
+        """
         self.purge_step = step + 1
-        if self.path.exists() and self.path.stat().st_size > length:
-            os.truncate(self.path, length)
+        self.path.touch()
+        content = self.path.read_bytes()
+        is_whole = len(content) >= length
+        whole_lines = content[:length].rpartition(b"\n")[0]
+        os.truncate(self.path, len(whole_lines) + bool(whole_lines))
+        return is_whole
 
     def _cannot_be_written(self, error: OSError) -> InputError:
         return InputError(f"{self.path}: cannot be written ({error.strerror}).")

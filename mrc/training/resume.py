@@ -3,18 +3,25 @@
 from pathlib import Path
 from typing import Any
 
-from mrc.checkpoint.store import find_resumable, load_settings, resumable
+from mrc.checkpoint.store import (
+    RUN_FILE,
+    SETTINGS,
+    find_resumable,
+    load_settings,
+    resumable,
+)
 from mrc.config.flags import program
 from mrc.config.train import TrainConfig
 from mrc.data.loading import IN_MEMORY, data_hashes, describe_source
 from mrc.errors import InputError
-from mrc.files import read_json
+from mrc.files import read_json_object
 from mrc.model.custom import class_name
 from mrc.training.run_folder import RECORD
 
 # What may change when a run is resumed. All other settings are fixed.
 MAY_CHANGE = (
     "resume",
+    "resume_unverified",
     "output_dir",
     "device",
     "batch_size",
@@ -40,6 +47,23 @@ MAY_CHANGE = (
 TRUST = ("trust_remote_code", "allow_pickle", "model_class")
 
 
+def run_to_resume(config: TrainConfig, latest: Path | None) -> Path | None:
+    """Return the folder of the run that --resume means; None if there is none.
+
+    latest: the run's folder that "auto" means without an --output-dir.
+    """
+    if config.resume == "auto":
+        folder = Path(config.output_dir) if config.output_dir else latest
+    elif config.resume:
+        given = Path(config.resume)
+        is_checkpoint = (given / SETTINGS).is_file()
+        folder = given.parent if is_checkpoint else given
+    else:
+        return None
+    is_run = folder is not None and ((folder / RUN_FILE).is_file() or resumable(folder))
+    return folder if is_run else None
+
+
 def find_run(
     config: TrainConfig, latest: Path | None, world_size: int = 1
 ) -> tuple[Path | None, TrainConfig]:
@@ -62,20 +86,37 @@ def find_run(
         folder = config.output_dir or latest
         if folder is None or not resumable(folder):
             return None, config
-    checkpoint = find_resumable(folder or "", fall_back=is_automatic)
+    checkpoint = find_resumable(
+        folder or "", fall_back=is_automatic, unverified=config.resume_unverified
+    )
     run = checkpoint.parent
     if config.output_dir and Path(config.output_dir).resolve() != run.resolve():
         raise InputError(
             f"--output-dir {config.output_dir}: a resumed run stays in its own folder, {run}; "
             "remove the flag."
         )
-    settings = load_settings(checkpoint)
+    settings = run_settings(checkpoint)
     saved = TrainConfig.from_dict(settings["config"])
     check_given(config, saved, run)
     check_trust(config, saved, checkpoint)
     resumed = merge(config, saved, run)
     share_step(config, saved, resumed, settings["processes"], world_size)
     return checkpoint, resumed
+
+
+def run_settings(checkpoint: Path) -> dict[str, Any]:
+    """Return what a checkpoint's mrc.json says of its run.
+
+    Raises InputError if it does not have what a resumed run needs.
+    """
+    settings = load_settings(checkpoint)
+    has_config = isinstance(settings.get("config"), dict)
+    if not has_config or not isinstance(settings.get("processes"), int):
+        raise InputError(
+            f"{checkpoint / SETTINGS}: does not say with which settings the run was started, "
+            "so the run cannot be resumed from this checkpoint."
+        )
+    return settings
 
 
 def check_given(config: TrainConfig, saved: TrainConfig, run: Path) -> None:
@@ -175,7 +216,7 @@ def check_same_data(config: TrainConfig, checkpoint: Path) -> None:
     # A run can be resumed without its record.
     if not path.is_file():
         return
-    before = read_json(path).get("data_sha256", {})
+    before = read_json_object(path).get("data_sha256", {})
     for file, digest in data_hashes(config).items():
         if before.get(file, digest) != digest:
             raise InputError(
@@ -189,7 +230,7 @@ def check_same_settings(checkpoint: Path, config: dict[str, Any], processes: int
 
     config: the Trainer's, as a checkpoint records it. processes: how many share the run now.
     """
-    settings = load_settings(checkpoint)
+    settings = run_settings(checkpoint)
     saved = settings["config"]
     for name, value in config.items():
         if name not in MAY_CHANGE and name in saved and saved[name] != value:

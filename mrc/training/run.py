@@ -25,13 +25,20 @@ from mrc.runtime.device import choose_device, configure_backends
 from mrc.runtime.processes import World, local_device, processes
 from mrc.runtime.tables import value_table
 from mrc.training.advice import model_advice, precision_advice
-from mrc.training.resume import TRUST, check_same_data, find_run, was_in_memory
+from mrc.training.resume import (
+    TRUST,
+    check_same_data,
+    find_run,
+    run_to_resume,
+    was_in_memory,
+)
 from mrc.training.run_folder import (
     as_recorded,
     check_not_a_run,
     latest_run_folder,
     record_resumption,
     remove_unstarted_run,
+    run_lock,
     run_name,
     start_run,
 )
@@ -51,7 +58,10 @@ def train(config: TrainConfig) -> dict[str, Any]:
     """
     # One process, unless torchrun has started several, each of which runs this.
     with processes(config.device) as world:
-        return train_in_process(config, world)
+        # Before its checkpoints are read: another process may be about to write them.
+        resumed = run_to_resume(config, latest_run_folder(run_name(config)))
+        with run_lock(resumed, world):
+            return train_in_process(config, world)
 
 
 def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:

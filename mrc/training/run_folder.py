@@ -5,6 +5,8 @@ import platform
 import re
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from mrc.checkpoint.store import BEST, LAST, RUN_FILE, new_name, resumable
 from mrc.config.train import TrainConfig
 from mrc.data.loading import data_hashes, describe_source
 from mrc.errors import InputError
-from mrc.files import data_name, make_folder, make_numbered_folder, read_json, write_json
+from mrc.files import data_name, make_folder, make_numbered_folder, read_json_object, write_json
 from mrc.model.custom import class_name
+from mrc.runtime.locks import folder_lock
+from mrc.runtime.processes import World
 from mrc.version import __version__
 
 # Where the folders of runs are if --output-dir does not say.
@@ -48,16 +52,32 @@ def new_run_folder(output_dir: str | Path | None, name: str, *, take_over: bool 
             shutil.rmtree(path, ignore_errors=True)
         os.truncate(folder / RUN_FILE, 0)
         return folder
-    if is_run:
+    if not is_run and folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"--output-dir {folder}: holds files already; choose another folder.")
+    make_folder(folder)
+    try:
+        # To make it is to claim the folder: of two runs that start together, one gets it.
+        (folder / RUN_FILE).touch(exist_ok=False)
+    except FileExistsError:
         raise InputError(
             f"--output-dir {folder}: holds a run already; choose another folder, or remove this "
             "one."
-        )
-    if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"--output-dir {folder}: holds files already; choose another folder.")
-    make_folder(folder)
-    (folder / RUN_FILE).touch()
+        ) from None
     return folder
+
+
+@contextmanager
+def run_lock(folder: Path | None, world: World) -> Iterator[None]:
+    """Keep other runs from training in a folder for the length of the block.
+
+    The main process locks it, for all processes of its run. Raises InputError if another run has
+    the folder. None locks nothing.
+    """
+    if folder is None or not world.is_main:
+        yield
+        return
+    with folder_lock(folder, use="is being trained in"):
+        yield
 
 
 def check_holds_no_run(folder: Path) -> None:
@@ -127,7 +147,7 @@ def record_resumption(recorded: TrainConfig, folder: Path) -> None:
     # A run can be resumed without its record.
     if not path.is_file():
         return
-    record = read_json(path)
+    record = read_json_object(path)
     settings = recorded.to_dict()
     changed = {name: value for name, value in settings.items() if record.get(name) != value}
     resumption = {"command": sys.argv, "changed": changed}

@@ -1,7 +1,8 @@
 """The state of a run: one object with everything that is needed to resume bit for bit."""
 
 import random
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from mrc.errors import InputError
+from mrc.errors import InputError, in_short
 from mrc.features.sampler import StepBatch
 from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import load_optimizer_state, optimizer_state
@@ -19,6 +20,18 @@ from mrc.training.precision import Precision
 
 # The format of the saved state. Raise it when the format changes.
 FORMAT = 2
+# What the state of a run consists of.
+PARTS: dict[str, Any] = {
+    "format": int,
+    "progress": dict,
+    "optimizer": dict,
+    "schedule": dict,
+    "scaler": dict,
+    "random": list,
+    "trained": list | None,
+    "features": int | None,
+    "log_bytes": int,
+}
 
 
 @dataclass
@@ -131,14 +144,18 @@ class TrainState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` returned. The parts must have been made with the same settings.
 
-        The model has been loaded already, from the same checkpoint. Raises InputError for the
-        state of another version.
+        `check_state` has checked it, and the model has been loaded from the same checkpoint. Raises
+        InputError for the state of another model.
         """
-        if state["format"] != FORMAT:
+        try:
+            self._take_up(state)
+        # What PyTorch and NumPy make of moments and generators that are those of something else.
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
-                f"--resume: the checkpoint is of another version of mrc (state {state['format']}, "
-                f"here {FORMAT}); resume it with that version."
-            )
+                f"--resume: the saved state is not that of this model ({in_short(error)})."
+            ) from error
+
+    def _take_up(self, state: dict[str, Any]) -> None:
         self.progress = Progress(**state["progress"])
         load_optimizer_state(self.optimizer, state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -161,6 +178,23 @@ class TrainState:
 
     def _trained_parameters(self) -> list[nn.Parameter]:
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+
+def check_state(state: dict[str, Any], path: Path) -> None:
+    """Raise InputError if what was read from `path` is not a state of this version of mrc."""
+    if isinstance(state.get("format"), int) and state["format"] != FORMAT:
+        raise InputError(
+            f"{path}: is of another version of mrc (state {state['format']}, here {FORMAT}); "
+            "resume it with that version."
+        )
+    if state.keys() != PARTS.keys():
+        raise InputError(f"{path}: is not the state of a run of mrc.")
+    for name, kind in PARTS.items():
+        if not isinstance(state[name], kind):
+            raise InputError(f"{path}: is damaged: its {name} is {type(state[name]).__name__}.")
+    own_names = {part.name for part in fields(Progress)}
+    if state["progress"].keys() != own_names:
+        raise InputError(f"{path}: is damaged: it does not say how far the run has come.")
 
 
 def random_state(device: torch.device) -> dict[str, Any]:

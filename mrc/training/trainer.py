@@ -16,7 +16,15 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mrc.checkpoint.loading import load_checkpoint
-from mrc.checkpoint.store import BEST, LAST, find_resumable, load_state, save_checkpoint
+from mrc.checkpoint.store import (
+    BEST,
+    LAST,
+    STATE,
+    find_resumable,
+    load_state,
+    old_name,
+    save_checkpoint,
+)
 from mrc.config.train import TrainConfig, TrainingSettings
 from mrc.errors import InputError, Stopped
 from mrc.features.dataset import FeatureDataset
@@ -36,8 +44,8 @@ from mrc.training.parts import learns_no_answer, make_parts
 from mrc.training.report import Report
 from mrc.training.results import StepResults
 from mrc.training.resume import check_same_settings, how_to_resume
-from mrc.training.run_folder import check_holds_no_run, new_run_folder
-from mrc.training.state import Progress
+from mrc.training.run_folder import check_holds_no_run, new_run_folder, run_lock
+from mrc.training.state import Progress, check_state
 
 
 def is_due(step: int, every: int | None) -> bool:
@@ -139,6 +147,8 @@ class Trainer:
         # the seconds of training are counted. `fit` sets them.
         self.started = self.saved_at = self.counted_until = 0.0
         self.signals = StopSignals()
+        # Whether someone removed the best checkpoint of a resumed run.
+        self.best_is_lost = False
 
     @property
     def progress(self) -> Progress:
@@ -153,9 +163,15 @@ class Trainer:
         These are the best scores, and the run's time, rate and memory. Raises Stopped, once all
         is saved, if SIGINT or SIGTERM asks for it.
         """
-        is_new = self.saved_step is None
-        if is_new and self.world.is_main:
-            check_holds_no_run(self.folder)
+        with run_lock(self.folder, self.world):
+            is_new = self.saved_step is None
+            if is_new and self.world.is_main:
+                check_holds_no_run(self.folder)
+            self.train_epochs()
+            return self.finish()
+
+    def train_epochs(self) -> None:
+        """Train to the end, or until a signal comes."""
         self.signals = StopSignals()
         self.saved_at = self.counted_until = time.perf_counter()
         self.started = self.saved_at - self.progress.seconds
@@ -165,7 +181,6 @@ class Trainer:
                 self.score_and_save()
             while not self.is_finished():
                 self.train_epoch()
-        return self.finish()
 
     def train_epoch(self) -> None:
         """Take the steps of one epoch; after each, do what is due."""
@@ -262,7 +277,10 @@ class Trainer:
     def is_best(self, scores: dict[str, Any]) -> bool:
         """Whether these scores are better than all before, or there is nothing to compare."""
         best, name = self.progress.best, self.score_for_best
-        return best is None or name not in scores or scores[name] > best[name]
+        if best is None or name not in scores:
+            return True
+        is_as_good = scores[name] == best[name]
+        return scores[name] > best[name] or (is_as_good and self.best_is_lost)
 
     @property
     def score_for_best(self) -> str | None:
@@ -319,6 +337,7 @@ class Trainer:
             card = card_text(model, self.tokenizer, record)
             if is_best:
                 save_checkpoint(self.folder / BEST, model, self.tokenizer, record, card=card)
+                self.best_is_lost = False
             save_checkpoint(
                 self.folder / LAST,
                 model,
@@ -362,24 +381,28 @@ class Trainer:
         """The number of features to train on; None if only a loader of your own knows."""
         return None if self.train_set is None else len(self.train_set)
 
-    def resume(self, run: str | Path, *, load_weights: bool = True) -> None:
+    def resume(
+        self, run: str | Path, *, load_weights: bool = True, unverified: bool = False
+    ) -> None:
         """Go on from the last checkpoint of a run, or from one of its checkpoints.
 
         Args:
             run: the run's folder, which is this Trainer's `folder` too, or a checkpoint in it.
             load_weights: False if `run` is a checkpoint from which the model was loaded, and whose
                 settings are those of this Trainer.
+            unverified: take a checkpoint that has lost its manifest.json too.
 
         Raises:
             InputError: there is no checkpoint, or it is of another run.
         """
-        checkpoint = find_resumable(run) if load_weights else Path(run)
+        checkpoint = find_resumable(run, unverified=unverified) if load_weights else Path(run)
         if checkpoint.parent.resolve() != self.folder.resolve():
             raise InputError(
                 f"{run}: a resumed run stays in its own folder; make the Trainer with "
                 f'folder="{checkpoint.parent}".'
             )
         state = load_state(checkpoint)
+        check_state(state, checkpoint / STATE)
         if state["features"] != self.feature_count:
             raise InputError(
                 f"{run}: the training data make {self.feature_count} features, and made "
@@ -389,11 +412,30 @@ class Trainer:
             check_same_settings(checkpoint, self.recorded_config(), self.world.size)
             self._load_weights(checkpoint)
         self.state.load_state_dict(state)
-        if self.world.is_main:
-            self.report.log.cut(state["log_bytes"], self.progress.step)
+        self.check_what_is_left(state["log_bytes"])
         self.saved_step = self.progress.step
         # `scoring_is_due` asks for the length of the epoch, and epochs may differ in it.
         self.loader.set_epoch(self.progress.epoch, self.progress.step_in_epoch)
+
+    def check_what_is_left(self, log_bytes: int) -> None:
+        """Go on in the log of the run, and say what of the run's folder is lost.
+
+        log_bytes: length of the log when the checkpoint was saved.
+        """
+        progress = self.progress
+        if self.world.is_main and not self.report.log.cut(log_bytes, progress.step):
+            self.report.say(
+                f"{self.report.log.path}: lines of the steps up to {progress.step} are lost; the "
+                "log goes on from here."
+            )
+        best = self.folder / BEST
+        is_there = best.is_dir() or old_name(best).is_dir()
+        self.best_is_lost = progress.best is not None and not is_there
+        if progress.best is not None and self.best_is_lost:
+            self.report.say(
+                f"{best}: is lost, which was of step {progress.best['step']}; the next checkpoint "
+                "whose score is as good takes its place."
+            )
 
     def _load_weights(self, checkpoint: Path) -> None:
         """Give the model, and the average of its weights, those of a checkpoint."""

@@ -1,12 +1,13 @@
 """Advice at the start of a run, on choices that are rarely meant."""
 
 import re
+from collections.abc import Iterable
 from itertools import islice
 
 import torch
 
 from mrc.config.train import TrainConfig
-from mrc.data.examples import ExampleList
+from mrc.data.examples import Example
 from mrc.runtime.device import choose_precision
 from mrc.runtime.machine import bf16_instructions
 
@@ -20,7 +21,7 @@ LETTER = re.compile(r"[^\W\d_]")
 CONTEXTS = 100
 
 
-def model_advice(config: TrainConfig, examples: ExampleList) -> str:
+def model_advice(config: TrainConfig, examples: Iterable[Example]) -> str:
     """Return a line for a run that trains the built-in encoder on data of the user's, else ""."""
     is_built_in = config.model == "tiny" and config.model_class is None
     if not is_built_in or config.train_file is None:
@@ -32,7 +33,7 @@ def model_advice(config: TrainConfig, examples: ExampleList) -> str:
     )
 
 
-def encoder_for(examples: ExampleList) -> str:
+def encoder_for(examples: Iterable[Example]) -> str:
     """Return a pretrained encoder for the language of some examples, as far as its script tells."""
     text = " ".join(example.context for example in islice(examples, CONTEXTS))
     is_mostly_hangul = 2 * len(HANGUL.findall(text)) > len(LETTER.findall(text))

@@ -13,18 +13,15 @@ from mrc.checkpoint.store import BEST
 from mrc.config.flags import program
 from mrc.config.hub import check_token
 from mrc.config.train import TrainConfig
-from mrc.data.examples import ExampleList
-from mrc.data.loading import load_run_data, report_data_problems
+from mrc.data.loading import report_data_problems
 from mrc.errors import InputError
-from mrc.features.dataset import FeatureDataset, WindowSettings
+from mrc.features.dataset import FeatureDataset
 from mrc.metrics.scoring import SHORT_NAMES
-from mrc.model.loading import make_model
 from mrc.model.span_model import SpanModel
-from mrc.model.tokenizer import load_tokenizer, train_tokenizer
-from mrc.runtime.device import choose_device, configure_backends
-from mrc.runtime.processes import World, local_device, processes
+from mrc.runtime.processes import World, processes
 from mrc.runtime.tables import value_table
 from mrc.training.advice import model_advice, precision_advice
+from mrc.training.preparation import prepare
 from mrc.training.resume import (
     TRUST,
     check_same_data,
@@ -34,7 +31,6 @@ from mrc.training.resume import (
 )
 from mrc.training.run_folder import (
     as_recorded,
-    check_not_a_run,
     latest_run_folder,
     record_resumption,
     remove_unstarted_run,
@@ -79,33 +75,14 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
         check_same_data(config, checkpoint)
     if config.push_to_hub and world.is_main:
         check_token(config.push_to_hub)
-    device = choose_device(local_device(config.device))
-    configure_backends(deterministic=config.deterministic, tf32=config.tf32)
-    torch.manual_seed(config.seed)
-
-    # Questions to train on, and questions to score on.
-    train_examples, eval_examples, count_left_out = load_run_data(config)
-
-    # A tokenizer, and an encoder with a head.
-    tokenizer = make_tokenizer(config, train_examples, checkpoint)
-    model = make_model(config, tokenizer, checkpoint)
-    model.check_fits(tokenizer, config.max_length)
-    # Activation checkpointing, unrelated to the checkpoints of a run.
-    if config.gradient_checkpointing:
-        model.recompute_activations()
-
-    # Features. A context may be too long for the model, so it is cut into windows that overlap; a
-    # feature is one window of a context, with the question before it.
-    windows = WindowSettings.from_config(config, model)
-    train_set = FeatureDataset(train_examples, tokenizer, windows)
-    eval_set = FeatureDataset(eval_examples, tokenizer, windows) if eval_examples else None
+    device, tokenizer, model, train_set, eval_set, count_left_out = prepare(config, checkpoint)
 
     # The run's folder, which one process creates.
     # As the run and its checkpoints record it: with text in place of data given from Python.
     recorded = as_recorded(config)
     folder = make_run_folder(config, recorded, name, checkpoint, world)
     print(describe(model, train_set, device, folder, is_new=checkpoint is None))
-    advice = model_advice(config, train_examples)
+    advice = model_advice(config, train_set.examples)
     for line in (advice, precision_advice(config, device)):
         if line:
             print(line)
@@ -146,15 +123,6 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     if config.push_to_hub and world.is_main:
         print(f"pushed to {push(folder / BEST, config.push_to_hub)}", flush=True)
     return results
-
-
-def make_tokenizer(config: TrainConfig, examples: ExampleList, checkpoint: Path | None) -> Any:
-    """Load the model's tokenizer; that of `tiny` is trained on the questions and contexts."""
-    check_not_a_run(config.model)
-    if config.model == "tiny" and not checkpoint:
-        texts = (text for example in examples for text in (example.question, example.context))
-        return train_tokenizer(texts)
-    return load_tokenizer(checkpoint or config.model, config.trust_remote_code)
 
 
 def make_run_folder(

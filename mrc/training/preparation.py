@@ -1,0 +1,74 @@
+"""What a run needs before it has a folder: its data, its model, and the features between them."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from mrc.config.train import TrainConfig
+from mrc.data.examples import ExampleList
+from mrc.data.loading import load_run_data
+from mrc.features.dataset import FeatureDataset, WindowSettings
+from mrc.model.loading import make_model
+from mrc.model.span_model import SpanModel
+from mrc.model.tokenizer import load_tokenizer, train_tokenizer
+from mrc.runtime.device import choose_device, configure_backends
+from mrc.runtime.processes import local_device
+from mrc.training.run_folder import check_not_a_run
+
+
+class Prepared(NamedTuple):
+    """What a run needs before it has a folder.
+
+    Attributes:
+        device: where it is computed.
+        tokenizer: the Hugging Face fast tokenizer of the features.
+        model: on the CPU; the Trainer moves it.
+        train_set: the features to train on.
+        eval_set: the features to score, or None.
+        count_left_out: how many questions have no answer to train on.
+    """
+
+    device: torch.device
+    tokenizer: Any
+    model: SpanModel
+    train_set: FeatureDataset
+    eval_set: FeatureDataset | None
+    count_left_out: int
+
+
+def prepare(config: TrainConfig, checkpoint: Path | None = None) -> Prepared:
+    """Read the data, load or make the model, and cut the features; nothing is written.
+
+    checkpoint: of a resumed run. Raises InputError for what cannot be used.
+    """
+    device = choose_device(local_device(config.device))
+    configure_backends(deterministic=config.deterministic, tf32=config.tf32)
+    torch.manual_seed(config.seed)
+
+    # Questions to train on, and questions to score on.
+    train_examples, eval_examples, count_left_out = load_run_data(config)
+
+    # A tokenizer, and an encoder with a head.
+    tokenizer = make_tokenizer(config, train_examples, checkpoint)
+    model = make_model(config, tokenizer, checkpoint)
+    model.check_fits(tokenizer, config.max_length)
+    # Activation checkpointing, unrelated to the checkpoints of a run.
+    if config.gradient_checkpointing:
+        model.recompute_activations()
+
+    # Features. A context may be too long for the model, so it is cut into windows that overlap; a
+    # feature is one window of a context, with the question before it.
+    windows = WindowSettings.from_config(config, model)
+    train_set = FeatureDataset(train_examples, tokenizer, windows)
+    eval_set = FeatureDataset(eval_examples, tokenizer, windows) if eval_examples else None
+    return Prepared(device, tokenizer, model, train_set, eval_set, count_left_out)
+
+
+def make_tokenizer(config: TrainConfig, examples: ExampleList, checkpoint: Path | None) -> Any:
+    """Load the model's tokenizer; that of `tiny` is trained on the questions and contexts."""
+    check_not_a_run(config.model)
+    if config.model == "tiny" and not checkpoint:
+        texts = (text for example in examples for text in (example.question, example.context))
+        return train_tokenizer(texts)
+    return load_tokenizer(checkpoint or config.model, config.trust_remote_code)

@@ -1,5 +1,8 @@
 """A checkpoint is whole or not there, and a run's folder is found and kept."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from safetensors import SafetensorError
@@ -11,6 +14,7 @@ from mrc.commands.results import results_folder
 from mrc.errors import InputError
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.baseline import BaselineModel
+from mrc.model.pretrained import longest_input
 from mrc.model.tokenizer import train_tokenizer
 from mrc.training.run_folder import check_not_a_run, new_run_folder
 
@@ -158,3 +162,17 @@ def test_results_go_beside_the_checkpoint(tmp_path):
     (tmp_path / "there" / "model.safetensors").touch()
     with pytest.raises(InputError, match="is a checkpoint"):
         results_folder(tmp_path / "there", tmp_path / "best", "x")
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_a_folder_cannot_name_attention_to_download(encoder_folder, tmp_path, key):
+    """Transformers would fetch such a repository, and run what is in it."""
+    folder = tmp_path / "encoder"
+    shutil.copytree(encoder_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, key: "somebody/kernels"}))
+    for load in (BaselineModel.from_pretrained, longest_input):
+        with pytest.raises(InputError, match="asks for the attention 'somebody/kernels'"):
+            load(folder)
+    (folder / "config.json").write_text(json.dumps({**config, key: "eager"}))
+    assert BaselineModel.from_pretrained(folder).encoder.config._attn_implementation == "eager"

@@ -21,6 +21,9 @@ from mrc.model.tokenizer import loading_error, quiet_loading
 
 WEIGHTS = "model.safetensors"
 
+# The implementations of attention that a folder may ask for.
+ATTENTION = ("eager", "sdpa", "flash_attention_2")
+
 # Some configurations state a huge number of positions where there is no limit.
 MOST_POSITIONS = 10**6
 
@@ -53,6 +56,7 @@ def load_config(
     except Exception as error:
         # The hub client and transformers each raise their own kinds.
         raise loading_error(name_or_path, "model", error) from error
+    check_attention(config, trust_remote_code)
     set_dropout(config, dropout, attention_dropout)
     options = {
         "trust_remote_code": trust_remote_code,
@@ -60,6 +64,22 @@ def load_config(
         "attn_implementation": attention,
     }
     return config, options
+
+
+def check_attention(config: PretrainedConfig, trust_remote_code: bool) -> None:
+    """Raise InputError if a configuration asks for an implementation of attention from elsewhere.
+
+    Transformers takes the name of a repository for one, downloads what is there, and runs it.
+    """
+    parts = [getattr(config, name, None) for name in config.sub_configs]
+    for part in (config, *parts):
+        attention = getattr(part, "_attn_implementation", None)
+        if attention not in (None, *ATTENTION) and not trust_remote_code:
+            raise InputError(
+                f"{config.name_or_path or 'the model'}: its config.json asks for the attention "
+                f"'{in_short(attention)}', which may be code to download; give "
+                "--trust-remote-code if you trust it, or remove attn_implementation there."
+            )
 
 
 def load_weights(
@@ -131,6 +151,7 @@ def encoder_of(
     Raises:
         InputError: the encoder cannot use this implementation of attention.
     """
+    check_attention(config, trust_remote_code)
     if attention:
         config._attn_implementation = attention
     try:

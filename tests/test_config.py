@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mrc.__main__ import COMMANDS
+from mrc.config.command_line import parse_args
 from mrc.config.evaluate import EvalConfig
-from mrc.config.flags import parse_args
 from mrc.config.train import TrainConfig
 from mrc.errors import InputError
 

@@ -17,7 +17,7 @@ from mrc.checkpoint.hub import prepare_repo, push
 from mrc.checkpoint.loading import load_checkpoint
 from mrc.checkpoint.store import save_checkpoint
 from mrc.commands import train
-from mrc.config.flags import parse_args
+from mrc.config.command_line import parse_args
 from mrc.config.train import TrainConfig
 from mrc.errors import InputError, command_line
 from mrc.model.baseline import BaselineModel

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mrc.config.flags import flag, parse_args
+from mrc.config.command_line import parse_args
+from mrc.config.flags import flag
 from mrc.config.reader import ReaderConfig
 from mrc.errors import InputError
 from mrc.files import STDIN, read_text

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mrc.commands.diagnosis import examine
-from mrc.config.flags import Config, flag, parse_args
+from mrc.config.command_line import parse_args
+from mrc.config.flags import Config, flag
 from mrc.runtime.tables import column_table, value_table
 from mrc.runtime.units import size_text
 

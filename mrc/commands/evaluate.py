@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mrc.config.command_line import parse_args
 from mrc.config.evaluate import EvalConfig
-from mrc.config.flags import parse_args
 from mrc.errors import InputError
 from mrc.files import STDIN, write_json
 

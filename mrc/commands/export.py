@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mrc.config.command_line import parse_args
 from mrc.config.export import ExportConfig
-from mrc.config.flags import parse_args
 from mrc.runtime.tables import column_table, value_table
 
 NAMES = {"pytorch": "PyTorch", "onnx": "ONNX", "int8": "ONNX int8"}

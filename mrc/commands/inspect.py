@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mrc.config.flags import parse_args
+from mrc.config.command_line import parse_args
 from mrc.config.inspect import InspectConfig
 from mrc.runtime.tables import column_table
 

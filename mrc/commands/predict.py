@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mrc.commands.predictions import part_path, read_parts, write_output, write_part
 from mrc.config import shared
-from mrc.config.flags import flag, parse_args, program
+from mrc.config.command_line import parse_args, program
+from mrc.config.flags import flag
 from mrc.config.reader import ReaderConfig
 from mrc.errors import InputError
 from mrc.files import read_json, write_json

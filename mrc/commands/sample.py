@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrc.config.flags import Config, flag, parse_args
+from mrc.config.command_line import parse_args
+from mrc.config.flags import Config, flag
 from mrc.errors import InputError
 
 

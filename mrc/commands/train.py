@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mrc.config.flags import parse_args
+from mrc.config.command_line import parse_args
 from mrc.config.train import TrainConfig
 
 

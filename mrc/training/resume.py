@@ -10,7 +10,7 @@ from mrc.checkpoint.store import (
     load_settings,
     resumable,
 )
-from mrc.config.flags import program
+from mrc.config.command_line import program
 from mrc.config.train import TrainConfig
 from mrc.data.loading import IN_MEMORY, data_hashes, describe_source
 from mrc.errors import InputError

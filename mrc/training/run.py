@@ -10,7 +10,7 @@ import torch
 
 from mrc.checkpoint.hub import prepare_repo, push
 from mrc.checkpoint.store import BEST
-from mrc.config.flags import program
+from mrc.config.command_line import program
 from mrc.config.hub import check_token
 from mrc.config.train import TrainConfig
 from mrc.data.loading import report_data_problems

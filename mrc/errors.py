@@ -29,6 +29,10 @@ class Stopped(Exception):
         super().__init__(message)
         self.signal = signal
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message. Where the signal came tells nothing."""
+        return [str(self)]
+
 
 def in_short(text: object) -> str:
     """Turn a text or an error into one line of at most 200 characters, to quote in a message."""

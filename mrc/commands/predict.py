@@ -80,7 +80,8 @@ def predict(config: PredictConfig) -> None:
     """Answer this process's share of the questions; the main process puts all parts together."""
     # Imported once the flags are known to be right: torch takes seconds to load.
     from mrc.data.loading import load_questions
-    from mrc.runtime.processes import local_device, torchrun_place
+    from mrc.runtime.processes import local_device
+    from mrc.runtime.torchrun import torchrun_place
 
     rank, processes, _ = torchrun_place()
     output = Path(config.output)

@@ -13,6 +13,7 @@ import torch.distributed as dist
 
 from mrc.errors import InputError
 from mrc.runtime.device import choose_device
+from mrc.runtime.torchrun import is_under_torchrun, torchrun_place
 
 
 @dataclass(frozen=True)
@@ -65,25 +66,6 @@ class World:
 
 
 ALONE = World()
-
-
-def is_under_torchrun() -> bool:
-    """Whether torchrun started this process.
-
-    RANK and WORLD_SIZE would not tell: clusters set them for their own purposes.
-    """
-    return "TORCHELASTIC_RUN_ID" in os.environ
-
-
-def torchrun_place() -> tuple[int, int, int]:
-    """Return rank, number of processes, and rank on this machine; 0, 1, 0 without torchrun."""
-    if not is_under_torchrun():
-        return 0, 1, 0
-    return (
-        int(os.environ["RANK"]),
-        int(os.environ["WORLD_SIZE"]),
-        int(os.environ["LOCAL_RANK"]),
-    )
 
 
 def local_device(device: str) -> str:

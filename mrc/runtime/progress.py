@@ -4,7 +4,7 @@ import sys
 import time
 from types import TracebackType
 
-from tqdm import tqdm
+from mrc.runtime.terminal import LastLine, is_terminal
 
 # Seconds until the first printed line, and between one line and the next.
 FIRST_LINE = 10.0
@@ -19,8 +19,8 @@ class ProgressReport:
                 ...
                 progress.update(len(batch))
 
-    Where standard error is a terminal, this is a bar of tqdm's. Elsewhere, such as in a notebook
-    server's log or a batch job, it is a line on standard output now and then:
+    Where standard error is a terminal, this is a bar. Elsewhere, such as in a notebook or a batch
+    job, it is a line on standard output now and then:
     "evaluated 1,024 of 5,509 features, 63 features/s".
 
     Args:
@@ -31,23 +31,18 @@ class ProgressReport:
     """
 
     def __init__(self, done: str, *, total: int, unit: str, is_silent: bool = False) -> None:
-        has_terminal = sys.stderr.isatty()
+        has_bar = is_terminal(sys.stderr) and not is_silent
         self.done = done
         self.total = total
         self.unit = unit
-        self.prints_lines = not has_terminal and not is_silent
+        self.prints_lines = not has_bar and not is_silent
         self.count = 0
         self.started = time.perf_counter()
         self.line_due = self.started + FIRST_LINE
-        self.bar = tqdm(
-            total=total,
-            desc=done,
-            unit=unit,
-            leave=False,
-            disable=is_silent or not has_terminal,
-        )
+        self.bar = LastLine(total=total, desc=done, disable=not has_bar)
 
     def __enter__(self) -> "ProgressReport":
+        self.bar.__enter__()
         return self
 
     def __exit__(
@@ -56,7 +51,7 @@ class ProgressReport:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.bar.close()
+        self.bar.__exit__(kind, error, traceback)
 
     def update(self, count: int) -> None:
         """Count `count` more units as done, and report if a report is due."""

@@ -14,6 +14,7 @@ from mrc.model.span_model import SpanModel
 from mrc.model.tokenizer import load_tokenizer, train_tokenizer
 from mrc.runtime.device import choose_device, configure_backends
 from mrc.runtime.processes import local_device
+from mrc.runtime.terminal import phase
 from mrc.training.run_folder import check_not_a_run
 
 
@@ -47,11 +48,13 @@ def prepare(config: TrainConfig, checkpoint: Path | None = None) -> Prepared:
     torch.manual_seed(config.seed)
 
     # Questions to train on, and questions to score on.
-    train_examples, eval_examples, count_left_out = load_run_data(config)
+    with phase("reading the data"):
+        train_examples, eval_examples, count_left_out = load_run_data(config)
 
     # A tokenizer, and an encoder with a head.
-    tokenizer = make_tokenizer(config, train_examples, checkpoint)
-    model = make_model(config, tokenizer, checkpoint)
+    with phase(f"loading {config.model}"):
+        tokenizer = make_tokenizer(config, train_examples, checkpoint)
+        model = make_model(config, tokenizer, checkpoint)
     model.check_fits(tokenizer, config.max_length)
     # Activation checkpointing, unrelated to the checkpoints of a run.
     if config.gradient_checkpointing:
@@ -60,8 +63,9 @@ def prepare(config: TrainConfig, checkpoint: Path | None = None) -> Prepared:
     # Features. A context may be too long for the model, so it is cut into windows that overlap; a
     # feature is one window of a context, with the question before it.
     windows = WindowSettings.from_config(config, model)
-    train_set = FeatureDataset(train_examples, tokenizer, windows)
-    eval_set = FeatureDataset(eval_examples, tokenizer, windows) if eval_examples else None
+    with phase("tokenizing"):
+        train_set = FeatureDataset(train_examples, tokenizer, windows)
+        eval_set = FeatureDataset(eval_examples, tokenizer, windows) if eval_examples else None
     return Prepared(device, tokenizer, model, train_set, eval_set, count_left_out)
 
 

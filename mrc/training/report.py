@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from mrc.checkpoint.store import BEST, LAST
 from mrc.runtime.processes import World
+from mrc.runtime.terminal import LastLine, is_terminal
 from mrc.training.log import RunLog
 
 
@@ -21,27 +21,21 @@ class Report:
         self.is_main = world.is_main
         self.total_steps = total_steps
         self.log = RunLog(folder, tensorboard=tensorboard and world.is_main)
-        self.bar: Any = None
+        self.bar = LastLine(total=total_steps, disable=True)
 
-    def progress_bar(self, step: int) -> Any:
+    def progress_bar(self, step: int) -> LastLine:
         """Return a context in which a terminal shows a progress bar."""
-        is_shown = sys.stderr.isatty() and self.is_main
-        self.bar = tqdm(
-            total=self.total_steps,
-            initial=step,
-            desc="training",
-            unit="step",
-            disable=not is_shown,
+        has_bar = is_terminal(sys.stderr) and self.is_main
+        self.bar = LastLine(
+            total=self.total_steps, initial=step, desc="training", disable=not has_bar
         )
         return self.bar
 
     def train_line(self, line: dict[str, Any]) -> None:
         """Log and show a line of training."""
         self._write({"kind": "train", **line})
-        text = train_text(line)
-        self.bar.set_postfix_str(text)
-        if self.bar.disable:
-            print(f"{self.step_text(line['step'])}: {text}", flush=True)
+        self.bar.set_postfix_str(loss_text(line), refresh=False)
+        self.say(f"{self.step_text(line['step'])}: {train_text(line)}")
 
     def eval_line(self, line: dict[str, Any], scores: dict[str, Any]) -> None:
         """Log and show the scores of an evaluation."""
@@ -49,9 +43,14 @@ class Report:
         text = scores_text(scores) or "no answers to score"
         self.say(f"{self.step_text(line['step'])}: {text}")
 
+    def save_line(self, step: int, *, is_best: bool) -> None:
+        """Show that the run is saved."""
+        self.say(f"{self.step_text(step)}: saved in {LAST}/{f' and {BEST}/' if is_best else ''}")
+
     def say(self, text: str) -> None:
-        """Print a line, above the progress bar if there is one."""
-        tqdm.write(text, file=sys.stdout)
+        """Print a line, and draw the bar again below it."""
+        print(text, flush=True)
+        self.bar.refresh()
 
     def step_text(self, step: int) -> str:
         """Return where the run is, such as "step 50/4137"."""
@@ -62,16 +61,20 @@ class Report:
             self.log.write(line)
 
 
+def loss_text(line: dict[str, Any]) -> str:
+    """Return the loss in a line of the training log."""
+    return "no finite loss" if line["loss"] is None else f"loss {line['loss']:.3f}"
+
+
 def train_text(line: dict[str, Any]) -> str:
-    """Return a line of the training log as people read it."""
-    loss, grad_norm = line["loss"], line["grad_norm"]
+    """Return a line of the training log as people read it, short enough for 80 columns."""
+    grad_norm = line["grad_norm"]
     return ", ".join(
         [
-            "no finite loss" if loss is None else f"loss {loss:.3f}",
+            loss_text(line),
             f"lr {line['learning_rate']:.1e}",
             f"grad norm {math.inf if grad_norm is None else grad_norm:.2f}",
             f"{line['features_per_second']:.1f} features/s",
-            f"{line['tokens_per_second']:.0f} tokens/s",
         ]
     )
 

@@ -5,7 +5,8 @@ import pytest
 
 from mrc.data.examples import Answer, Example
 from mrc.errors import InputError
-from mrc.metrics.analysis import breakdown, compare, confidence_intervals
+from mrc.metrics.analysis import breakdown
+from mrc.metrics.confidence import compare, confidence_intervals, wilson_interval
 
 
 def make_examples(contexts, per_context):
@@ -28,14 +29,41 @@ def test_intervals_widen_where_questions_of_a_context_agree():
     alone = {e.id: (float(rng.random() < 0.6), 0.5) for e in examples}
     by_context = {c: float(rng.random() < 0.6) for c in range(100)}
     together = {e.id: (by_context[int(e.id.split("-")[0])], 0.5) for e in examples}
-    (low, high), soft = confidence_intervals(alone, examples)
+    (low, high), _ = confidence_intervals(alone, examples)
     (low_together, high_together), _ = confidence_intervals(together, examples)
     mean = 100 * np.mean([pair[0] for pair in alone.values()])
     assert low < mean < high
     assert 6 < high - low < 10
     # A hundred contexts give an interval about 20 wide.
     assert 16 < high_together - low_together < 24
-    assert soft == pytest.approx((50, 50))
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, 0.5])
+def test_scores_that_all_agree_leave_a_doubt(score):
+    examples = make_examples(28, 5)
+    each = {e.id: (score, score) for e in examples}
+    exact, soft = confidence_intervals(each, examples)
+    assert exact == soft
+    assert exact[0] <= 100 * score <= exact[1]
+    # As wide as for 28 questions, since those of a context may always agree: the closed form of
+    # Wilson's interval at 0 and 1 is z^2 / (n + z^2).
+    if score != 0.5:
+        assert exact[1] - exact[0] == pytest.approx(100 * 1.96**2 / (28 + 1.96**2), abs=1e-3)
+    few, _ = confidence_intervals({e.id: each[e.id] for e in examples[:10]}, examples[:10])
+    assert few[1] - few[0] > exact[1] - exact[0]
+
+
+def test_wilson_intervals_are_the_published_ones():
+    # Newcombe 1998, Two-sided confidence intervals for the single proportion, table I, method 3.
+    for successes, count, interval in (
+        (81, 263, (0.2553, 0.3662)),
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0.0, 0.1611)),
+        (1, 29, (0.0061, 0.1718)),
+    ):
+        assert wilson_interval(successes / count, count) == pytest.approx(interval, abs=5e-5)
+        low, high = wilson_interval(1 - successes / count, count)
+        assert (1 - high, 1 - low) == pytest.approx(interval, abs=5e-5)
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():

@@ -1,20 +1,13 @@
-"""`python -m mrc ask` and `python -m mrc predict`, as they are used."""
+"""`python -m mrc ask`, as it is used."""
 
-import csv
 import io
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import DATA
 
 from mrc.__main__ import main
-from mrc.commands import ask, evaluate, predict
-from mrc.data.examples import load_examples
+from mrc.commands import ask
 from mrc.errors import command_line
 from mrc.reader.reader import Reader
 
@@ -161,190 +154,8 @@ def test_long_sentences_and_no_answer():
         (["--max-length", "4096"], "--max-length 4096: the model has 512 positions"),
         (["--max-length", "64", "--stride", "60"], "--stride 60: too large"),
         (["--top-k", "0"], "--top-k 0: must be at least 1"),
+        (["--scoring", "n_best", "--align-to-words"], "--align-to-words needs --scoring pipeline"),
     ],
 )
 def test_bad_input_to_ask(reader_folder, capsys, argv, message):
     assert message in fails(["ask", reader_folder, *argv], capsys)
-
-
-def test_predictions_in_every_form(reader, reader_folder, tmp_path, capsys):
-    data = DATA / "squad.json"
-    examples = load_examples(DATA / "squad.json")
-    expected = reader(examples, top_k=2)
-    for suffix in ("json", "jsonl", "csv"):
-        several = [] if suffix == "json" else ["--top-k", "2"]
-        output = tmp_path / f"out.{suffix}"
-        main(
-            [
-                "predict",
-                str(reader_folder),
-                "--data",
-                str(data),
-                "--output",
-                str(output),
-                "--part-size",
-                "3",
-                *several,
-            ]
-        )
-        shown = capsys.readouterr().out
-        assert f"{len(examples)} questions in 3 parts\n" in shown
-        assert f"answers      {output}" in shown
-    assert json.loads((tmp_path / "out.json").read_text("utf-8")) == {
-        e.id: reader(e)["answer"] for e in examples
-    }
-    records = [
-        json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
-    ]
-    assert [(r["id"], r["answer"], len(r["answers"])) for r in records] == [
-        (e.id, a[0]["answer"], 2) for e, a in zip(examples, expected, strict=False)
-    ]
-    rows = list(csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8", newline="")))
-    assert [(r["id"], int(r["rank"]), r["answer"]) for r in rows] == [
-        (e.id, n + 1, a["answer"])
-        for e, two in zip(examples, expected, strict=False)
-        for n, a in enumerate(two)
-    ]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json", "out.jsonl"]
-    # The command that predict suggests next.
-    evaluate.main(["--predictions", str(tmp_path / "out.json"), "--data", str(data)])
-    assert "EM " in capsys.readouterr().out
-
-
-def test_n_best_predictions_are_those_of_evaluate(reader_folder, tmp_path, monkeypatch):
-    monkeypatch.undo()
-    data = str(DATA / "squad.json")
-    main(
-        [
-            "predict",
-            str(reader_folder),
-            "--data",
-            data,
-            "--output",
-            str(tmp_path / "out.json"),
-            "--scoring",
-            "n_best",
-            "--max-answer-length",
-            "30",
-        ]
-    )
-    evaluate.main(
-        [
-            "--checkpoint",
-            str(reader_folder),
-            "--data",
-            data,
-            "--output-dir",
-            str(tmp_path / "evaluated"),
-        ]
-    )
-    assert json.loads((tmp_path / "out.json").read_text()) == json.loads(
-        (tmp_path / "evaluated" / "predictions.json").read_text()
-    )
-
-
-def test_an_interrupted_prediction_goes_on(reader, reader_folder, tmp_path, monkeypatch, capsys):
-    output = tmp_path / "out.json"
-    argv = [
-        "predict",
-        str(reader_folder),
-        "--data",
-        str(DATA / "squad.json"),
-        "--output",
-        str(output),
-        "--part-size",
-        "2",
-    ]
-    asked = []
-    answer_part = predict.answer_part
-
-    def interrupted(reader, settings, examples, path):
-        asked.extend(example.id for example in examples)
-        if len(asked) == 6:
-            raise KeyboardInterrupt
-        answer_part(reader, settings, examples, path)
-
-    monkeypatch.setattr(predict, "answer_part", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        main(argv)
-    assert not output.exists()
-    assert len(list((tmp_path / "out.json.parts").glob("part-*.jsonl"))) == 2
-    assert "with other questions, settings or weights" in fails(
-        [*argv, "--max-answer-length", "9"], capsys
-    )
-    main(argv)
-    assert "2 of them already answered" in capsys.readouterr().out
-    examples = load_examples(DATA / "squad.json")
-    # Only the third part was begun again.
-    assert asked == [e.id for e in examples[:6]] + [e.id for e in examples[4:]]
-    assert json.loads(output.read_text("utf-8")) == {e.id: reader(e)["answer"] for e in examples}
-    assert "already exists" in fails(argv, capsys)
-
-
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        ([], "--data is needed"),
-        (["--data", "sample"], "--output is needed"),
-        (["--data", "sample", "--output", "x.txt"], "end the name in .json, .jsonl or .csv"),
-        (
-            ["--data", "sample", "--output", "x.json", "--top-k", "2"],
-            ".json holds one answer per question",
-        ),
-        (["--data", "sample", "--output", "absent/x.json"], "the folder absent does not exist"),
-        (["--data", "absent.json", "--output", "x.json"], "absent.json: no such file"),
-    ],
-)
-def test_bad_input_to_predict(reader_folder, tmp_path, monkeypatch, capsys, argv, message):
-    monkeypatch.chdir(tmp_path)
-    assert message in fails(["predict", reader_folder, *argv], capsys)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_processes_share_the_questions(reader, reader_folder, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    root = Path(__file__).parents[1]
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--master-port",
-        str(port),
-        "-m",
-        "mrc",
-        "predict",
-        str(reader_folder),
-        "--data",
-        "sample:en",
-        "--max-eval-examples",
-        "50",
-        "--output",
-        str(tmp_path / "out.jsonl"),
-        "--part-size",
-        "8",
-    ]
-    done = subprocess.run(
-        command,
-        cwd=root,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "50 questions in 7 parts" in done.stdout
-    assert all(f"part {n}/7" in done.stdout for n in range(1, 8))
-    from mrc.data.sample import load_sample
-
-    examples = load_sample("sample:en", "validation")[:50]
-    records = [
-        json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
-    ]
-    assert [(r["id"], r["answer"]) for r in records] == [
-        (e.id, a["answer"]) for e, a in zip(examples, reader(examples), strict=False)
-    ]
-    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +11,10 @@ from mrc.errors import InputError
 from mrc.files import STDIN, write_json
 
 if TYPE_CHECKING:
-    from mrc.config.train import TrainConfig
+    from mrc.commands.trained_reader import TrainedReader
     from mrc.data.examples import ExampleList
     from mrc.metrics.metrics import Metrics
     from mrc.runtime.processes import World
-
-# Settings that default to those of the training run, with their names there.
-FROM_RUN = {
-    "max_length": "max_length",
-    "stride": "stride",
-    "max_question_length": "max_question_length",
-    "precision": "precision",
-    "scorer": "scorer",
-    "batch_size": "eval_batch_size",
-    "search": "search",
-    "n_best": "n_best",
-    "max_answer_length": "max_answer_length",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,8 +26,8 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     """Score what `config` names, write the results, print a table, and return the results.
 
     Args:
-        config: with `checkpoint`, a reader answers the questions; with `predictions`, a file of
-            answers is scored; with `compare`, two such files are compared.
+        config: with `checkpoint`, a reader answers the questions; with `predictions`, answers that
+            are there already are scored; with `compare`, two sets of such answers are compared.
 
     Returns:
         What metrics.json holds: the scores by name, their 95 % intervals, the scores of groups of
@@ -59,69 +45,35 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     if config.predictions:
         return score_predictions(config, config.predictions)
     with processes(config.device) as world:
-        return score_checkpoint(config, config.checkpoint or "", world)
+        return score_checkpoint(config, world)
 
 
-def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str, Any]:
+def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
     """Let a reader answer the questions, and score its answers; each process does its share."""
-    from mrc.checkpoint.loading import as_trained, find_checkpoint, load_checkpoint
-    from mrc.commands.results import results_folder, results_table
-    from mrc.features.dataset import FeatureDataset, WindowSettings
-    from mrc.metrics import evaluation
-    from mrc.metrics.answers import strip_answer
-    from mrc.metrics.metrics import Metrics
+    from mrc.commands.results import PREDICTIONS, results_folder, results_table
+    from mrc.commands.trained_reader import TrainedReader
     from mrc.model.custom import class_name
-    from mrc.model.loss import loss_of
-    from mrc.runtime.device import choose_device, choose_precision
     from mrc.runtime.memory import peak_memory_mb
-    from mrc.runtime.processes import local_device
 
     started = time.perf_counter()
-    device = choose_device(local_device(config.device))
-
-    # The reader, and the settings that it was trained with.
-    checkpoint = find_checkpoint(path)
-    model, tokenizer, settings = load_checkpoint(
-        checkpoint,
-        model_class=config.model_class,
-        trust_remote_code=config.trust_remote_code,
-        allow_pickle=config.allow_pickle,
-    )
-    trained = as_trained(settings, model, tokenizer)
-    settled = _with_defaults(config, settings, trained)
-    model.to(device).check_fits(tokenizer, settled.max_length)
+    reader = TrainedReader(config)
+    settled = reader.config
 
     # The questions, and the windows on their contexts.
-    examples, source = _load_examples(settled, settings, trained)
-    windows = WindowSettings.from_config(settled, model)
-    windows = replace(windows, mask_question=trained.mask_question)
-    dataset = FeatureDataset(examples, tokenizer, windows)
-    print(f"{len(examples)} questions, {len(dataset)} features; {checkpoint} on {device}")
+    examples, source = _load_examples(settled, reader)
+    dataset = reader.dataset(examples)
+    print(
+        f"{len(examples)} questions, {len(dataset)} features; {reader.checkpoint} on "
+        f"{reader.device}"
+    )
     if dataset.report():
         print(dataset.report())
 
     # Logits, spans, answers, scores.
-    answering: dict[str, Any] = {
-        "scorer": settled.scorer,
-        "n_best": settled.n_best,
-        "max_answer_length": settled.max_answer_length,
-        # A reader that has learned to give no answer may do so; else the scorer decides.
-        "allows_no_answer": settings.get("allows_no_answer") or None,
-        "null_threshold": settled.null_threshold,
-        "clean": strip_answer if config.strip_answer else None,
-    }
-    metrics = Metrics(dataset, search=settled.search, **answering)
+    metrics = reader.metrics(dataset)
     # What the pruned search says as well tells what the exact one changes.
-    pruned = Metrics(dataset, **answering) if settled.search == "exact" else None
-    scores = evaluation.evaluate(
-        model,
-        metrics,
-        batch_size=settled.batch_size,
-        precision=choose_precision(settled.precision, device),
-        world=world,
-        loss=loss_of(model),
-        also=[pruned] if pruned else [],
-    )
+    pruned = reader.metrics(dataset, search="pruned") if settled.search == "exact" else None
+    scores = reader.answer(metrics, also=[pruned] if pruned else [], world=world)
     if not world.is_main:
         return world.broadcast(None)
 
@@ -129,59 +81,43 @@ def score_checkpoint(config: EvalConfig, path: str, world: "World") -> dict[str,
     trusted_class = config.model_class and class_name(config.model_class)
     names, results = _results(config, metrics, scores or {}, pruned)
     results["seconds"] = time.perf_counter() - started
-    results["peak_memory_mb"] = peak_memory_mb(device)
+    results["peak_memory_mb"] = peak_memory_mb(reader.device)
     results["config"] = {**settled.to_dict(), "data": source, "model_class": trusted_class}
-    folder = results_folder(config.output_dir, checkpoint, source)
+    folder = results_folder(config.output_dir, reader.checkpoint, source)
     _write(folder, metrics, results)
-    print(results_table(results, names, predictions=folder / "predictions.json"))
+    print(results_table(results, names, predictions=folder / PREDICTIONS))
     return world.broadcast(results)
 
 
-def _with_defaults(config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig") -> Any:
-    """The config, with settings that were not given filled in from the training run."""
-    defaults = {
-        name: getattr(trained, name_there)
-        for name, name_there in FROM_RUN.items()
-        if getattr(config, name) is None
-    }
-    if config.null_threshold is None:
-        defaults["null_threshold"] = settings.get("null_threshold", 0.0)
-    if config.data is None and config.max_eval_examples is None:
-        # The questions are the run's own, and so is their number.
-        defaults["max_eval_examples"] = trained.max_eval_examples
-    return config.changed(**defaults)
-
-
-def _load_examples(
-    config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig"
-) -> tuple["ExampleList", str]:
+def _load_examples(config: EvalConfig, reader: "TrainedReader") -> tuple["ExampleList", str]:
     """The questions of --data, or those that the run was validated on, and the name of the data."""
     from mrc.data.loading import describe_source, load_questions, load_validation_data
 
     if config.data is not None:
         examples = load_questions(config.data, config.split, config.max_eval_examples)
         return examples, describe_source(config.data) or ""
-    source = _validation_source(config, settings, trained)
-    validation = load_validation_data(trained)
+    source = _validation_source(reader)
+    validation = load_validation_data(reader.trained)
     if not validation:
         raise InputError(f"{source}: holds no question.")
     return validation.head(config.max_eval_examples), source
 
 
-def _validation_source(config: EvalConfig, settings: dict[str, Any], trained: "TrainConfig") -> str:
+def _validation_source(reader: "TrainedReader") -> str:
     """Where the validation data of a run came from. Raises InputError if it is not there now."""
     from mrc.data.loading import IN_MEMORY
 
+    trained = reader.trained
     source = trained.validation_file
     if source is None and trained.validation_fraction:
         source = trained.train_file
     if source is None and trained.train_file is None:
         source = trained.data
 
-    run = f"the run of {config.checkpoint}"
-    saved = settings.get("config") or {}
+    run = f"the run of {reader.config.checkpoint}"
+    saved = reader.settings.get("config") or {}
     if not saved.get("data") and saved.get("train_file") is None:
-        problem = f"{config.checkpoint} does not say what it was validated on"
+        problem = f"{reader.config.checkpoint} does not say what it was validated on"
     elif source is None:
         problem = f"{run} had no validation data"
     elif source == STDIN:
@@ -223,7 +159,9 @@ def _results(
 
 def _write(folder: Path, metrics: "Metrics", results: dict[str, Any]) -> None:
     """Write the answers and the results."""
-    write_json(folder / "predictions.json", metrics.predictions, indent=2)
+    from mrc.commands.results import PREDICTIONS
+
+    write_json(folder / PREDICTIONS, metrics.predictions, indent=2)
     write_json(folder / "nbest_predictions.json", metrics.n_best, indent=2)
     if metrics.allows_no_answer:
         write_json(folder / "null_odds.json", metrics.null_odds, indent=2)

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mrc.config.predict import CSV_COLUMNS
 from mrc.files import written_whole
 
 if TYPE_CHECKING:
     from mrc.data.examples import Example
-
-COLUMNS = ("id", "question", "rank", "answer", "score", "start", "end")
 
 # {"id", "question", "answers": [{"answer", "score", "start", "end"}, best first]}
 Record = dict[str, Any]
@@ -40,12 +39,26 @@ def read_parts(folder: Path, count: int) -> Iterator[Record]:
             yield from map(json.loads, file)
 
 
-def write_output(path: Path, records: Iterable[Record]) -> None:
-    """Write predictions in the form that the name of the file asks for."""
-    writers = {".json": _json_texts, ".jsonl": _jsonl_texts, ".csv": _csv_texts}
+def write_output(
+    path: Path, records: Iterable[Record], columns: dict[str, str] | None = None
+) -> None:
+    """Write predictions in the form that the name of the file asks for.
+
+    Args:
+        path: a .json, .jsonl or .csv file.
+        records: the answers to each question.
+        columns: for .jsonl and .csv, the names to write and what stands under each (see
+            `PredictConfig.column_sources`); by default all of it, under its own name.
+    """
+    if path.suffix == ".json":
+        texts = _json_texts(records)
+    elif path.suffix == ".jsonl":
+        texts = _jsonl_texts(records, columns)
+    else:
+        texts = _csv_texts(records, columns or {name: name for name in CSV_COLUMNS})
     # Piece by piece: the file is never in memory as a whole.
     with written_whole(path, newline="") as file:
-        for text in writers[path.suffix](records):
+        for text in texts:
             file.write(text)
 
 
@@ -60,25 +73,28 @@ def _json_texts(records: Iterable[Record]) -> Iterator[str]:
     yield "\n}\n"
 
 
-def _jsonl_texts(records: Iterable[Record]) -> Iterator[str]:
+def _jsonl_texts(records: Iterable[Record], columns: dict[str, str] | None) -> Iterator[str]:
     """An object a line: the best answer, and all of them if there are several."""
     for record in records:
         answers = record["answers"]
         line = {"id": record["id"], "question": record["question"], **answers[0]}
-        if len(answers) > 1:
+        if columns:
+            line = {**line, "answers": answers}
+            line = {name: line[source] for name, source in columns.items()}
+        elif len(answers) > 1:
             line["answers"] = answers
         yield _json_line(line)
 
 
-def _csv_texts(records: Iterable[Record]) -> Iterator[str]:
+def _csv_texts(records: Iterable[Record], columns: dict[str, str]) -> Iterator[str]:
     """A line for each answer, best first."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS)
-    writer.writeheader()
+    writer = csv.writer(buffer)
+    writer.writerow(columns)
     for record in records:
         for rank, answer in enumerate(record["answers"], start=1):
-            about = {"id": record["id"], "question": record["question"], "rank": rank}
-            writer.writerow({**about, **answer})
+            line = {"id": record["id"], "question": record["question"], "rank": rank, **answer}
+            writer.writerow(line[source] for source in columns.values())
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()

@@ -10,6 +10,9 @@ from mrc.metrics.scoring import SHORT_NAMES
 from mrc.model.pretrained import WEIGHTS
 from mrc.runtime.tables import value_table
 
+# The answers, in the folder of an evaluation.
+PREDICTIONS = "predictions.json"
+
 
 def results_folder(output_dir: str | None, checkpoint: str | Path, data: str) -> Path:
     """Make the folder for the results of an evaluation.

@@ -1,14 +1,22 @@
-"""Scores of files of answers: of one file, or of two compared. No model is needed."""
+"""Scores of answers that are there already: of one file, or of two compared."""
 
 from typing import Any
 
+from mrc.commands.answer_files import (
+    GivenAnswers,
+    find_answers,
+    match_ids,
+    read_answers,
+    read_null_odds,
+)
 from mrc.commands.results import results_folder, results_table, score_names
 from mrc.config.evaluate import EvalConfig
 from mrc.data.loading import load_questions
-from mrc.errors import InputError
+from mrc.errors import InputError, in_short
 from mrc.files import write_json
-from mrc.metrics.analysis import compare, details
-from mrc.metrics.answers import count_missing, read_answers, strip_answer, strip_particle
+from mrc.metrics.analysis import details
+from mrc.metrics.answers import strip_answer, strip_particle
+from mrc.metrics.confidence import compare
 from mrc.metrics.scoring import Gold
 from mrc.runtime.tables import column_table
 
@@ -17,14 +25,16 @@ NEVER_EXCEEDED = 1.0
 
 
 def score_predictions(config: EvalConfig, path: str) -> dict[str, Any]:
-    """Score the answers in a file, print a table, return the results."""
+    """Score the answers in a file or a folder, print a table, return the results."""
+    path = find_answers(path)
     examples = load_questions(config.data, config.split, config.max_eval_examples)
-    predictions = read_answers(path, str)
-    missing = count_missing(path, predictions, examples)
+    given = read_answers(path)
+    missing, foreign = match_ids(path, given.texts, examples)
     gold = Gold(examples, config.scorer or "auto")
-    null_odds = _read_null_odds(config, predictions, gold)
+    null_odds = _null_odds(config, path, given, gold)
     threshold = NEVER_EXCEEDED if config.null_threshold is None else config.null_threshold
 
+    predictions = given.texts
     results = {"scorer": gold.name, "questions": len(examples)}
     if config.strip_answer:
         predictions = {i: strip_answer(text) for i, text in predictions.items()}
@@ -34,29 +44,32 @@ def score_predictions(config: EvalConfig, path: str) -> dict[str, Any]:
         predictions = {i: strip_particle(text) for i, text in predictions.items()}
         scores = gold.score(predictions, null_odds, threshold)
 
-    known = {example.id for example in examples}
-    results["missing"] = missing
-    results["foreign"] = sum(i not in known for i in predictions)
+    results["missing"] = len(missing)
+    results["foreign"] = len(foreign)
     # The details are about the answers that were scored.
     predictions = _with_no_answers(predictions, null_odds, threshold)
     results = {**scores, **results, **details(gold, predictions, examples)}
     if config.output_dir:
         folder = results_folder(config.output_dir, "", config.data)
         write_json(folder / "metrics.json", results, indent=2)
-    print(results_table(results, score_names(scores), **_notes(results)))
+    print(results_table(results, score_names(scores), **_notes(missing, foreign, gold)))
     return results
 
 
 def compare_predictions(config: EvalConfig, first: str, second: str) -> dict[str, Any]:
-    """Test whether the second file of answers is better; print and return the results."""
+    """Test whether the second set of answers is better; print and return the results."""
+    paths = [find_answers(path) for path in (first, second)]
     examples = load_questions(config.data, config.split, config.max_eval_examples)
-    answers = {path: read_answers(path, str) for path in (first, second)}
-    for path, texts in answers.items():
-        missing = count_missing(path, texts, examples)
-        if missing:
-            print(f"{path}: questions without a prediction: {missing}")
-    result = compare(answers[first], answers[second], examples, config.scorer or "auto")
-    print(f"A {first}\nB {second}\n{result['total']} questions, scorer {result['scorer']}\n")
+    gold = Gold(examples, config.scorer or "auto")
+    texts = []
+    for name, path in zip("AB", paths, strict=True):
+        texts.append(read_answers(path).texts)
+        print(f"{name} {path}")
+        for note in _notes(*match_ids(path, texts[-1], examples), gold).values():
+            print(f"  {note}")
+    result = compare(texts[0], texts[1], examples, gold.name)
+    questions = "1 question" if result["total"] == 1 else f"{result['total']} questions"
+    print(f"{questions}, scorer {result['scorer']}\n")
     print(_comparison_table(result))
     print(f"\nexact by A alone {result['only_a_exact']}, by B alone {result['only_b_exact']}")
     if config.output_dir:
@@ -65,20 +78,28 @@ def compare_predictions(config: EvalConfig, first: str, second: str) -> dict[str
     return result
 
 
-def _read_null_odds(
-    config: EvalConfig, predictions: dict[str, str], gold: Gold
+def _null_odds(
+    config: EvalConfig, path: str, given: GivenAnswers, gold: Gold
 ) -> dict[str, float] | None:
-    """The file --na-probs, if there is one. Raises InputError if it lacks a question."""
-    if not config.na_probs:
+    """The probabilities of no answer, if there are any: those of --na-probs or of the answers.
+
+    Raises:
+        InputError: both have some, or an answer has none.
+    """
+    if config.na_probs and given.null_odds:
+        raise InputError(f"--na-probs {config.na_probs}: {path} has such probabilities itself.")
+    source = config.na_probs or path
+    null_odds = read_null_odds(config.na_probs) if config.na_probs else given.null_odds
+    if not null_odds:
         return None
-    null_odds = read_answers(config.na_probs, (int, float))
-    lacking = [i for i in predictions if i in gold.answers and i not in null_odds]
+    lacking = [i for i in given.texts if i in gold.answers and i not in null_odds]
     if lacking:
         raise InputError(
-            f"{config.na_probs}: has no probability for question '{lacking[0]}', which "
-            f"{config.predictions} answers."
+            f"{source}: has no probability for question '{in_short(lacking[0])}', which {path} "
+            "answers."
         )
-    return null_odds
+    # Questions without an answer have none either, and count with some scorers.
+    return {**dict.fromkeys(gold.answers, 0.0), **null_odds}
 
 
 def _with_no_answers(
@@ -90,14 +111,22 @@ def _with_no_answers(
     return {i: "" if null_odds.get(i, 0.0) > threshold else text for i, text in predictions.items()}
 
 
-def _notes(results: dict[str, Any]) -> dict[str, str]:
+def _notes(missing: list[str], foreign: list[str], gold: Gold) -> dict[str, str]:
     """Rows about ids that stand on one side only."""
     notes = {}
-    if results["missing"]:
-        notes["missing"] = f"questions without a prediction: {results['missing']}"
-    if results["foreign"]:
-        notes["foreign"] = f"predictions for ids that are not in the data: {results['foreign']}"
+    if missing:
+        # As in the official scripts.
+        treated = "left out" if gold.scorer.allows_no_answer else "scored as wrong"
+        notes["missing"] = f"questions without a prediction: {_some(missing)}; {treated}"
+    if foreign:
+        notes["foreign"] = f"predictions for ids that are not in the data: {_some(foreign)}; unused"
     return notes
+
+
+def _some(ids: list[str]) -> str:
+    """How many ids there are, and the first of them."""
+    example = f"'{in_short(ids[0])}'"
+    return f"1, {example}" if len(ids) == 1 else f"{len(ids)}, such as {example}"
 
 
 def _comparison_table(result: dict[str, Any]) -> str:

@@ -31,16 +31,19 @@ class EvalConfig(Config):
     """Score a trained reader, or let it answer questions whose answers are not known.
 
     With --predictions instead of --checkpoint, score answers that any program has written; with
-    --compare, test whether the second of two such files is better than the first. Settings that
-    are not given are those of the training run.
+    --compare, test whether the second of two sets of such answers is better than the first.
+    Settings that are not given are those of the training run.
     """
 
     checkpoint: str | None = flag(None, shared.CHECKPOINT, group="what to score")
     predictions: str | None = flag(
-        None, "JSON file with the answer to each question id", group="what to score"
+        None,
+        "answers that mrc predict or another program has written, as JSON, JSON Lines or CSV, or "
+        "the folder of an evaluation or a run; docs/scores.md lists the forms",
+        group="what to score",
     )
     compare: list[str] | None = flag(
-        None, "two such files", group="what to score", nargs=2, kind=str
+        None, "two such files or folders", group="what to score", nargs=2, kind=str
     )
 
     # From Python, this may also be the data itself: a list of dicts, a datasets.Dataset, a pandas

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mrc.config import shared
 from mrc.config.flags import Config, flag
+from mrc.errors import InputError
 
 
 @dataclass
@@ -47,3 +48,9 @@ class ReaderConfig(Config):
         group="answers",
         choices=("pipeline", "n_best"),
     )
+
+    def check_given(self) -> None:
+        """Raise InputError for a setting that has no effect with this scoring."""
+        super().check_given()
+        if self.scoring == "n_best" and "align_to_words" in self.given:
+            raise InputError("--align-to-words needs --scoring pipeline.")

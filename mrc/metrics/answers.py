@@ -1,12 +1,6 @@
-"""Answers: what may be cut from their ends, and files of them."""
+"""Answers: what may be cut from their ends, and how two readers' differ."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-from mrc.data.examples import ExampleList
-from mrc.errors import InputError
-from mrc.files import read_json
 
 QUOTES = {
     "“": "”",
@@ -79,49 +73,6 @@ def strip_particle(text: str) -> str:
         if noun != text and len(noun) >= 2 and _final_consonant(noun) in finals:
             return noun
     return text
-
-
-def read_answers(path: str | Path, kind: type | tuple[type, ...]) -> dict[str, Any]:
-    """Read a JSON object of question id -> value.
-
-    Args:
-        path: the file.
-        kind: the type that the values must have: str, or (int, float).
-
-    Raises:
-        InputError: the file is something else; the message names the file and the id.
-    """
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: must be an object of question id -> answer.")
-    kind_name = "a string" if kind is str else "a number"
-    for identity, value in values.items():
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise InputError(f"{path}: the value of '{identity}' must be {kind_name}.")
-    return values
-
-
-def count_missing(path: str | Path, predictions: Mapping[str, Any], examples: ExampleList) -> int:
-    """How many of the labeled questions have no prediction.
-
-    Args:
-        path: the file of the predictions, for messages.
-        predictions: id -> answer.
-        examples: an ExampleList.
-
-    Raises:
-        InputError: no question is labeled, or none of those that are has a prediction.
-    """
-    labeled = [example.id for example in examples if example.is_labeled]
-    if not labeled:
-        raise InputError(f"{examples.source}: has no answers to score against.")
-    missing = sum(identity not in predictions for identity in labeled)
-    if missing == len(labeled):
-        raise InputError(
-            f"{path}: answers none of the questions of {examples.source}; "
-            "do the ids belong together?"
-        )
-    return missing
 
 
 def count_differences(predictions: Mapping[str, str], others: Mapping[str, str]) -> int:

@@ -17,7 +17,14 @@ from mrc.metrics.merging import FeatureSpans, RankedSpans, merge_spans
 from mrc.metrics.scoring import Gold
 
 # The entry of an n-best list that stands for "no answer".
-NO_ANSWER = {"text": "", "probability": 1.0, "start_logit": None, "end_logit": None}
+NO_ANSWER = {
+    "text": "",
+    "probability": 1.0,
+    "start_logit": None,
+    "end_logit": None,
+    "start": 0,
+    "end": 0,
+}
 
 # Features decoded at once when `compute` is given whole arrays.
 UPDATE_SIZE = 64
@@ -33,7 +40,7 @@ class Metrics:
             metrics.update(batch["feature_index"], *model(...))
         scores = metrics.compute()          # {"exact_match": ..., "f1": ..., "total": ...}
         metrics.predictions["some id"]      # its answer, as it stands in the context
-        metrics.n_best["some id"]           # [{"text", "probability", "start_logit", ...}, ...]
+        metrics.n_best["some id"]           # [{"text", "probability", "start", "end", ...}, ...]
 
     Only spans are kept, no logits. The n best spans of an example are those of all its features,
     merged; probabilities are the softmax of their scores (start logit plus end logit).
@@ -52,11 +59,12 @@ class Metrics:
         null_threshold: see above; in units of logits.
         tune_threshold: let `compute` set `null_threshold` to what is best for the scorer's soft
             score on this very data, as is done on validation data.
-        clean: applied to each answer's text, such as `strip_answer`.
+        clean: applied to each answer's text, such as `strip_answer`; it may only cut its ends.
 
     Attributes:
         predictions: id -> answer, after `compute`, as are those below.
-        n_best: id -> [{"text", "probability", "start_logit", "end_logit"}], best first.
+        n_best: id -> [{"text", "probability", "start_logit", "end_logit", "start", "end"}], best
+            first; the text is the characters [start, end) of the context.
         best_texts: id -> the best answer that is not the empty one.
         null_odds: id -> null score less the best span's score; empty if every question has an
             answer.
@@ -324,23 +332,40 @@ class Metrics:
     def _span_dicts(self, ranked: RankedSpans) -> list[dict]:
         """Each span as an entry of an n-best list."""
         examples = self.dataset.examples
-        places = zip(
-            ranked.example.tolist(), ranked.begin.tolist(), ranked.end.tolist(), strict=True
+        columns = (
+            ranked.example,
+            ranked.begin,
+            ranked.end,
+            ranked.probability,
+            ranked.start_logit,
+            ranked.end_logit,
         )
-        texts = [examples[example].context[begin:end] for example, begin, end in places]
-        if self.clean:
-            texts = [self.clean(text) for text in texts]
-        rows = zip(
-            texts,
-            ranked.probability.tolist(),
-            ranked.start_logit.tolist(),
-            ranked.end_logit.tolist(),
-            strict=True,
-        )
-        return [
-            {"text": text, "probability": probability, "start_logit": start, "end_logit": end}
-            for text, probability, start, end in rows
-        ]
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        spans = []
+        for example, begin, end, probability, start_logit, end_logit in rows:
+            text = examples[example].context[begin:end]
+            if self.clean:
+                begin, text = self._cleaned(begin, text)
+            span = {
+                "text": text,
+                "probability": probability,
+                "start_logit": start_logit,
+                "end_logit": end_logit,
+                "start": begin,
+                "end": begin + len(text),
+            }
+            spans.append(span)
+        return spans
+
+    def _cleaned(self, begin: int, text: str) -> tuple[int, str]:
+        """Where an answer begins once it is cleaned, and what is left of it."""
+        assert self.clean is not None
+        cleaned = self.clean(text)
+        if cleaned not in text:
+            raise ValueError(
+                f"clean makes {cleaned!r} of {text!r}; it may only cut the ends of an answer."
+            )
+        return begin + text.index(cleaned), cleaned
 
     def _best_threshold(self) -> float:
         """The null threshold that is best for the scorer's soft score on this data."""

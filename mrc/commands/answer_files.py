@@ -1,0 +1,219 @@
+"""Answer files: what any program has answered, in the usual forms, and where a run keeps them."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mrc.commands.results import PREDICTIONS
+from mrc.data.examples import ExampleList
+from mrc.data.tables import LONGEST_CELL
+from mrc.errors import InputError, in_short
+from mrc.files import parse_json, read_json, read_text
+from mrc.model.pretrained import WEIGHTS
+
+# What a key or a column may be called, in lower case.
+ID_NAMES = ("id", "guid", "qid", "question_id")
+TEXT_NAMES = ("prediction_text", "answer", "prediction", "predicted", "text")
+PROBABILITY = "no_answer_probability"
+
+# One answer as it was found: its place in the file, and its fields under names in lower case.
+Record = tuple[str, dict[str, Any]]
+
+
+class GivenAnswers(NamedTuple):
+    """What a file of answers holds.
+
+    Attributes:
+        texts: id -> answer.
+        null_odds: id -> the probability that there is none, for the answers that come with it.
+    """
+
+    texts: dict[str, str]
+    null_odds: dict[str, float]
+
+
+def find_answers(path: str) -> str:
+    """The file of answers that a path means: itself, or that of a folder of results or a run's.
+
+    Raises:
+        InputError: a folder holds no predictions.json, or several.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return path
+    if (folder / PREDICTIONS).is_file():
+        return str(folder / PREDICTIONS)
+    if (folder / WEIGHTS).exists():
+        # The results of a checkpoint lie beside it.
+        found = sorted(folder.parent.glob(f"{folder.name}-on-*/{PREDICTIONS}"))
+    else:
+        found = sorted(folder.glob(f"*/{PREDICTIONS}"))
+    if not found:
+        raise InputError(
+            f"{path}: holds no {PREDICTIONS}; evaluate.py --checkpoint {path} writes one."
+        )
+    if len(found) > 1:
+        names = ", ".join(str(file.parent) for file in found)
+        raise InputError(f"{path}: was evaluated {len(found)} times; name one of {names}.")
+    return str(found[0])
+
+
+def read_answers(path: str) -> GivenAnswers:
+    """Read answers: {id: text}, or records with an id and an answer, as JSON, JSON Lines or CSV.
+
+    Raises:
+        InputError: the file is something else; the message names the file and the place.
+    """
+    text = read_text(path)
+    suffix = Path(path.removesuffix(".gz")).suffix
+    is_table = suffix in (".csv", ".tsv") or text.lstrip()[:1] not in ("{", "[", "")
+    if is_table:
+        return _from_records(path, _table_rows(text, path))
+    if suffix in (".jsonl", ".ndjson") or _is_json_lines(text):
+        return _from_records(path, _lines(text, path))
+    root = parse_json(text, path)
+    if isinstance(root, list):
+        return _from_records(path, _items(root, path))
+    return GivenAnswers(_checked_values(root, path, "answer", str, "a string"), {})
+
+
+def read_null_odds(path: str) -> dict[str, float]:
+    """Read {id: the probability that the question has no answer}. Raises InputError."""
+    return _checked_values(read_json(path), path, "probability", (int, float), "a number")
+
+
+def match_ids(
+    path: str, texts: dict[str, str], examples: ExampleList
+) -> tuple[list[str], list[str]]:
+    """Compare the ids of answers with those of the data.
+
+    Args:
+        path: the file of the answers, for messages.
+        texts: id -> answer.
+        examples: the data.
+
+    Returns:
+        The labeled questions without an answer, and the answered ids that are not in the data.
+
+    Raises:
+        InputError: no question is labeled, or none of those that are has an answer.
+    """
+    labeled = [example.id for example in examples if example.is_labeled]
+    if not labeled:
+        raise InputError(f"{examples.source}: has no answers to score against.")
+    missing = [identity for identity in labeled if identity not in texts]
+    if len(missing) == len(labeled):
+        ids = f"'{in_short(next(iter(texts)))}' and '{in_short(labeled[0])}'" if texts else "none"
+        raise InputError(
+            f"{path}: answers none of the questions of {examples.source}; do the ids belong "
+            f"together? The first are {ids}."
+        )
+    known = {example.id for example in examples}
+    return missing, [identity for identity in texts if identity not in known]
+
+
+def _checked_values(
+    root: Any, path: str, what: str, kind: type | tuple[type, ...], kind_name: str
+) -> dict[str, Any]:
+    """An object of question id -> value, whose values are of a kind."""
+    if not isinstance(root, dict):
+        raise InputError(f"{path}: must be an object of question id -> {what}.")
+    for identity, value in root.items():
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InputError(f"{path}: the value of '{in_short(identity)}' must be {kind_name}.")
+    return root
+
+
+def _is_json_lines(text: str) -> bool:
+    """Whether a text is one JSON object a line, which some tools write under the name of .json."""
+    first, _, rest = text.lstrip().partition("\n")
+    try:
+        return bool(rest.strip()) and isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _lines(text: str, path: str) -> Iterator[Record]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            where = f"{path}: line {number}"
+            yield where, _lower_keys(parse_json(line, path, number), where)
+
+
+def _items(items: list[Any], path: str) -> Iterator[Record]:
+    for number, item in enumerate(items):
+        where = f"{path}: [{number}]"
+        yield where, _lower_keys(item, where)
+
+
+def _table_rows(text: str, path: str) -> Iterator[Record]:
+    """The rows of CSV or TSV; of several answers to a question, as `rank` counts them, the best."""
+    csv.field_size_limit(LONGEST_CELL)
+    delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        # Rows are numbered as in a spreadsheet, where the header is row 1.
+        for number, row in enumerate(rows, 2):
+            where = f"{path}: row {number}"
+            if None in row or None in row.values():
+                raise InputError(f"{where}: has another number of cells than the header has names.")
+            record = _lower_keys(row, where)
+            if record.get("rank", "1") == "1":
+                yield where, record
+    except csv.Error as error:
+        raise InputError(f"{path}: broken CSV at line {rows.line_num}: {error}.") from None
+
+
+def _lower_keys(item: Any, where: str) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise InputError(f"{where}: must be an object with an id and an answer.")
+    return {str(name).strip().lower(): value for name, value in item.items()}
+
+
+def _from_records(path: str, records: Iterable[Record]) -> GivenAnswers:
+    """The answers of records, each id once."""
+    answers = GivenAnswers({}, {})
+    places: dict[str, str] = {}
+    for where, record in records:
+        identity = str(_value(record, ID_NAMES, (str, int), where))
+        if identity in places:
+            raise InputError(
+                f"{where}: '{in_short(identity)}' is answered at {places[identity]} already."
+            )
+        places[identity] = where
+        answers.texts[identity] = _value(record, TEXT_NAMES, (str,), where)
+        if PROBABILITY in record:
+            answers.null_odds[identity] = _probability(record, where)
+    if not answers.texts:
+        raise InputError(f"{path}: holds no answer.")
+    return answers
+
+
+def _value(
+    record: dict[str, Any], names: tuple[str, ...], kinds: tuple[type, ...], where: str
+) -> Any:
+    """The field of a record under the first of some names that it has."""
+    for name in names:
+        if name in record:
+            value = record[name]
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise InputError(f"{where}: '{name}' must be a text.")
+            return value
+    found = in_short(", ".join(record))
+    raise InputError(f"{where}: has none of the fields {', '.join(names)}; there is {found}.")
+
+
+def _probability(record: dict[str, Any], where: str) -> float:
+    """The probability that there is no answer; from a table it comes as a text."""
+    value = record[PROBABILITY]
+    try:
+        probability = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        probability = math.nan
+    if not math.isfinite(probability):
+        raise InputError(f"{where}: '{PROBABILITY}' must be a number.")
+    return probability

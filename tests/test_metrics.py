@@ -414,6 +414,38 @@ def test_answers_can_be_cleaned(bert):
     cleaned.compute(start_logits, end_logits)
     assert plain.predictions["1"].startswith('"')
     assert cleaned.predictions["1"] == plain.predictions["1"][1:]
+    assert cleaned.n_best["1"][0]["start"] == plain.n_best["1"][0]["start"] + 1
+    changed = Metrics(dataset, clean=str.upper)
+    with pytest.raises(ValueError, match="may only cut the ends"):
+        changed.compute(start_logits, end_logits)
+
+
+# Scripts whose words, accents and code points a tokenizer treats differently.
+LATIN = ("Wände ", "naïve", "e\u0301 ", "ﬁn", "İ ", "chợ Đồng Xuân ")
+OTHERS = (" 한국어의", "가격은 ", "Нью-Йорк ", "東京都", "กรุงเทพ", "🎉 ")
+SIGNS = ("“a”", "'b ", "\u200d", "\r\n", "  ", "123,4 ")
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    pieces=st.lists(st.sampled_from(LATIN + OTHERS + SIGNS), min_size=2, max_size=40),
+    family=st.sampled_from(["bert-uncased", "roberta-untrimmed", "xlm-r", "albert", "xlnet"]),
+    clean=st.sampled_from([None, strip_answer]),
+    seed=st.integers(0, 100),
+)
+def test_candidates_say_where_they_stand(tokenizers, pieces, family, clean, seed):
+    example = Example("1", "어디 where?", "x" + "".join(pieces))
+    dataset = FeatureDataset([example], tokenizers[family], WindowSettings(max_length=32, stride=6))
+    metrics = Metrics(dataset, scorer="squad_v2", clean=clean)
+    metrics.compute(*make_logits(dataset, seed))
+    candidates = metrics.n_best["1"]
+    assert len(candidates) > 1
+    for candidate in candidates:
+        start, end = candidate["start"], candidate["end"]
+        assert 0 <= start <= end <= len(example.context)
+        assert example.context[start:end] == candidate["text"]
 
 
 def test_logits_come_as_arrays_tensors_or_batches_of_them(examples, bert):

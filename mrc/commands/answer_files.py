@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mrc.commands.results import PREDICTIONS
 from mrc.data.examples import ExampleList
+from mrc.data.formats import JSON, JSON_LINES, TABLES
 from mrc.data.tables import LONGEST_CELL
 from mrc.errors import InputError, in_short
 from mrc.files import parse_json, read_json, read_text
@@ -70,10 +71,10 @@ def read_answers(path: str) -> GivenAnswers:
     """
     text = read_text(path)
     suffix = Path(path.removesuffix(".gz")).suffix
-    is_table = suffix in (".csv", ".tsv") or text.lstrip()[:1] not in ("{", "[", "")
-    if is_table:
+    looks_like_json = text.lstrip()[:1] in ("{", "[", "")
+    if suffix in TABLES or (suffix not in (JSON, *JSON_LINES) and not looks_like_json):
         return _from_records(path, _table_rows(text, path))
-    if suffix in (".jsonl", ".ndjson") or _is_json_lines(text):
+    if suffix in JSON_LINES or _is_json_lines(text):
         return _from_records(path, _lines(text, path))
     root = parse_json(text, path)
     if isinstance(root, list):
@@ -156,6 +157,13 @@ def _table_rows(text: str, path: str) -> Iterator[Record]:
     delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
+        header = [name.strip().lower() for name in rows.fieldnames or []]
+        if not set(ID_NAMES) & set(header):
+            first = in_short(text.lstrip().partition("\n")[0])
+            raise InputError(
+                f"{path}: is neither JSON nor a table of answers, which has a column "
+                f"{' or '.join(ID_NAMES)}; it begins with '{first}'."
+            )
         # Rows are numbered as in a spreadsheet, where the header is row 1.
         for number, row in enumerate(rows, 2):
             where = f"{path}: row {number}"

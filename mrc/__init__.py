@@ -74,4 +74,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PLACES])
+    # The names to use, and what Python itself asks for: neither helpers nor imports.
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

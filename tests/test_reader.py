@@ -617,3 +617,8 @@ def test_logits_that_are_no_numbers_name_the_question(reader_folder):
     torch.nn.init.constant_(broken.model.head.bias, math.nan)
     with pytest.raises(FloatingPointError, match="logits for entry 0 are not numbers"):
         broken(question="Who?", context=CONTEXT)
+
+
+def test_a_reader_says_where_it_comes_from(reader, reader_folder):
+    assert repr(reader).startswith(f"<Reader: {reader_folder} on cpu, float32; windows of up to")
+    assert repr(reader).endswith("; always gives an answer>")

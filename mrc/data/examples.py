@@ -7,6 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, SupportsIndex
 
+from mrc.data.display import example_html, example_line, examples_html, examples_line
 from mrc.data.fields import field, json_name, shorten, text_field
 from mrc.data.formats import read_records
 from mrc.data.memory import count_records, is_in_memory
@@ -49,6 +50,13 @@ class Example:
     answers: tuple[Answer, ...] = ()
     is_impossible: bool = False
     title: str = ""
+
+    def __repr__(self) -> str:
+        return example_line(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return example_html(self)
 
     @property
     def is_labeled(self) -> bool:
@@ -96,6 +104,13 @@ class ExampleList(list[Example]):
         self.source = source
         self.version = version
         self.bad_answers: list[BadAnswer] = []
+
+    def __repr__(self) -> str:
+        return examples_line(self, self.source)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return examples_html(self, self.source)
 
     def kept(self, examples: Iterable[Example]) -> "ExampleList":
         """An ExampleList of the same source that holds `examples`, some of these."""

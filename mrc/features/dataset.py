@@ -24,6 +24,7 @@ from mrc.errors import InputError
 from mrc.features.arrays import distinct, is_between, ranges, round_up
 from mrc.features.template import Template
 from mrc.features.tokens import Tokens
+from mrc.wording import counted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -255,6 +256,14 @@ class FeatureDataset(Dataset):
         if self.contexts.mended or self.questions.mended:
             lines.append("The feature cache was damaged and has been rebuilt.")
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return (
+            f"<FeatureDataset: {counted(len(self), 'feature')} of "
+            f"{counted(len(self.examples), 'question')}; windows of up to {self.max_length} "
+            f"tokens, stride {self.settings.stride}; "
+            f"{counted(int(self.holds_answer.sum()), 'feature')} with an answer>"
+        )
 
     def __len__(self) -> int:
         return len(self.example_index)

@@ -15,6 +15,7 @@ from mrc.features.dataset import FeatureDataset
 from mrc.metrics.decoding import Spans, best_spans
 from mrc.metrics.merging import FeatureSpans, RankedSpans, merge_spans
 from mrc.metrics.scoring import Gold
+from mrc.wording import counted
 
 # The entry of an n-best list that stands for "no answer".
 NO_ANSWER = {
@@ -69,6 +70,7 @@ class Metrics:
         null_odds: id -> null score less the best span's score; empty if every question has an
             answer.
         without_span: number of examples without any valid span, which get the empty answer.
+        scores: what `compute` returned.
     """
 
     predictions: dict[str, str]
@@ -76,6 +78,7 @@ class Metrics:
     best_texts: dict[str, str]
     null_odds: dict[str, float]
     without_span: int
+    scores: dict[str, float]
 
     def __init__(
         self,
@@ -105,6 +108,15 @@ class Metrics:
         self.clean = clean
         self.reset()
 
+    def __repr__(self) -> str:
+        names = [name for name in self.scores if not name.endswith("total")]
+        scores = ", ".join(f"{name} {self.scores[name]:.2f}" for name in names)
+        no_answer = ', may say "no answer"' if self.allows_no_answer else ""
+        return (
+            f"<Metrics: {counted(len(self.dataset.examples), 'question')}, scorer {self.scorer}, "
+            f"{self.search} search{no_answer}; {scores or 'nothing scored yet'}>"
+        )
+
     def reset(self) -> None:
         """Forget everything, for the next evaluation."""
         self.predictions = {}
@@ -112,6 +124,7 @@ class Metrics:
         self.n_best = {}
         self.null_odds = {}
         self.without_span = 0
+        self.scores = {}
         # One entry a batch.
         self._spans: list[FeatureSpans] = []
         # NaN for features that have not been seen.
@@ -176,10 +189,12 @@ class Metrics:
             identity: "" if self._is_unanswered(identity) else text
             for identity, text in self.best_texts.items()
         }
-        if not self.gold.scorer.allows_no_answer:
+        if self.gold.scorer.allows_no_answer:
+            self.scores = self.gold.score(self.best_texts, self.null_odds, self.null_threshold)
+        else:
             # Such a scorer knows answers only, no odds.
-            return self.gold.score(self.predictions)
-        return self.gold.score(self.best_texts, self.null_odds, self.null_threshold)
+            self.scores = self.gold.score(self.predictions)
+        return dict(self.scores)
 
     def choose_score(self, name: str | None = None) -> str:
         """The score that tells the better of two models: the one called `name`, or `main_score`.

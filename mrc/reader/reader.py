@@ -74,6 +74,7 @@ class Reader:
             leaves them as they are. Probabilities are always float32.
 
     Attributes:
+        checkpoint: what `from_pretrained` was given; None if the model was.
         allows_no_answer: whether the reader was trained to give no answer.
         null_threshold: the odds beyond which it gives none, with scoring="n_best".
         max_seq_len, max_question_len, doc_stride: what it was trained with, in tokens.
@@ -88,6 +89,7 @@ class Reader:
         device: str | int | torch.device = "auto",
         dtype: str | torch.dtype | None = None,
     ) -> None:
+        self.checkpoint: str | None = None
         self.device = _device(device)
         self.settings = settings or {}
         self.model = model.to(self.device, _dtype(dtype)).eval()
@@ -105,6 +107,15 @@ class Reader:
         model.check_fits(tokenizer, self.max_seq_len)
         # A fast tokenizer must not be set up anew while another thread uses it.
         self._tokenizing = threading.Lock()
+
+    def __repr__(self) -> str:
+        source = self.checkpoint or type(self.model).__name__
+        dtype = str(next(self.model.parameters()).dtype).removeprefix("torch.")
+        no_answer = 'may say "no answer"' if self.allows_no_answer else "always gives an answer"
+        return (
+            f"<Reader: {source} on {self.device}, {dtype}; windows of up to {self.max_seq_len} "
+            f"tokens, stride {self.doc_stride}; {no_answer}>"
+        )
 
     @classmethod
     def from_pretrained(
@@ -136,7 +147,9 @@ class Reader:
             trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,
         )
-        return cls(model, tokenizer, settings, device=device, dtype=dtype)
+        reader = cls(model, tokenizer, settings, device=device, dtype=dtype)
+        reader.checkpoint = str(checkpoint)
+        return reader
 
     @classmethod
     def of(cls, config: ReaderConfig) -> tuple["Reader", AskSettings]:

@@ -30,6 +30,7 @@ from mrc.runtime.device import DTYPES, autocast, choose_device, choose_precision
 from mrc.runtime.memory import tune_malloc
 from mrc.runtime.processes import World
 from mrc.runtime.sharding import shard, wrap_for_processes
+from mrc.training.flops import FlopCounter
 from mrc.training.optim import WeightAverage, make_optimizer, make_schedule
 from mrc.training.precision import Precision, make_precision
 from mrc.training.state import TrainState
@@ -68,6 +69,7 @@ class Parts:
     take_step: TrainStep
     state: TrainState
     total_steps: int
+    flops: FlopCounter
 
 
 def make_parts(
@@ -156,7 +158,10 @@ def make_parts(
         seed=settings.seed,
         world=world,
     )
-    return Parts(model, full_model, step_loader, metrics, eval_loss, take_step, state, total_steps)
+    flops = FlopCounter(model, device, precision.name, processes=world.size)
+    return Parts(
+        model, full_model, step_loader, metrics, eval_loss, take_step, state, total_steps, flops
+    )
 
 
 def check_no_ignored_settings(settings: TrainingSettings, own_parts: Collection[str]) -> None:

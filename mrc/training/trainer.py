@@ -27,6 +27,7 @@ from mrc.checkpoint.store import (
 )
 from mrc.config.train import TrainConfig, TrainingSettings
 from mrc.errors import InputError, Stopped
+from mrc.features.batching import BatchLoader
 from mrc.features.dataset import FeatureDataset
 from mrc.features.sampler import StepBatch
 from mrc.files import make_folder, write_json
@@ -38,7 +39,7 @@ from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import gather_full_model, is_sharded
 from mrc.runtime.signals import StopSignals
 from mrc.training.card import card_text
-from mrc.training.flops import FlopCounter
+from mrc.training.description import describe_steps, trainer_line
 from mrc.training.log import figure_class, plot
 from mrc.training.parts import learns_no_answer, make_parts
 from mrc.training.report import Report
@@ -104,7 +105,6 @@ class Trainer:
         self.world = world
         self.config = config
         self.allows_no_answer = learns_no_answer(train_set)
-        self.has_own_loader = loader is not None
         if self.settings.plot:
             # Raises InputError now, and not at the end of the run, if Matplotlib is missing.
             figure_class()
@@ -131,9 +131,7 @@ class Trainer:
         self.state = parts.state
         self.total_steps = parts.total_steps
         self.precision = parts.take_step.precision
-        self.flops = FlopCounter(
-            self.model, self.precision.device, self.precision.name, processes=world.size
-        )
+        self.flops = parts.flops
         if folder is None:
             folder = world.broadcast(new_run_folder(None, "run") if world.is_main else None)
         self.folder = make_folder(Path(folder))
@@ -149,6 +147,27 @@ class Trainer:
         self.signals = StopSignals()
         # Whether someone removed the best checkpoint of a resumed run.
         self.best_is_lost = False
+
+    def __repr__(self) -> str:
+        return trainer_line(
+            self.model,
+            self.progress,
+            self.total_steps,
+            precision=self.precision,
+            score=self.score_for_best,
+            folder=self.folder,
+        )
+
+    def describe(self) -> str:
+        """Return a sentence on the steps to come, and on what is trained."""
+        return describe_steps(
+            self.settings,
+            self.total_steps,
+            model=self.model,
+            precision=self.precision,
+            processes=self.world.size,
+            has_own_loader=isinstance(self.loader, BatchLoader),
+        )
 
     @property
     def progress(self) -> Progress:
@@ -517,26 +536,6 @@ class Trainer:
             if self.settings.plot:
                 plot(self.folder)
         return results
-
-    def describe(self) -> str:
-        """Return a sentence on the steps to come, and on what is trained."""
-        settings, processes = self.settings, self.world.size
-        micro_batches = settings.gradient_accumulation_steps * processes
-        size = f" of {micro_batches * settings.batch_size} features"
-        if settings.max_tokens_per_batch:
-            size = f" of about {micro_batches * settings.max_tokens_per_batch} tokens"
-        if self.has_own_loader:
-            size = ""
-        shared = f" shared by {processes} processes" if processes > 1 else ""
-        if settings.fsdp and processes > 1:
-            shared += ", the model sharded over them"
-        trained = ""
-        if settings.freeze_layers is not None or self.model.has_adapters:
-            parameters = list(self.model.parameters())
-            every = sum(p.numel() for p in parameters) / 1e6
-            some = sum(p.numel() for p in parameters if p.requires_grad) / 1e6
-            trained = f"; {some:.1f}M of {every:.1f}M parameters are trained"
-        return f"{self.total_steps} steps{size}{shared}, {self.precision.name}{trained}"
 
 
 def window_settings(dataset: FeatureDataset | None) -> dict[str, Any]:

@@ -211,7 +211,7 @@ def test_pickled_weights_are_refused(encoder_folder, tmp_path):
     torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(
-        InputError, match="its weights are pickled, .* allow it with --allow-pickle"
+        InputError, match=r"its weights are pickled, .* allow it with --allow-pickle"
     ):
         BaselineModel.from_pretrained(tmp_path)
 

@@ -18,7 +18,7 @@ from mrc.checkpoint.store import (
     verify,
 )
 from mrc.config.train import DataSettings, TrainConfig
-from mrc.errors import InputError
+from mrc.errors import InputError, in_short
 from mrc.features.template import Template
 from mrc.model.loading import load_model
 from mrc.model.span_model import SpanModel
@@ -140,6 +140,8 @@ def as_trained(settings: dict[str, Any], model: SpanModel, tokenizer: Any) -> Tr
     room_for_context = max_length - special_tokens - max_question_length
     stride = max(0, min(defaults.stride, max_length // 2, room_for_context // 2))
     config = settings.get("config") or {}
+    if not isinstance(config, dict):
+        raise InputError(f"mrc.json: its config is {in_short(config)}, and no JSON object.")
     saved = {name: value for name, value in config.items() if name in SETTINGS_OF_A_READER}
     return TrainConfig.from_dict(
         {

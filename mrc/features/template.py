@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mrc.errors import InputError, in_short
 from mrc.features.tokens import backend_tokenizer
 
 if TYPE_CHECKING:
@@ -39,9 +40,14 @@ class Template:
         """Read the template off the encoding of a pair of short texts.
 
         Raises:
-            InputError: for a slow (Python) tokenizer.
+            InputError: for a slow (Python) tokenizer, and for one that drops texts.
         """
-        encoding = backend_tokenizer(tokenizer).encode("a", "a")
+        backend = backend_tokenizer(tokenizer)
+        try:
+            encoding = backend.encode("a", "a")
+        # The tokenizers package raises nothing more special.
+        except Exception as error:
+            raise InputError(f"the tokenizer cannot encode a text ({in_short(error)}).") from error
         ids = np.array(encoding.ids, dtype=np.int64)
         types = np.array(encoding.type_ids)
         # Special tokens are of no sequence.
@@ -50,6 +56,11 @@ class Template:
         first = np.flatnonzero(sequence == 0)
         second = np.flatnonzero(sequence == 1)
 
+        if not len(first) or not len(second):
+            raise InputError(
+                "the tokenizer makes no token of a question or of a context, even of a letter; its "
+                "tokenizer.json is damaged, or not made for pairs of texts."
+            )
         prefix = ids[: first[0]]
         suffix = ids[second[-1] + 1 :]
         # A sequence has one type, that of its first token.

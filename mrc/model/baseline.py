@@ -66,6 +66,8 @@ class BaselineModel(SpanModel):
         has_types = getattr(encoder.config, "type_vocab_size", 2) > 1
         marks_match = getattr(encoder.config, "marks_exact_match", False)
         self.takes_token_types = "token_type_ids" in named and has_types
+        if self.takes_token_types:
+            self.token_types = getattr(encoder.config, "type_vocab_size", None)
         self.takes_global_attention = "global_attention_mask" in named
         self.marks_exact_match = self.takes_token_types and marks_match
         self.vocab_size = vocabulary_size(encoder)

@@ -192,6 +192,9 @@ class CustomModel(SpanModel):
             InputError: the class is missing or another one, or the weights do not fit.
         """
         config = read_json(Path(folder) / "config.json")
+        for name in ("model_class", "arguments", "vocab_size", "encoder"):
+            if name not in config:
+                raise InputError(f"{folder}: its config.json lacks the {name} of the model.")
         saved_name = config["model_class"]
         if model_class is None or not _is_same_class(class_name(model_class), saved_name):
             raise InputError(

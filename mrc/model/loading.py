@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
 
-from mrc.files import read_json
+from mrc.files import read_json_object
 from mrc.model.baseline import BaselineModel
 from mrc.model.custom import CustomModel, ModelClass
 from mrc.model.pretrained import linear_qa_class, load_config, load_weights
@@ -93,7 +93,7 @@ def load_model(
         InputError: the model cannot be loaded.
     """
     path = Path(name_or_path) / "config.json"
-    if path.is_file() and read_json(path).get("architectures") == [CustomModel.__name__]:
+    if path.is_file() and read_json_object(path).get("architectures") == [CustomModel.__name__]:
         return CustomModel.load(name_or_path, model_class, attention)
     config, options = load_config(
         name_or_path,

@@ -21,6 +21,9 @@ from mrc.model.tokenizer import loading_error, quiet_loading
 
 WEIGHTS = "model.safetensors"
 
+# More than any encoder has.
+MOST_LAYERS = 1000
+
 # The implementations of attention that a folder may ask for.
 ATTENTION = ("eager", "sdpa", "flash_attention_2")
 
@@ -56,6 +59,7 @@ def load_config(
     except Exception as error:
         # The hub client and transformers each raise their own kinds.
         raise loading_error(name_or_path, "model", error) from error
+    check_config(config)
     check_attention(config, trust_remote_code)
     set_dropout(config, dropout, attention_dropout)
     options = {
@@ -64,6 +68,25 @@ def load_config(
         "attn_implementation": attention,
     }
     return config, options
+
+
+def check_config(config: PretrainedConfig) -> None:
+    """Raise InputError if a configuration names its architectures wrongly, or has far too many
+    layers: to make them would take hours, though no file has weights for them.
+    """
+    architectures = config.architectures
+    names = architectures if isinstance(architectures, list) else [architectures]
+    if architectures is not None and not all(isinstance(name, str) for name in names):
+        raise InputError(
+            f"{config.name_or_path}: its config.json gives the architectures "
+            f"{in_short(architectures)}, which are no names."
+        )
+    layers = getattr(config, "num_hidden_layers", 0)
+    if isinstance(layers, int) and layers > MOST_LAYERS:
+        raise InputError(
+            f"{config.name_or_path}: its config.json asks for {layers} layers; {MOST_LAYERS} are "
+            "the most that are made."
+        )
 
 
 def check_attention(config: PretrainedConfig, trust_remote_code: bool) -> None:
@@ -210,11 +233,23 @@ def linear_qa_class(config: PretrainedConfig) -> type[PreTrainedModel] | None:
         return None
     # On this device the modules take no memory.
     with torch.device("meta"):
-        parts = dict(qa_class(config).named_children())
+        parts = dict(_made(qa_class, config).named_children())
     names = set(parts) - {"dropout", "qa_dropout"}
     if names != {qa_class.base_model_prefix, "qa_outputs"}:
         return None
     return qa_class if isinstance(parts["qa_outputs"], nn.Linear) else None
+
+
+def _made(model_class: Any, config: PretrainedConfig) -> PreTrainedModel:
+    """Make a model. Raises InputError if its configuration cannot be that of a model."""
+    try:
+        return model_class(config)
+    # Sizes of 0, unknown activations and the like raise whatever they run into.
+    except Exception as error:
+        raise InputError(
+            f"{config.name_or_path or model_class.__name__}: no model can be made from its "
+            f"config.json ({type(error).__name__}: {in_short(error)})."
+        ) from error
 
 
 def set_dropout(config: PretrainedConfig, hidden: float, attention: float) -> None:

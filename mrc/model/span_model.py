@@ -29,6 +29,7 @@ class SpanModel(nn.Module):
         has_adapters: whether adapters are trained, which `save_pretrained` merges.
         max_length: the longest input, in tokens; None for no limit.
         vocab_size: the rows of the token embedding; None where it is not known.
+        token_types: how many token types have an embedding; None if it is not known, or none has.
         pad_token_id: the padding token by which the model counts positions; None if it counts all.
     """
 
@@ -38,6 +39,7 @@ class SpanModel(nn.Module):
     has_adapters: bool = False
     max_length: int | None = None
     vocab_size: int | None = None
+    token_types: int | None = None
     pad_token_id: int | None = None
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -56,6 +58,20 @@ class SpanModel(nn.Module):
             raise InputError(
                 f"the tokenizer pads with token {tokenizer.pad_token_id} and the model knows "
                 f"padding as token {self.pad_token_id}: they do not belong together."
+            )
+        self._check_token_types(tokenizer)
+
+    def _check_token_types(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Raise InputError if the model lacks an embedding for a token type."""
+        if self.token_types is None:
+            return
+        types = tokenizer("a", "a", return_token_type_ids=True)["token_type_ids"]
+        # Exact matches have a type of their own, after those of question and context.
+        needed = max([*types, 2 if self.marks_exact_match else 0]) + 1
+        if needed > self.token_types:
+            raise InputError(
+                f"the features have {needed} token types and the model {self.token_types}: they do "
+                "not belong together."
             )
 
     def recompute_activations(self) -> None:

@@ -68,9 +68,17 @@ def load_tokenizer(
             tokenizer = AutoTokenizer.from_pretrained(
                 name_or_path, trust_remote_code=trust_remote_code
             )
-    except Exception as error:
-        # The hub client, transformers, and tokenizers each raise their own kinds.
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # The hub client, transformers, and tokenizers each raise their own kinds. A panic in the
+        # Rust code of tokenizers is no Exception.
         raise loading_error(name_or_path, "tokenizer", error) from error
+    if not isinstance(tokenizer.model_max_length, int | float):
+        raise InputError(
+            f"{name_or_path}: its tokenizer_config.json gives the model_max_length "
+            f"{in_short(tokenizer.model_max_length)}, which is no number."
+        )
     if not tokenizer.is_fast:
         raise InputError(
             f"{name_or_path}: its tokenizer is a slow (Python) one, which gives no character "
@@ -79,7 +87,7 @@ def load_tokenizer(
     return tokenizer
 
 
-def loading_error(name_or_path: str | Path, what: str, error: Exception) -> InputError:
+def loading_error(name_or_path: str | Path, what: str, error: BaseException) -> InputError:
     """Return the InputError for a tokenizer or model that could not be loaded.
 
     Args:

@@ -18,6 +18,7 @@ class SampleConfig(Config):
         "sample",
         "which part of it: sample[:ko,en,vi,ru][:unanswerable]",
         group="sample",
+        metavar="NAME",
     )
 
 

@@ -1,18 +1,23 @@
-"""The command line: flags become a config, and `--help` describes them."""
+"""The command line: flags, over a config file, become a config."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from difflib import get_close_matches
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-from mrc.config.flags import AnyConfig, Flag, declared_flags, option
+from mrc.config.config_file import ConfigFile, read_config_file
+from mrc.config.flags import AnyConfig, settings_of
+from mrc.config.help import Formatter, describe, usage
+from mrc.config.other_names import answer
+from mrc.config.setting import Setting, option
+from mrc.config.yaml_file import as_yaml
+from mrc.errors import InputError, in_short
 
 # Scripts at the root of the repository, for those who read before they install.
 SCRIPTS = ("train", "evaluate")
-
-METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
 def parse_args(
@@ -26,25 +31,32 @@ def parse_args(
         command: name of the command in the usage line.
 
     Raises:
-        InputError: a value is out of bounds, or two flags exclude each other.
+        InputError: a flag is not known, a value is of another type or not allowed, or two flags
+            exclude each other.
+        SystemExit: with status 0, after --help, --help-all or --print-config.
     """
-    parser = argparse.ArgumentParser(
-        prog=program(command),
-        usage=_usage(config_class, command),
-        description=cleandoc(config_class.__doc__ or ""),
-        formatter_class=_HelpFormatter,
-        allow_abbrev=False,
-        # What is not given is not in the result, so that Config.given tells it from a default.
-        argument_default=argparse.SUPPRESS,
-    )
-    groups: dict[str, Any] = {}
-    types = get_type_hints(config_class)
-    for setting, declared in declared_flags(config_class):
-        if declared.group not in groups:
-            groups[declared.group] = parser.add_argument_group(declared.group)
-        kind = declared.kind or _kind(types[setting.name])
-        _add_flag(groups[declared.group], setting.name, declared, kind)
-    return config_class(**vars(parser.parse_args(argv)))
+    argv = list(sys.argv[1:] if argv is None else argv)
+    settings = settings_of(config_class)
+    for name, with_rare in (("-h", False), ("--help", False), ("--help-all", True)):
+        if name in argv:
+            make_parser(config_class, command, with_rare=with_rare).print_help()
+            sys.exit(0)
+    given = _read_flags(make_parser(config_class, command), argv, settings)
+    path, is_printed = given.pop("config", None), given.pop("print_config", False)
+    file = read_config_file(path, settings) if path else ConfigFile("", {}, is_record=False)
+    missing = [
+        s for s in settings.values() if s.positional and s.name not in {**given, **file.settings}
+    ]
+    if missing:
+        raise InputError(
+            f"{missing[0].shown} is missing: {missing[0].help}.\n"
+            f"usage: {usage(settings, program(command))}"
+        )
+    config = config_class.merged(file, given)
+    if is_printed:
+        print(as_yaml(settings, config.to_dict(), {*config.given, *file.settings}), end="")
+        sys.exit(0)
+    return config
 
 
 def program(command: str) -> str:
@@ -56,49 +68,157 @@ def program(command: str) -> str:
     return f"mrc {command}"
 
 
-class _HelpFormatter(argparse.HelpFormatter):
-    """Wraps each paragraph of a description by itself."""
+def make_parser(
+    config_class: type, command: str, *, with_rare: bool = True
+) -> argparse.ArgumentParser:
+    """Make the parser of a command.
 
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        fill = super()._fill_text
-        return "\n\n".join(fill(part, width, indent) for part in text.split("\n\n"))
+    Args:
+        config_class: its settings.
+        command: its name.
+        with_rare: whether --help lists the flags that few people need.
+    """
+    settings = settings_of(config_class)
+    rare = sum(setting.rare for setting in settings.values())
+    more = f"{rare} more flags: {program(command)} --help-all" if rare else ""
+    parser = argparse.ArgumentParser(
+        prog=program(command),
+        usage=usage(settings, program(command)),
+        description=cleandoc(config_class.__doc__ or ""),
+        epilog=None if with_rare else more,
+        formatter_class=Formatter,
+        add_help=False,
+        allow_abbrev=False,
+        exit_on_error=False,
+        # What is not given is not in the result, so that Config.given tells it from a default.
+        argument_default=argparse.SUPPRESS,
+    )
+    groups: dict[str, Any] = {}
+    for setting in settings.values():
+        if setting.group not in groups:
+            groups[setting.group] = parser.add_argument_group(setting.group)
+        help = argparse.SUPPRESS if setting.rare and not with_rare else describe(setting)
+        _add_flag(groups[setting.group], setting, help)
+    _add_general_flags(parser)
+    return parser
 
 
-def _kind(annotation: Any) -> type:
-    """The type of one value: int for `int | None`."""
-    return (get_args(annotation) or (annotation,))[0]
+def _add_general_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that every command has."""
+    group = parser.add_argument_group("general")
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        help="read settings from a YAML, TOML or JSON file, such as the config.json of a run; "
+        "flags take precedence",
+    )
+    group.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print the settings as a file for --config, and exit",
+    )
+    group.add_argument("-h", "--help", action="store_true", help="show the usual flags, and exit")
+    group.add_argument("--help-all", action="store_true", help="show all flags, and exit")
 
 
-def _usage(config_class: type, command: str) -> str:
-    """The usage line: argparse's own would list every flag."""
-    positionals = [
-        s.name.upper() for s, declared in declared_flags(config_class) if declared.positional
-    ]
-    return " ".join([program(command), *positionals, "[--FLAG ...]"])
-
-
-def _add_flag(group: Any, name: str, declared: Flag, kind: type) -> None:
-    help = _help(declared)
-    if declared.positional:
-        group.add_argument(name, type=kind, metavar=name.upper(), help=help)
-    elif kind is bool:
-        action = argparse.BooleanOptionalAction if declared.default else "store_true"
-        group.add_argument(option(name), action=action, help=help)
+def _add_flag(group: Any, setting: Setting, help: str) -> None:
+    if setting.positional:
+        # A config file may give it: whether it is missing is known later.
+        group.add_argument(setting.name, nargs="?", metavar=setting.placeholder, help=help)
+    elif setting.kind is bool:
+        action = argparse.BooleanOptionalAction if setting.default else "store_true"
+        group.add_argument(option(setting.name), action=action, help=help)
     else:
         group.add_argument(
-            option(name),
-            type=kind,
-            nargs=declared.nargs,
-            metavar=None if declared.choices else METAVARS[kind],
-            choices=declared.choices,
+            option(setting.name),
+            type=_reader(setting),
+            nargs=setting.nargs,
+            metavar=None if setting.choices else setting.placeholder,
+            choices=setting.choices,
             help=help,
         )
 
 
-def _help(declared: Flag) -> str:
-    text = declared.help.replace("%", "%%")
-    if declared.positional or declared.default in (None, False):
-        return text
-    default = "yes" if declared.default is True else declared.default
-    tiny = "" if declared.tiny is None else f"; {declared.tiny} with --model tiny"
-    return f"{text} (default: {default}{tiny})"
+def _reader(setting: Setting) -> Callable[[str], Any]:
+    """What turns the text of one value into its type; argparse puts the flag's name before it."""
+
+    def read(text: str) -> Any:
+        try:
+            value = setting.typed_one(text)
+            problem = setting.problem(value)
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            raise argparse.ArgumentTypeError(f"{in_short(text)}: {problem}.")
+        return value
+
+    return read
+
+
+def _read_flags(
+    parser: argparse.ArgumentParser, argv: list[str], settings: dict[str, Setting]
+) -> dict[str, Any]:
+    """The settings that a command line gives, by name.
+
+    Raises:
+        InputError: for flags that are not known, and values that are missing, too many or wrong.
+    """
+    argv = [_with_hyphens(word, settings) for word in argv]
+    try:
+        given, rest = parser.parse_known_intermixed_args(argv)
+    except argparse.ArgumentError as error:
+        raise InputError(_in_words(error)) from None
+    unknown = [word.partition("=")[0] for word in rest if word.startswith("-") and word != "-"]
+    if unknown:
+        raise InputError(_unknown(unknown, settings))
+    if rest:
+        raise InputError(_unexpected(rest[0], argv, settings))
+    return vars(given)
+
+
+def _with_hyphens(word: str, settings: Collection[str]) -> str:
+    """A flag of ours that was written with underscores, as Hugging Face does, with hyphens."""
+    name, equals, value = word.partition("=")
+    is_ours = name.startswith("--") and name[2:].replace("-", "_") in settings
+    return name.replace("_", "-") + equals + value if is_ours else word
+
+
+def _in_words(error: argparse.ArgumentError) -> str:
+    """What argparse refuses, in our words."""
+    if error.message.startswith("expected"):
+        return (
+            f"{error.argument_name}: needs a value; if the value begins with a hyphen, write "
+            f"{error.argument_name}=VALUE."
+        )
+    if error.message.startswith("ignored explicit"):
+        return f"{error.argument_name}: takes no value."
+    return f"{error.argument_name} {error.message}"
+
+
+def _unknown(names: list[str], settings: Collection[str]) -> str:
+    """The message for flags that are not known: one line each, with what to write instead."""
+    lines = []
+    for name in dict.fromkeys(names):
+        known = answer(name, settings)
+        lines.append(f"{name}: {known or 'no such flag; ' + _nearest(name, settings)}")
+    if len(lines) == 1:
+        return lines[0] + ("" if lines[0].endswith("?") else ".")
+    return f"{len(lines)} flags are not known here.\n  " + "\n  ".join(lines)
+
+
+def _nearest(name: str, settings: Collection[str]) -> str:
+    """A question with the flag that an unknown one is nearest to."""
+    flags = [*(option(setting) for setting in settings), "--config", "--print-config", "--help"]
+    typed = "--" + name.lstrip("-").replace("_", "-").lower()
+    near = get_close_matches(typed, flags, n=1)
+    near = near or [flag for flag in flags if len(typed) > 4 and typed[2:] in flag][:1]
+    return f"did you mean {near[0]}?" if near else "--help-all lists all flags"
+
+
+def _unexpected(value: str, argv: list[str], settings: dict[str, Setting]) -> str:
+    """The message for a value without a flag before it."""
+    before = argv[argv.index(value) - 1] if argv.index(value) else ""
+    setting = settings.get(before.removeprefix("--").replace("-", "_"))
+    if setting and setting.kind is bool:
+        return f"{before} {value}: {before} takes no value; remove {value}."
+    return f"{in_short(value)}: not expected here; a value stands behind its flag. See --help."

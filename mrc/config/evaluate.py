@@ -35,15 +35,16 @@ class EvalConfig(Config):
     Settings that are not given are those of the training run.
     """
 
-    checkpoint: str | None = flag(None, shared.CHECKPOINT, group="what to score")
+    checkpoint: str | None = flag(None, shared.CHECKPOINT, group="what to score", metavar="FOLDER")
     predictions: str | None = flag(
         None,
         "answers that mrc predict or another program has written, as JSON, JSON Lines or CSV, or "
         "the folder of an evaluation or a run; docs/scores.md lists the forms",
         group="what to score",
+        metavar="FILE",
     )
     compare: list[str] | None = flag(
-        None, "two such files or folders", group="what to score", nargs=2, kind=str
+        None, "two such files or folders", group="what to score", nargs=2, kind=str, metavar="FILE"
     )
 
     # From Python, this may also be the data itself: a list of dicts, a datasets.Dataset, a pandas
@@ -53,6 +54,7 @@ class EvalConfig(Config):
         f"{shared.QUESTIONS} (default: what the run was validated on)",
         group="data",
         kind=str,
+        metavar="FILE",
     )
     split: str | None = shared.split_flag("data")
     max_eval_examples: int | None = shared.max_eval_examples_flag("data")
@@ -61,7 +63,11 @@ class EvalConfig(Config):
     stride: int | None = shared.stride_flag("model")
     max_question_length: int | None = shared.max_question_length_flag("model")
     feature_cache: str | None = flag(
-        None, "folder in which to keep the tokenized texts for the next run", group="model"
+        None,
+        "folder in which to keep the tokenized texts for the next run",
+        group="model",
+        rare=True,
+        metavar="FOLDER",
     )
     precision: str | None = shared.precision_flag(
         "model", None, "precision of the forward pass (default: as trained, else auto)"
@@ -81,12 +87,14 @@ class EvalConfig(Config):
         "else pruned)",
         group="answers",
         choices=("pruned", "exact"),
+        rare=True,
     )
     n_best: int | None = flag(
         None,
         "answers to keep per question (default: as trained, else 20)",
         group="answers",
         at_least=1,
+        rare=True,
     )
     max_answer_length: int | None = flag(
         None, "longest answer in tokens (default: as trained, else 30)", group="answers", at_least=1
@@ -95,11 +103,13 @@ class EvalConfig(Config):
         False,
         "remove white space and unpaired quotation marks from both ends of an answer",
         group="answers",
+        rare=True,
     )
     strip_particles: bool = flag(
         False,
         "also remove a Korean particle from the end of an answer, and show the scores both ways",
         group="answers",
+        rare=True,
     )
 
     scorer: str | None = flag(
@@ -119,6 +129,8 @@ class EvalConfig(Config):
         "with --predictions: JSON file with the probability, for each question id, that the "
         "question has no answer",
         group="scores",
+        rare=True,
+        metavar="FILE",
     )
 
     output_dir: str | None = flag(
@@ -126,6 +138,7 @@ class EvalConfig(Config):
         "folder for predictions.json, nbest_predictions.json, null_odds.json and metrics.json "
         "(default: a new one beside the checkpoint; with --predictions or --compare, none)",
         group="output",
+        metavar="FOLDER",
     )
 
     def __post_init__(self) -> None:

@@ -30,7 +30,10 @@ class ExportConfig(Config):
     )
 
     data: str | None = flag(
-        None, f"compare the models on these questions: {shared.QUESTIONS}", group="comparison"
+        None,
+        f"compare the models on these questions: {shared.QUESTIONS}",
+        group="comparison",
+        metavar="FILE",
     )
     split: str | None = shared.split_flag("comparison")
     max_eval_examples: int | None = shared.max_eval_examples_flag("comparison")

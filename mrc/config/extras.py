@@ -20,6 +20,7 @@ SETUP = Path(__file__).parents[2] / "setup.cfg"
 
 # What each extra is for, as `mrc doctor` shows it.
 PURPOSES = {
+    "completion": "mrc --print-completion",
     "hub": "hub data sets, Parquet files, datasets.save_to_disk folders",
     "lora": "--lora-rank",
     "onnx": "mrc export",
@@ -94,8 +95,15 @@ def _requirements() -> dict[str, list[Requirement]]:
     found: dict[str, list[Requirement]] = {"": []}
     for line in lines:
         requirement = Requirement(line)
-        found.setdefault(_extra_of(requirement), []).append(requirement)
+        extra = _extra_of(requirement)
+        if _applies(requirement, extra):
+            found.setdefault(extra, []).append(requirement)
     return found
+
+
+def _applies(requirement: Requirement, extra: str) -> bool:
+    """Whether this Python needs a package: some are for older ones only."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
 def _extra_of(requirement: Requirement) -> str:
@@ -111,10 +119,11 @@ def _requirements_of_checkout() -> dict[str, list[Requirement]]:
     texts = {"": settings.get("options", "install_requires", fallback="")}
     if settings.has_section("options.extras_require"):
         texts |= dict(settings["options.extras_require"])
-    return {
-        extra: [Requirement(line) for line in text.splitlines() if line.strip()]
-        for extra, text in texts.items()
-    }
+    found = {}
+    for extra, text in texts.items():
+        requirements = [Requirement(line) for line in text.splitlines() if line.strip()]
+        found[extra] = [needed for needed in requirements if _applies(needed, extra)]
+    return found
 
 
 def _package(requirement: Requirement) -> Package:

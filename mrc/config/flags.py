@@ -1,28 +1,16 @@
 """Flags: a dataclass field declared once is a setting in Python and a flag on the command line."""
 
-import math
-import operator
+import numbers
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, TypeVar
+from collections.abc import Collection, Sequence
+from dataclasses import field, fields, replace
+from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
+from mrc.config.config_file import ConfigFile, read_config_file
+from mrc.config.setting import KINDS, Setting, option
 from mrc.errors import InputError
 
-
-@dataclass(frozen=True)
-class Flag:
-    """How a setting looks on the command line, and which values it takes."""
-
-    default: Any
-    help: str
-    group: str
-    tiny: Any
-    choices: Sequence[str] | None
-    nargs: int | None
-    kind: type | None
-    positional: bool
-    bounds: tuple[tuple[str, float | None, Callable[[Any, Any], bool]], ...]
+__all__ = ["Config", "Setting", "flag", "option", "settings_of"]
 
 
 def flag(
@@ -35,6 +23,8 @@ def flag(
     nargs: int | None = None,
     kind: type | None = None,
     positional: bool = False,
+    rare: bool = False,
+    metavar: str | None = None,
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
@@ -50,16 +40,26 @@ def flag(
         nargs: number of values, if not one.
         kind: type of what the command line gives, where the annotation does not say it.
         positional: given without a name, and required.
+        rare: few people need it: --help-all lists it, --help does not.
+        metavar: what stands for the value in --help, such as FILE; N, X or TEXT if not given.
         at_least: the lowest number allowed.
         above: a number below all that are allowed.
         below: a number above all that are allowed.
     """
-    bounds = (
-        ("at least", at_least, operator.ge),
-        ("above", above, operator.gt),
-        ("below", below, operator.lt),
+    limits = {"at least": at_least, "above": above, "below": below}
+    declared = Setting(
+        default=default,
+        help=help,
+        group=group,
+        tiny=tiny,
+        choices=choices,
+        nargs=nargs,
+        kind=kind,
+        positional=positional,
+        rare=rare,
+        metavar=metavar,
+        bounds=tuple((words, bound) for words, bound in limits.items() if bound is not None),
     )
-    declared = Flag(default, help, group, tiny, choices, nargs, kind, positional, bounds)
     # With two defaults, a setting is None until `__post_init__` knows the model.
     return field(default=default if tiny is None else None, metadata={"flag": declared})
 
@@ -71,12 +71,14 @@ class Config:
     """Settings: each field is declared by `flag`, and checked when the config is made.
 
     Attributes:
-        given: the settings that the caller gave, by keyword, by position or as flags. None gives
-            nothing: it stands for the default. `dataclasses.replace` gives every setting; use
-            `changed` instead.
+        given: the settings that the caller gave, by keyword, by position, as flags or in a file.
+            None gives nothing: it stands for the default. `dataclasses.replace` gives every
+            setting; use `changed` instead.
+        exclusive: pairs of settings of which the first, if it is set, makes the second void.
     """
 
     given: dict[str, Any]
+    exclusive: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __new__(cls: type[AnyConfig], *args: Any, **kwargs: Any) -> AnyConfig:
         """Remember what the caller gave: afterwards a default looks like any other value."""
@@ -88,59 +90,119 @@ class Config:
 
     def __post_init__(self) -> None:
         """Fill in the defaults. Raises InputError for a value that its flag does not allow."""
-        for setting, declared in declared_flags(type(self)):
-            if getattr(self, setting.name) is None:
-                is_tiny = declared.tiny is not None and getattr(self, "model", None) == "tiny"
-                setattr(self, setting.name, declared.tiny if is_tiny else declared.default)
-            value = getattr(self, setting.name)
+        for name, setting in settings_of(type(self)).items():
+            if getattr(self, name) is None:
+                is_tiny = setting.tiny is not None and getattr(self, "model", None) == "tiny"
+                setattr(self, name, setting.tiny if is_tiny else setting.default)
+            value = getattr(self, name)
             if isinstance(value, os.PathLike):
-                setattr(self, setting.name, str(value))
+                setattr(self, name, str(value))
             if value is not None:
-                _check(setting.name, value, declared)
+                _check(value, setting)
         self.check_given()
 
     def check_given(self) -> None:
-        """Raise InputError if two of the settings in `given` exclude each other; for subclasses."""
+        """Raise InputError if two of the settings in `given` exclude each other."""
+        for pair in self.exclusive:
+            if all(name in self.given for name in pair):
+                raise InputError(f"{' and '.join(map(option, pair))}: give one of them.")
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting with its value."""
-        return {
-            setting.name: getattr(self, setting.name) for setting, _ in declared_flags(type(self))
-        }
+        return {name: getattr(self, name) for name in settings_of(type(self))}
 
     @classmethod
-    def from_dict(cls: type[AnyConfig], settings: dict[str, Any]) -> AnyConfig:
+    def from_dict(
+        cls: type[AnyConfig], settings: dict[str, Any], given: Collection[str] = ()
+    ) -> AnyConfig:
         """Make a config from what `to_dict` returned, perhaps of another version of mrc.
 
-        None of it counts as given. Names that are no settings of this class are passed over.
+        Names that are no settings of this class are passed over.
+
+        Args:
+            settings: the values.
+            given: names of those that count as given.
         """
-        names = {setting.name for setting, _ in declared_flags(cls)}
-        config = cls.__new__(cls)
+        names = settings_of(cls)
+        config = cls.__new__(cls, **{name: settings[name] for name in given})
         config.__init__(**{n: v for n, v in settings.items() if n in names})  # type: ignore[misc]
         return config
+
+    @classmethod
+    def from_file(cls: type[AnyConfig], path: str | os.PathLike[str], **over: Any) -> AnyConfig:
+        """Make a config from a YAML, TOML or JSON file, or from the config.json of a run.
+
+        Args:
+            path: the file; docs/command_line.md describes what it may hold.
+            over: settings that take the place of the file's.
+
+        Raises:
+            InputError: naming the file and the setting.
+        """
+        return cls.merged(read_config_file(path, settings_of(cls)), over)
+
+    @classmethod
+    def merged(cls: type[AnyConfig], file: ConfigFile, over: dict[str, Any]) -> AnyConfig:
+        """Make a config from what a config file holds, with other settings over it.
+
+        What the file gives counts as given, unless it is the record of a run, which has a value
+        for every setting: there, a setting in `over` puts the one that excludes it back to its
+        default.
+        """
+        over = {name: value for name, value in over.items() if value is not None}
+        file.check_trust(over)
+        settings = dict(file.settings)
+        if file.is_record:
+            for pair in cls.exclusive:
+                if len(over.keys() & set(pair)) == 1:
+                    settings = {n: v for n, v in settings.items() if n not in pair}
+        given = over if file.is_record else {**settings, **over}
+        try:
+            return cls.from_dict({**settings, **over}, given)
+        except InputError as error:
+            raise InputError(f"{error}{file.part_in(str(error), over)}") from None
 
     def changed(self: AnyConfig, **settings: Any) -> AnyConfig:
         """A copy with other values for some settings; none of them counts as given."""
         return self.from_dict({**self.to_dict(), **settings})
 
 
-def option(name: str) -> str:
-    """The flag of a setting: --batch-size for batch_size."""
-    return "--" + name.replace("_", "-")
+def settings_of(config_class: type) -> dict[str, Setting]:
+    """The settings of a config by name, each with the type of one value."""
+    hints = get_type_hints(config_class)
+    found = {}
+    for declared in fields(config_class):
+        setting = declared.metadata["flag"]
+        kind = setting.kind or _kind(hints[declared.name])
+        found[declared.name] = replace(
+            setting,
+            name=declared.name,
+            kind=kind,
+            takes_objects=hints[declared.name] is Any,
+        )
+    return found
 
 
-def declared_flags(config_class: type) -> list[tuple[Field, Flag]]:
-    """Each field of a config with its flag."""
-    return [(setting, setting.metadata["flag"]) for setting in fields(config_class)]
+def _kind(annotation: Any) -> type:
+    """The type of one value: int for `int | None`."""
+    return (get_args(annotation) or (annotation,))[0]
 
 
-def _check(name: str, value: Any, declared: Flag) -> None:
-    """Raise InputError for a value that is no choice, not finite or out of bounds."""
-    shown = name.upper() if declared.positional else option(name)
-    if declared.choices and value not in declared.choices:
-        raise InputError(f"{shown} {value}: choose one of {', '.join(declared.choices)}.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"{shown} {value}: must be a finite number.")
-    for words, bound, holds in declared.bounds:
-        if bound is not None and not holds(value, bound):
-            raise InputError(f"{shown} {value}: must be {words} {bound}.")
+def _check(value: Any, setting: Setting) -> None:
+    """Raise InputError for a value of another type, no choice, not finite or out of bounds."""
+    kind = setting.kind or str
+    if not setting.takes_objects and not _is_of_kind(value, kind, setting.nargs):
+        raise InputError(f"{setting.shown} {value!r}: must be {KINDS[kind]}.")
+    problem = setting.problem(value)
+    if problem:
+        raise InputError(f"{setting.shown} {value}: {problem}.")
+
+
+def _is_of_kind(value: Any, kind: type, nargs: int | None) -> bool:
+    """Whether a value given in Python has the type that its setting has on the command line."""
+    if nargs is not None:
+        is_list = isinstance(value, (list, tuple))
+        return is_list and all(_is_of_kind(item, kind, None) for item in value)
+    # NumPy's numbers are numbers too; True is one for Python only.
+    of_python = {int: numbers.Integral, float: numbers.Real}.get(kind, kind)
+    return isinstance(value, of_python) and (kind is bool or not isinstance(value, bool))

@@ -21,6 +21,7 @@ class InspectConfig(Config):
         "the model whose tokenizer to use: a hub id or a local folder; tiny learns its vocabulary "
         "from the data",
         group="windows",
+        metavar="NAME",
     )
     max_length: int = flag(
         384,
@@ -37,13 +38,13 @@ class InspectConfig(Config):
         at_least=0,
     )
     max_question_length: int = flag(
-        64, "cut longer questions to this many tokens", group="windows", at_least=1
+        64, "cut longer questions to this many tokens", group="windows", at_least=1, rare=True
     )
     batch_size: int = flag(
-        16, "windows per batch, for the share of padding", group="windows", at_least=1
+        16, "windows per batch, for the share of padding", group="windows", at_least=1, rare=True
     )
     seed: int = flag(
-        42, "seed of the batches, for the share of padding", group="windows", at_least=0
+        42, "seed of the batches, for the share of padding", group="windows", at_least=0, rare=True
     )
     trust_remote_code: bool = shared.trust_remote_code_flag("windows")
     json: bool = flag(False, "print one JSON object instead of tables", group="output")

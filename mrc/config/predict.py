@@ -47,18 +47,20 @@ class PredictConfig(Config):
         "by their lengths)",
         group="reader",
         at_least=1,
+        rare=True,
     )
     max_length: int | None = shared.max_length_flag("reader")
     stride: int | None = shared.stride_flag("reader")
     max_question_length: int | None = shared.max_question_length_flag("reader")
 
-    data: str = flag("", shared.QUESTIONS, group="files")
+    data: str = flag("", shared.QUESTIONS, group="files", metavar="FILE")
     split: str | None = shared.split_flag("files")
     output: str = flag(
         "",
         "file to write: .json (id -> answer), .jsonl (an object per question) or .csv (a line per "
         "answer); mrc evaluate --predictions reads each",
         group="files",
+        metavar="FILE",
     )
     columns: str | None = flag(
         None,
@@ -66,9 +68,11 @@ class PredictConfig(Config):
         f"(default: {', '.join(CSV_COLUMNS)})",
         group="files",
         kind=str,
+        rare=True,
+        metavar="NAMES",
     )
     max_eval_examples: int | None = shared.max_eval_examples_flag("files")
-    part_size: int = flag(1000, "questions per part", group="files", at_least=1)
+    part_size: int = flag(1000, "questions per part", group="files", at_least=1, rare=True)
 
     top_k: int = flag(
         1, "answers to write per question, to .jsonl and .csv", group="answers", at_least=1
@@ -79,12 +83,14 @@ class PredictConfig(Config):
         "a score is the probability of an answer's start times that of its end",
         group="answers",
         choices=("n_best", "pipeline"),
+        rare=True,
     )
     max_answer_length: int | None = flag(
         None,
         "longest answer in tokens (default: as trained, else 30; with --scoring pipeline, 15)",
         group="answers",
         at_least=1,
+        rare=True,
     )
     handle_impossible_answer: str = flag(
         "auto",
@@ -98,15 +104,17 @@ class PredictConfig(Config):
         "answers to weigh per question (default: as trained, else 20)",
         group="answers",
         at_least=1,
+        rare=True,
     )
     null_threshold: float | None = flag(
         None,
         "give no answer if the null score exceeds the best span's by more than this (default: the "
         "best on the validation data, else 0)",
         group="answers",
+        rare=True,
     )
     align_to_words: bool = flag(
-        True, "with --scoring pipeline: extend answers to whole words", group="answers"
+        True, "with --scoring pipeline: extend answers to whole words", group="answers", rare=True
     )
 
     def __post_init__(self) -> None:

@@ -28,6 +28,7 @@ class ReaderConfig(Config):
         "windows per forward pass (default: chosen by their lengths)",
         group="reader",
         at_least=1,
+        rare=True,
     )
     max_length: int | None = shared.max_length_flag("reader")
     stride: int | None = shared.stride_flag("reader")
@@ -40,13 +41,14 @@ class ReaderConfig(Config):
         group="answers",
         choices=("auto", "yes", "no"),
     )
-    align_to_words: bool = flag(True, "extend answers to whole words", group="answers")
+    align_to_words: bool = flag(True, "extend answers to whole words", group="answers", rare=True)
     scoring: str = flag(
         "pipeline",
         "pipeline: an answer's score is the probability of its start times that of its end; "
         "n_best: the answers and probabilities of mrc evaluate, not extended to words",
         group="answers",
         choices=("pipeline", "n_best"),
+        rare=True,
     )
 
     def check_given(self) -> None:

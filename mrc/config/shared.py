@@ -27,12 +27,19 @@ def model_class_flag(group: str) -> Any:
         "package.module:Class, if the checkpoint is that of an nn.Module of your own",
         group=group,
         kind=str,
+        rare=True,
+        metavar="NAME",
     )
 
 
 def trust_remote_code_flag(group: str) -> Any:
     """Whether code from a model's repository may run."""
-    return flag(False, "run the code in the model's repository; only if you trust it", group=group)
+    return flag(
+        False,
+        "run the code in the model's repository; only if you trust it",
+        group=group,
+        rare=True,
+    )
 
 
 def allow_pickle_flag(group: str) -> Any:
@@ -41,12 +48,18 @@ def allow_pickle_flag(group: str) -> Any:
         False,
         "load weights that are not safetensors; a pickle can run code when it is loaded",
         group=group,
+        rare=True,
     )
 
 
 def device_flag(group: str) -> Any:
     """Where to compute."""
-    return flag("auto", "cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one", group=group)
+    return flag(
+        "auto",
+        "cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one",
+        group=group,
+        metavar="NAME",
+    )
 
 
 def precision_flag(group: str, default: str | None, help: str) -> Any:
@@ -72,6 +85,7 @@ def stride_flag(group: str) -> Any:
         "tokens that consecutive windows of a context share (default: as trained, else 128)",
         group=group,
         at_least=0,
+        rare=True,
     )
 
 
@@ -82,6 +96,7 @@ def max_question_length_flag(group: str) -> Any:
         "cut longer questions to this many tokens (default: as trained, else 64)",
         group=group,
         at_least=1,
+        rare=True,
     )
 
 
@@ -92,6 +107,7 @@ def split_flag(group: str, default: str = "validation") -> Any:
         "split of a hub data set or a save_to_disk folder; a slice such as "
         f"{default}[:20%] works too (default: {default})",
         group=group,
+        metavar="NAME",
     )
 
 

@@ -19,6 +19,7 @@ class DataSettings(Config):
         "train on the built-in corpus: sample, or sample:ko,en,vi,ru for some of its languages; "
         "add :unanswerable for questions without an answer (default: sample)",
         group="data",
+        metavar="NAME",
     )
     train_file: Any = flag(
         None,
@@ -27,24 +28,30 @@ class DataSettings(Config):
         "datasets.save_to_disk, or a hub data set (squad_v2, klue:mrc)",
         group="data",
         kind=str,
+        metavar="FILE",
     )
     train_split: str | None = flag(
         None,
         "split to train on, for a hub data set or a save_to_disk folder; a slice such as "
         "train[:20%] works too (default: train)",
         group="data",
+        rare=True,
+        metavar="NAME",
     )
     validation_file: Any = flag(
         None,
         "questions to score on, in the same forms as --train-file",
         group="data",
         kind=str,
+        metavar="FILE",
     )
     validation_split: str | None = flag(
         None,
         "split to score on (default: validation); without --validation-file, a split of "
         "--train-file",
         group="data",
+        rare=True,
+        metavar="NAME",
     )
     validation_fraction: float | None = flag(
         None,
@@ -66,6 +73,7 @@ class DataSettings(Config):
         "nearest occurrence, skip leaves it out of training, error stops the run",
         group="data",
         choices=("repair", "skip", "error"),
+        rare=True,
     )
 
 
@@ -78,6 +86,7 @@ class ModelSettings(Config):
         "encoder: a Hugging Face hub id, a local folder, or tiny (3 layers of width 128 with "
         "random weights, and a vocabulary learned from the training text)",
         group="model",
+        metavar="NAME",
     )
     head: str | None = flag(
         None,
@@ -85,6 +94,7 @@ class ModelSettings(Config):
         "head that --model comes with, or linear)",
         group="model",
         choices=HEADS,
+        rare=True,
     )
     model_class: Any = flag(
         None,
@@ -92,6 +102,8 @@ class ModelSettings(Config):
         "docs/custom_architecture.md",
         group="model",
         kind=str,
+        rare=True,
+        metavar="NAME",
     )
     lora_rank: int | None = flag(
         None,
@@ -99,14 +111,19 @@ class ModelSettings(Config):
         "the model is saved",
         group="model",
         at_least=1,
+        rare=True,
     )
     trust_remote_code: bool = flag(
-        False, "run the code in the model's repository; only if you trust it", group="model"
+        False,
+        "run the code in the model's repository; only if you trust it",
+        group="model",
+        rare=True,
     )
     allow_pickle: bool = flag(
         False,
         "load weights that are not safetensors; a pickle can run code when it is loaded",
         group="model",
+        rare=True,
     )
     max_length: int = flag(
         384,
@@ -123,10 +140,14 @@ class ModelSettings(Config):
         at_least=0,
     )
     max_question_length: int = flag(
-        64, "cut longer questions to this many tokens", group="model", at_least=1
+        64, "cut longer questions to this many tokens", group="model", at_least=1, rare=True
     )
     feature_cache: str | None = flag(
-        None, "folder in which to keep the tokenized texts for the next run", group="model"
+        None,
+        "folder in which to keep the tokenized texts for the next run",
+        group="model",
+        rare=True,
+        metavar="FOLDER",
     )
     dropout: float = flag(
         0.1,
@@ -135,6 +156,7 @@ class ModelSettings(Config):
         tiny=0.0,
         at_least=0,
         below=1,
+        rare=True,
     )
     attention_dropout: float = flag(
         0.0,
@@ -143,12 +165,14 @@ class ModelSettings(Config):
         group="model",
         at_least=0,
         below=1,
+        rare=True,
     )
     mask_question: bool = flag(
         False,
         "leave the question's tokens out of the softmax, so that only the context and the null "
         "position compete",
         group="model",
+        rare=True,
     )
 
 
@@ -156,12 +180,15 @@ class ModelSettings(Config):
 class TrainingSettings(Config):
     """What the `Trainer` reads: the steps, the optimizer, the scoring, the saving, the log."""
 
+    exclusive = (("max_tokens_per_batch", "batch_size"), ("warmup_steps", "warmup_ratio"))
+
     epochs: int = flag(2, "passes over the training data", group="training", tiny=3, at_least=1)
     max_steps: int | None = flag(
         None,
         "stop after this many optimizer steps, whatever --epochs says",
         group="training",
         at_least=1,
+        rare=True,
     )
     batch_size: int = flag(
         16, "features per forward pass (and process)", group="training", at_least=1
@@ -171,6 +198,7 @@ class TrainingSettings(Config):
         "instead of --batch-size, tokens per forward pass with padding: as many features as fit",
         group="training",
         at_least=1,
+        rare=True,
     )
     gradient_accumulation_steps: int = flag(
         1, "forward passes per optimizer step (and process)", group="training", at_least=1
@@ -183,6 +211,7 @@ class TrainingSettings(Config):
         "learning rate after the warm-up: linear or cosine decay to 0, or constant",
         group="training",
         choices=("linear", "cosine", "constant"),
+        rare=True,
     )
     warmup_ratio: float = flag(
         0.1,
@@ -190,35 +219,46 @@ class TrainingSettings(Config):
         group="training",
         at_least=0,
         below=1,
+        rare=True,
     )
     warmup_steps: int | None = flag(
-        None, "number of warm-up steps, instead of --warmup-ratio", group="training", at_least=0
+        None,
+        "number of warm-up steps, instead of --warmup-ratio",
+        group="training",
+        at_least=0,
+        rare=True,
     )
     layer_decay: float = flag(
         1.0,
         "learning rate of each encoder layer as a share of the layer above it",
         group="training",
         above=0,
+        rare=True,
     )
     freeze_layers: int | None = flag(
         None,
         "freeze the embeddings and the first N encoder layers; 0 freezes the embeddings only",
         group="training",
         at_least=0,
+        rare=True,
     )
     weight_decay: float = flag(
         0.01,
         "weight decay of AdamW; biases and normalization weights are exempt",
         group="training",
         at_least=0,
+        rare=True,
     )
-    max_grad_norm: float = flag(1.0, "clip the gradient to this norm", group="training", above=0)
+    max_grad_norm: float = flag(
+        1.0, "clip the gradient to this norm", group="training", above=0, rare=True
+    )
     label_smoothing: float = flag(
         0.0,
         "share of the target that is spread evenly over the window's tokens",
         group="training",
         at_least=0,
         below=1,
+        rare=True,
     )
     ema_decay: float | None = flag(
         None,
@@ -227,6 +267,7 @@ class TrainingSettings(Config):
         group="training",
         above=0,
         below=1,
+        rare=True,
     )
     max_bad_steps: int = flag(
         5,
@@ -234,6 +275,7 @@ class TrainingSettings(Config):
         "is skipped",
         group="training",
         at_least=1,
+        rare=True,
     )
     precision: str = flag(
         "auto",
@@ -252,6 +294,7 @@ class TrainingSettings(Config):
         "file says so, squad_v2 if questions may have no answer, else squad",
         group="evaluation",
         choices=SCORERS,
+        rare=True,
     )
     search: str = flag(
         "pruned",
@@ -259,12 +302,17 @@ class TrainingSettings(Config):
         "reference recipe does; exact considers every span",
         group="evaluation",
         choices=("pruned", "exact"),
+        rare=True,
     )
     eval_batch_size: int = flag(
-        64, "features per forward pass when scoring", group="evaluation", at_least=1
+        64, "features per forward pass when scoring", group="evaluation", at_least=1, rare=True
     )
-    n_best: int = flag(20, "answers to keep per question", group="evaluation", at_least=1)
-    max_answer_length: int = flag(30, "longest answer in tokens", group="evaluation", at_least=1)
+    n_best: int = flag(
+        20, "answers to keep per question", group="evaluation", at_least=1, rare=True
+    )
+    max_answer_length: int = flag(
+        30, "longest answer in tokens", group="evaluation", at_least=1, rare=True
+    )
     eval_every: int | None = flag(
         None,
         "score every N optimizer steps, and at the end (default: after each epoch)",
@@ -276,6 +324,8 @@ class TrainingSettings(Config):
         "score that decides which checkpoint is the best: f1 or exact_match, for example "
         "(default: the scorer's partial-credit score, f1 or rouge_w)",
         group="evaluation",
+        rare=True,
+        metavar="NAME",
     )
     patience: int | None = flag(
         None,
@@ -289,30 +339,36 @@ class TrainingSettings(Config):
         "save every N optimizer steps, besides after each scoring",
         group="checkpoints",
         at_least=1,
+        rare=True,
     )
     save_every_minutes: float | None = flag(
-        None, "save whenever this many minutes have passed", group="checkpoints", above=0
+        None, "save whenever this many minutes have passed", group="checkpoints", above=0, rare=True
     )
     keep: int = flag(
         1,
         "earlier checkpoints to keep besides the last and the best",
         group="checkpoints",
         at_least=0,
+        rare=True,
     )
 
     compile: bool = flag(
         False,
         "compile the model (torch.compile); worth it on a GPU, for runs of more than some minutes",
         group="speed",
+        rare=True,
     )
     fsdp: bool = flag(
         False,
         "under torchrun, shard weights, gradients and optimizer state over the processes "
         "(fully_shard), for an encoder that does not fit on one GPU",
         group="speed",
+        rare=True,
     )
 
-    log_every: int = flag(50, "optimizer steps between log lines", group="output", at_least=1)
+    log_every: int = flag(
+        50, "optimizer steps between log lines", group="output", at_least=1, rare=True
+    )
     tensorboard: bool = flag(
         False, "write the log for TensorBoard too, to the run's folder", group="output"
     )
@@ -326,14 +382,9 @@ class TrainingSettings(Config):
                 raise InputError(f"--fsdp and {option(name)}: give one of them.")
 
     def check_given(self) -> None:
-        """Raise InputError for two settings of which one makes the other void."""
+        """Raise InputError for what excludes each other, or needs a package that is missing."""
         super().check_given()
         check_settings(self.given)
-        pairs = (("max_tokens_per_batch", "batch_size"), ("warmup_steps", "warmup_ratio"))
-        for pair in pairs:
-            if all(name in self.given for name in pair):
-                flags = " and ".join(option(name) for name in pair)
-                raise InputError(f"{flags}: give one of them.")
 
 
 @dataclass
@@ -351,9 +402,13 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
         False,
         "use only operations that give the same bits each time, even where a GPU has faster ones",
         group="training",
+        rare=True,
     )
     device: str = flag(
-        "auto", "cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one", group="training"
+        "auto",
+        "cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one",
+        group="training",
+        metavar="NAME",
     )
     resume: str | None = flag(
         None,
@@ -361,12 +416,14 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
         "resumes the run in --output-dir (default: the latest run of this model and data) from "
         "its last undamaged checkpoint, or starts a new run. Settings are those of the run",
         group="checkpoints",
+        metavar="FOLDER",
     )
     resume_unverified: bool = flag(
         False,
         "resume from a checkpoint that has lost its manifest.json, which would show whether it is "
         "complete",
         group="checkpoints",
+        rare=True,
     )
     gradient_checkpointing: bool = flag(
         False,
@@ -378,22 +435,26 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
         "the encoder's attention (default: sdpa if the encoder has it)",
         group="speed",
         choices=("sdpa", "eager", "flash_attention_2"),
+        rare=True,
     )
     tf32: bool = flag(
         False,
         "let a GPU multiply float32 matrices in TF32, with 10 bits of mantissa",
         group="speed",
+        rare=True,
     )
     output_dir: str | None = flag(
         None,
         "the run's folder (default: checkpoints/MODEL-DATA, numbered if it exists)",
         group="output",
+        metavar="FOLDER",
     )
     push_to_hub: str | None = flag(
         None,
         "at the end, upload the best checkpoint to this repository of the Hugging Face hub "
         "(USER/NAME); it is created, private, before training starts",
         group="output",
+        metavar="USER/NAME",
     )
 
     def __post_init__(self) -> None:

@@ -23,7 +23,14 @@ def test_sizes(count, text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "0 s"), (99, "99 s"), (100, "2 min"), (5900, "98 min"), (7799, "2 h 10 min")],
+    [
+        (0.2, "0 s"),
+        (99, "99 s"),
+        (99.7, "1 min 40 s"),
+        (3599, "60 min"),
+        (5900, "98 min"),
+        (7799, "2 h 10 min"),
+    ],
 )
 def test_times(seconds, text):
     assert time_text(seconds) == text

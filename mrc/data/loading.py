@@ -199,11 +199,12 @@ def bad_answer_records(*parts: ExampleList | None) -> list[dict[str, Any]]:
 
 
 def report_data_problems(
-    train_set: ExampleView, eval_set: ExampleView | None, without_label: int, folder: Path
+    train_set: ExampleView, eval_set: ExampleView | None, without_label: int, folder: Path | None
 ) -> None:
     """Print what in the data of a run was left out, cut or repaired.
 
-    Answers that are not at their answer_start are listed in the folder's bad_answers.json.
+    Answers that are not at their answer_start are listed in the folder's bad_answers.json, if there
+    is a folder.
     """
     train = train_set.examples
     validation = eval_set.examples if eval_set else None
@@ -218,7 +219,7 @@ def report_data_problems(
         if report:
             print(report)
     bad_answers = bad_answer_records(train, validation)
-    if bad_answers:
+    if bad_answers and folder is not None:
         file = folder / "bad_answers.json"
         write_json(file, bad_answers, indent=2)
         print(f"The answers not at their answer_start are listed in {file}.")

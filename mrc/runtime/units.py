@@ -19,10 +19,13 @@ def size_text(count: float) -> str:
 
 
 def time_text(seconds: float) -> str:
-    """A time: "8 s", "3 min", "2 h 10 min"."""
-    if seconds < 100:
+    """A time: "8 s", "3 min 20 s", "40 min", "2 h 10 min"."""
+    if seconds < 99.5:
         return f"{seconds:.0f} s"
-    if seconds < 100 * MINUTE:
+    if seconds < 10 * MINUTE:
+        minutes, rest = divmod(round(seconds), MINUTE)
+        return f"{minutes} min {rest} s"
+    if seconds < 99.5 * MINUTE:
         return f"{seconds / MINUTE:.0f} min"
     hours, rest = divmod(round(seconds / MINUTE), 60)
     return f"{hours} h {rest} min"

@@ -28,7 +28,7 @@ from mrc.model.loss import Loss, has_own_loss, loss_of
 from mrc.model.span_model import SpanModel
 from mrc.runtime.device import DTYPES, autocast, choose_device, choose_precision
 from mrc.runtime.memory import tune_malloc
-from mrc.runtime.processes import World
+from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import shard, wrap_for_processes
 from mrc.training.flops import FlopCounter
 from mrc.training.optim import WeightAverage, make_optimizer, make_schedule
@@ -83,7 +83,7 @@ def make_parts(
     schedule: LRScheduler | None,
     loss: Loss | None,
     loader: DataLoader[Any] | None,
-    world: World,
+    world: World = ALONE,
 ) -> Parts:
     """Make the parts of a run; arguments are those of the Trainer. Raises InputError."""
     own_parts = {"optimizer": optimizer, "schedule": schedule, "loss": loss, "loader": loader}

@@ -52,18 +52,28 @@ def new_run_folder(output_dir: str | Path | None, name: str, *, take_over: bool 
             shutil.rmtree(path, ignore_errors=True)
         os.truncate(folder / RUN_FILE, 0)
         return folder
-    if not is_run and folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"--output-dir {folder}: holds files already; choose another folder.")
+    check_is_free(folder)
     make_folder(folder)
     try:
         # To make it is to claim the folder: of two runs that start together, one gets it.
         (folder / RUN_FILE).touch(exist_ok=False)
     except FileExistsError:
-        raise InputError(
-            f"--output-dir {folder}: holds a run already; choose another folder, or remove this "
-            "one."
-        ) from None
+        raise _is_taken(folder) from None
     return folder
+
+
+def check_is_free(folder: Path) -> None:
+    """Raise InputError if a folder for a new run holds a run, or anything else."""
+    if (folder / RUN_FILE).exists():
+        raise _is_taken(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"--output-dir {folder}: holds files already; choose another folder.")
+
+
+def _is_taken(folder: Path) -> InputError:
+    return InputError(
+        f"--output-dir {folder}: holds a run already; choose another folder, or remove this one."
+    )
 
 
 @contextmanager

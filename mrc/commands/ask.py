@@ -13,6 +13,7 @@ from mrc.config.flags import flag
 from mrc.config.reader import ReaderConfig
 from mrc.errors import InputError
 from mrc.files import STDIN, read_text
+from mrc.runtime.terminal import IMPORTING, phase
 
 if TYPE_CHECKING:
     from mrc.reader.reader import AskSettings, Reader
@@ -59,10 +60,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(AskConfig, argv, "ask")
     context = None if config.context is None else read_context(config.context)
-    # Imported once the flags are known to be right: torch takes seconds to load.
-    from mrc.reader.reader import Reader
-
-    reader, settings = Reader.of(config)
+    # Standard output is for answers.
+    with phase(IMPORTING, in_logs=False):
+        from mrc.reader.reader import Reader
+    with phase(f"loading {config.checkpoint}", in_logs=False):
+        reader, settings = Reader.of(config)
     if config.question is None:
         prompt(reader, settings, context)
         return

@@ -9,6 +9,7 @@ from mrc.config.command_line import parse_args
 from mrc.config.evaluate import EvalConfig
 from mrc.errors import InputError
 from mrc.files import STDIN, write_json
+from mrc.runtime.terminal import IMPORTING, phase
 
 if TYPE_CHECKING:
     from mrc.commands.trained_reader import TrainedReader
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    evaluate(parse_args(EvalConfig, argv, "evaluate"))
+    config = parse_args(EvalConfig, argv, "evaluate")
+    with phase(IMPORTING):
+        import mrc.commands.score_answers  # noqa: F401
+    evaluate(config)
 
 
 def evaluate(config: EvalConfig) -> dict[str, Any]:
@@ -56,12 +60,15 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
     from mrc.runtime.memory import peak_memory_mb
 
     started = time.perf_counter()
-    reader = TrainedReader(config)
+    with phase(f"loading {config.checkpoint}"):
+        reader = TrainedReader(config)
     settled = reader.config
 
     # The questions, and the windows on their contexts.
-    examples, source = _load_examples(settled, reader)
-    dataset = reader.dataset(examples)
+    with phase("reading the questions"):
+        examples, source = _load_examples(settled, reader)
+    with phase("tokenizing"):
+        dataset = reader.dataset(examples)
     print(
         f"{len(examples)} questions, {len(dataset)} features; {reader.checkpoint} on "
         f"{reader.device}"

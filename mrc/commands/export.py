@@ -6,6 +6,7 @@ from typing import Any
 from mrc.config.command_line import parse_args
 from mrc.config.export import ExportConfig
 from mrc.runtime.tables import column_table, value_table
+from mrc.runtime.terminal import IMPORTING, phase
 
 NAMES = {"pytorch": "PyTorch", "onnx": "ONNX", "int8": "ONNX int8"}
 
@@ -13,10 +14,11 @@ NAMES = {"pytorch": "PyTorch", "onnx": "ONNX", "int8": "ONNX int8"}
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(ExportConfig, argv, "export")
-    # Imported once the flags are known to be right: torch takes seconds to load.
-    from mrc.export.folder import export_onnx
-
-    print(as_text(export_onnx(config), config.out))
+    with phase(IMPORTING, in_logs=False):
+        from mrc.export.folder import export_onnx
+    with phase(f"exporting {config.checkpoint}", in_logs=False):
+        report = export_onnx(config)
+    print(as_text(report, config.out))
 
 
 def as_text(report: dict[str, Any], out: str) -> str:

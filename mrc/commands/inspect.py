@@ -7,6 +7,7 @@ from typing import Any
 from mrc.config.command_line import parse_args
 from mrc.config.inspect import InspectConfig
 from mrc.runtime.tables import column_table
+from mrc.runtime.terminal import IMPORTING, phase
 
 # Characters of the longest bar of the histogram.
 BAR = 40
@@ -17,10 +18,11 @@ SHOWN = 5
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(InspectConfig, argv, "inspect")
-    # Imported once the flags are known to be right: torch takes seconds to load.
-    from mrc.commands.inspection import inspect
-
-    report = inspect(config)
+    # Standard output is for the report.
+    with phase(IMPORTING, in_logs=False):
+        from mrc.commands.inspection import inspect
+    with phase("reading and tokenizing", in_logs=False):
+        report = inspect(config)
     print(json.dumps(report, ensure_ascii=False, indent=2) if config.json else as_text(report))
 
 

@@ -15,6 +15,8 @@ from mrc.config.predict import PredictConfig
 from mrc.errors import InputError
 from mrc.files import STDIN, read_json, write_json
 from mrc.runtime.tables import value_table
+from mrc.runtime.terminal import IMPORTING, phase
+from mrc.runtime.torchrun import torchrun_place
 
 if TYPE_CHECKING:
     from mrc.commands.answerers import Answerer
@@ -38,21 +40,21 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def predict(config: PredictConfig) -> None:
     """Answer this process's share of the questions; the main process puts all parts together."""
-    # Imported once the flags are known to be right: torch takes seconds to load.
-    from mrc.data.loading import load_questions
-    from mrc.runtime.torchrun import torchrun_place
-
     rank, processes, _ = torchrun_place()
     output = Path(config.output)
     if output.exists() and rank == 0:
         raise InputError(f"--output {output}: already exists; choose another name, or remove it.")
     if not output.parent.is_dir():
         raise InputError(f"--output {output}: the folder {output.parent} does not exist.")
-    from mrc.commands.answerers import make_answerer
+    with phase(IMPORTING):
+        from mrc.commands.answerers import make_answerer
+        from mrc.data.loading import load_questions
 
     started = time.perf_counter()
-    examples = load_questions(config.data, config.split, config.max_eval_examples)
-    answerer = make_answerer(config, examples)
+    with phase("reading the questions"):
+        examples = load_questions(config.data, config.split, config.max_eval_examples)
+    with phase(f"loading {config.checkpoint}"):
+        answerer = make_answerer(config, examples)
     parts = [
         examples[at : at + config.part_size] for at in range(0, len(examples), config.part_size)
     ]
@@ -63,7 +65,7 @@ def predict(config: PredictConfig) -> None:
         done = sum(part_path(folder, number).exists() for number in range(len(parts)))
         kept = f", {done} of them already answered" if done else ""
         unit = "part" if len(parts) == 1 else "parts"
-        print(f"{len(examples)} questions in {len(parts)} {unit}{kept}")
+        print(f"{len(examples)} questions in {len(parts)} {unit}{kept}", flush=True)
     for number in range(rank, len(parts), processes):
         if not part_path(folder, number).exists():
             part_started = time.perf_counter()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mrc.config.command_line import parse_args
 from mrc.config.flags import flag
 from mrc.config.train import TrainConfig
-from mrc.runtime.terminal import phase
+from mrc.runtime.terminal import IMPORTING, phase
 
 
 @dataclass
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = {name: value for name, value in command.given.items() if name != "dry_run"}
     config = TrainConfig(**settings)
     # Once the flags are known to be right.
-    with phase("importing torch and transformers"):
+    with phase(IMPORTING):
         from mrc.commands.rehearsal import rehearse
         from mrc.runtime.signals import second_signal_exits
         from mrc.training.run import train

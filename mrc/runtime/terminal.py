@@ -25,6 +25,9 @@ REDRAW = 0.25
 DETOUR = 0.25
 ERASE_TO_END_OF_LINE = "\x1b[K"
 
+# What a command does first, once its flags are known to be right.
+IMPORTING = "importing torch and transformers"
+
 BAR_FORMAT = (
     "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {remaining} left{postfix}]"
 )

@@ -1,7 +1,9 @@
 """`mrc COMMAND`, or `python -m mrc COMMAND`: every command, one module each in mrc/commands."""
 
+import argparse
 import importlib
 import sys
+from difflib import get_close_matches
 
 from mrc.errors import InputError, command_line
 from mrc.version import __version__
@@ -23,25 +25,50 @@ COMMANDS = {  # name -> what it does; mrc.commands.NAME has its main(argv)
 def main(argv: list[str] | None = None) -> None:
     """Run the command that `argv` (by default the command line) names."""
     name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
-    if name in ("-h", "--help"):
-        print(help_text())
+    if name in COMMANDS:
+        importlib.import_module(f"mrc.commands.{name}").main(rest)
+    elif name in ("-h", "--help", "--help-all"):
+        print_help()
     elif name == "--version":
         print(f"mrc {__version__}")
-    elif name in COMMANDS:
-        importlib.import_module(f"mrc.commands.{name}").main(rest)
+    elif name == "--print-completion":
+        from mrc.commands.completion import completion_script
+
+        print(completion_script(" ".join(rest), COMMANDS))
     else:
-        raise InputError(f"{name}: no such command; choose one of {', '.join(COMMANDS)}.")
+        raise InputError(f"{name}: no such command; {nearest(name)}")
 
 
-def help_text() -> str:
-    """What `mrc --help` prints."""
-    commands = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
-    return (
-        "usage: mrc COMMAND ...\n\n"
-        "Train, score and use extractive question-answering readers.\n\n"
-        f"commands (mrc COMMAND --help lists the flags of each):\n{commands}\n\n"
-        "  --version  print the version and exit"
+def nearest(name: str) -> str:
+    """What to type instead of a command that there is not."""
+    alike = [command for command in COMMANDS if len(name) > 1 and command.startswith(name)]
+    near = alike or get_close_matches(name, COMMANDS, n=1)
+    return f"did you mean {near[0]}?" if near else f"choose one of {', '.join(COMMANDS)}."
+
+
+def print_help() -> None:
+    """Print what `mrc` alone prints: its commands."""
+    # Only here: a command that runs needs no colors.
+    from mrc.config.help import Formatter
+
+    parser = argparse.ArgumentParser(
+        usage="mrc COMMAND ...",
+        description="Train, score and use extractive question-answering readers.",
+        epilog="mrc COMMAND --help shows the flags of a command.",
+        formatter_class=Formatter,
+        add_help=False,
     )
+    commands = parser.add_argument_group("commands")
+    for name, what in COMMANDS.items():
+        commands.add_argument(name, help=what)
+    general = parser.add_argument_group("general")
+    general.add_argument("--version", action="store_true", help="print the version, and exit")
+    general.add_argument(
+        "--print-completion",
+        metavar="SHELL",
+        help="print a script that completes commands and flags in bash or zsh, and exit",
+    )
+    parser.print_help()
 
 
 def console_script() -> None:

@@ -133,7 +133,7 @@ def _add_flag(group: Any, setting: Setting, help: str) -> None:
             option(setting.name),
             type=_reader(setting),
             nargs=setting.nargs,
-            metavar=None if setting.choices else setting.placeholder,
+            metavar=setting.metavar if setting.choices else setting.placeholder,
             choices=setting.choices,
             help=help,
         )

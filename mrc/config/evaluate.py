@@ -117,6 +117,7 @@ class EvalConfig(Config):
         "official score to report (default: as trained, else auto)",
         group="scores",
         choices=SCORERS,
+        metavar="NAME",
     )
     null_threshold: float | None = flag(
         None,

@@ -45,6 +45,9 @@ def usage(settings: Mapping[str, Setting], program: str) -> str:
 def describe(setting: Setting) -> str:
     """What --help says of a setting, with its default, for argparse."""
     text = setting.help.replace("%", "%%")
+    # Choices stand in place of the metavar, but for those that would fill a line.
+    if setting.choices and setting.metavar:
+        text += f"; one of {', '.join(setting.choices)}"
     if setting.positional or setting.default in (None, False):
         return text
     default = "yes" if setting.default is True else setting.default

@@ -92,6 +92,8 @@ NONE = {
     "config_name": "a model comes with its configuration",
     "tokenizer_name": "a model comes with its tokenizer",
     "version_2_with_negative": "questions without an answer are recognized in the data",
+    "null_score_diff_threshold": "the best threshold is found when the reader is scored",
+    "test_file": "mrc predict and evaluate.py read the questions of a test",
     "overwrite_output_dir": "no run overwrites another, so --output-dir must be new",
     "overwrite_cache": "cached features are found by their content, and never stale",
     "dataset_config_name": "it goes behind the name of the data set, as in klue:mrc",
@@ -146,6 +148,9 @@ def answer(name: str, known: Collection[str]) -> str | None:
     if key in WITH_VALUE and WITH_VALUE[key][0] in known:
         setting, value = WITH_VALUE[key]
         return f"write {option(setting)} {value}"
+    if "train_file" in known:
+        # There, --data names a part of the built-in corpus.
+        known = set(known) - {"data"}
     ours = [setting for setting in SAME.get(key, "").split() if setting in known]
     if ours:
         return f"write {option(ours[0])}"

@@ -295,6 +295,7 @@ class TrainingSettings(Config):
         group="evaluation",
         choices=SCORERS,
         rare=True,
+        metavar="NAME",
     )
     search: str = flag(
         "pruned",

@@ -1,13 +1,25 @@
 """What objects say of themselves: in a line, and as HTML in a notebook, where nothing acts."""
 
+import json
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import mrc
-from mrc import Answer, Example, FeatureDataset, Metrics, Trainer, TrainingSettings, WindowSettings
+from mrc import (
+    Answer,
+    EvalConfig,
+    Example,
+    FeatureDataset,
+    Metrics,
+    TrainConfig,
+    Trainer,
+    TrainingSettings,
+    WindowSettings,
+)
 from mrc.data.examples import NOT_FOUND, ExampleList
 
 CONTEXT = "The mill was built in 1784. " * 100
@@ -96,6 +108,21 @@ def test_a_trainer_says_how_far_it_is(dataset, bert, encoder_folder, tmp_path):
     best = f"best f1 {scores['f1']:.2f} at step 2"
     assert f"step 2 of 2; {best};" in repr(trainer)
     assert f"f1 {scores['f1']:.2f}>" in repr(trainer.metrics)
+
+
+def test_a_config_shows_what_differs_from_the_defaults():
+    assert repr(TrainingSettings()) == "TrainingSettings()"
+    assert repr(TrainingSettings(epochs=7)) == "TrainingSettings(epochs=7)"
+    config = TrainConfig(model="klue/bert-base", train_file=[{"id": "a"}] * 100)
+    assert repr(config) == "TrainConfig(train_file=<list>, model='klue/bert-base')"
+    config = EvalConfig(checkpoint="runs/first", batch_size=8)
+    assert eval(repr(config)) == config
+
+
+def test_a_number_of_numpys_is_recorded_as_pythons():
+    settings = TrainingSettings(epochs=np.int64(7), learning_rate=np.float32(0.5))
+    assert repr(settings) == "TrainingSettings(epochs=7, learning_rate=0.5)"
+    assert json.loads(json.dumps(settings.to_dict()))["epochs"] == 7
 
 
 def test_tab_completion_offers_the_public_names_alone():

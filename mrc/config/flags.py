@@ -80,6 +80,22 @@ class Config:
     given: dict[str, Any]
     exclusive: ClassVar[tuple[tuple[str, str], ...]] = ()
 
+    def __init_subclass__(cls) -> None:
+        # Else each dataclass would be given one that lists every setting.
+        cls.__repr__ = Config.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        """The settings that differ from their defaults."""
+        shown = []
+        for name, setting in settings_of(type(self)).items():
+            value, default = getattr(self, name), self._default(setting)
+            # Of another type, as a DataFrame, it may have no such thing as equality.
+            if type(value) is not type(default) or value != default:
+                is_data = setting.takes_objects and not isinstance(value, str)
+                text = f"<{type(value).__name__}>" if is_data else repr(value)
+                shown.append(f"{name}={text}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
     def __new__(cls: type[AnyConfig], *args: Any, **kwargs: Any) -> AnyConfig:
         """Remember what the caller gave: afterwards a default looks like any other value."""
         config = super().__new__(cls)
@@ -91,15 +107,16 @@ class Config:
     def __post_init__(self) -> None:
         """Fill in the defaults. Raises InputError for a value that its flag does not allow."""
         for name, setting in settings_of(type(self)).items():
-            if getattr(self, name) is None:
-                is_tiny = setting.tiny is not None and getattr(self, "model", None) == "tiny"
-                setattr(self, name, setting.tiny if is_tiny else setting.default)
-            value = getattr(self, name)
-            if isinstance(value, os.PathLike):
-                setattr(self, name, str(value))
+            given = getattr(self, name)
+            value = self._default(setting) if given is None else _plain(given)
             if value is not None:
                 _check(value, setting)
+            setattr(self, name, value)
         self.check_given()
+
+    def _default(self, setting: Setting) -> Any:
+        is_tiny = setting.tiny is not None and getattr(self, "model", None) == "tiny"
+        return setting.tiny if is_tiny else setting.default
 
     def check_given(self) -> None:
         """Raise InputError if two of the settings in `given` exclude each other."""
@@ -196,6 +213,15 @@ def _check(value: Any, setting: Setting) -> None:
     problem = setting.problem(value)
     if problem:
         raise InputError(f"{setting.shown} {value}: {problem}.")
+
+
+def _plain(value: Any) -> Any:
+    """A path as text, and a number of NumPy's as Python's: a run's record is JSON."""
+    if isinstance(value, os.PathLike):
+        return str(value)
+    if isinstance(value, numbers.Number) and hasattr(value, "item"):
+        return value.item()
+    return value
 
 
 def _is_of_kind(value: Any, kind: type, nargs: int | None) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mrc.config.config_file import ConfigFile, read_config_file
-from mrc.config.flags import AnyConfig, settings_of
+from mrc.config.flags import AnyConfig, Config, settings_of
 from mrc.config.help import Formatter, describe, usage
 from mrc.config.other_names import answer
 from mrc.config.setting import Setting, option
@@ -54,9 +54,19 @@ def parse_args(
         )
     config = config_class.merged(file, given)
     if is_printed:
-        print(as_yaml(settings, config.to_dict(), {*config.given, *file.settings}), end="")
+        print(as_yaml(settings, config.to_dict(), _names_to_print(config, file)), end="")
         sys.exit(0)
     return config
+
+
+def _names_to_print(config: Config, file: ConfigFile) -> set[str]:
+    """The settings that make a config what it is; all others have their defaults."""
+    if not file.is_record:
+        return set(config.given)
+    # A record has all settings, which would exclude each other if all were given.
+    usual = type(config).from_dict({"model": getattr(config, "model", None)}).to_dict()
+    differing = {name for name, value in config.to_dict().items() if value != usual[name]}
+    return differing | {"model"} | config.given.keys()
 
 
 def program(command: str) -> str:

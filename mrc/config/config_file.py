@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from mrc.config.other_names import answer
 from mrc.config.setting import Setting, option
 from mrc.config.yaml_file import read_yaml
 from mrc.errors import InputError, in_short
@@ -138,9 +139,12 @@ def _setting_name(path: str, key: str, settings: Mapping[str, Setting]) -> str:
     name = key.replace("-", "_")
     if name in settings:
         return name
+    known = answer(name, settings, in_file=True)
+    if known:
+        raise InputError(f"{path}: {key}: {known}.")
     near = get_close_matches(name, settings, n=1)
-    advice = f"; did you mean {near[0]}?" if near else "; --help-all lists all, as flags."
-    raise InputError(f"{path}: {in_short(key)}: no such setting{advice}")
+    advice = f"did you mean {near[0]}?" if near else "--help-all lists all, as flags."
+    raise InputError(f"{path}: {in_short(key)}: no such setting; {advice}")
 
 
 def _typed(path: str, key: str, value: Any, setting: Setting) -> Any:

@@ -137,23 +137,24 @@ NONE = {
 }
 
 
-def answer(name: str, known: Collection[str]) -> str | None:
+def answer(name: str, known: Collection[str], *, in_file: bool = False) -> str | None:
     """What to write in place of a setting's other name; None if the name is not known here.
 
     Args:
         name: of a flag, with or without its hyphens.
         known: names of the settings that the command has.
+        in_file: whether it is a key of a config file, and no flag.
     """
     key = name.lstrip("-").replace("-", "_").lower()
     if key in WITH_VALUE and WITH_VALUE[key][0] in known:
         setting, value = WITH_VALUE[key]
-        return f"write {option(setting)} {value}"
+        return f"write {setting}: {value}" if in_file else f"write {option(setting)} {value}"
     if "train_file" in known:
         # There, --data names a part of the built-in corpus.
         known = set(known) - {"data"}
     ours = [setting for setting in SAME.get(key, "").split() if setting in known]
     if ours:
-        return f"write {option(ours[0])}"
+        return f"write {ours[0] if in_file else option(ours[0])}"
     if key in NONE:
         return f"leave it out; {NONE[key]}"
     return None

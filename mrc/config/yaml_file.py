@@ -85,5 +85,5 @@ def _line(name: str, value: Any) -> str:
     import yaml
 
     return yaml.safe_dump(
-        {name: value}, allow_unicode=True, default_flow_style=None, width=float("inf")
+        {name: value}, allow_unicode=True, default_flow_style=False, width=float("inf")
     )

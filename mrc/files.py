@@ -53,8 +53,13 @@ def read_text(path: str | Path) -> str:
     Raises:
         InputError: naming the file, if it cannot be read or is not UTF-8.
     """
+    return decode_text(read_bytes(path), path)
+
+
+def decode_text(content: bytes, path: str | Path) -> str:
+    """Decode what was read of a file, as `read_text` does. Raises InputError naming the file."""
     try:
-        return read_bytes(path).decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8."
@@ -93,7 +98,7 @@ def parse_json(text: str, where: str | Path, first_line: int = 1) -> Any:
     Raises:
         InputError: naming the file and the place.
     """
-    if not text.strip():
+    if not text or text.isspace():
         raise InputError(f"{where}: is empty.")
     try:
         return json.loads(text)

@@ -29,30 +29,50 @@ def examples_of(rows):
 
 
 @given(ROWS, st.floats(0.01, 0.99), st.integers(0, 3))
-def test_no_context_and_no_title_is_on_both_sides(rows, fraction, seed):
+def test_no_context_is_on_both_sides_and_no_title_unless_it_is_said(rows, fraction, seed):
     examples = examples_of(rows)
-    try:
-        train, validation = split_examples(examples, fraction, seed)
-    except InputError:
-        # Contexts and titles link all examples, so that no split is possible.
-        group = [examples[0]]
-        rest = examples[1:]
-        while more := [
-            e
-            for e in rest
-            if any(e.context == g.context or (e.title and e.title == g.title) for g in group)
-        ]:
-            group = group + more
-            rest = [e for e in rest if e not in more]
-        assert not rest
+    if len({e.context for e in examples}) == 1:
+        with pytest.raises(InputError, match="rows: all its questions are on one context"):
+            split_examples(examples, fraction, seed)
         return
+    train, validation = split_examples(examples, fraction, seed)
     assert train
     assert validation
     assert sorted(train + validation, key=lambda e: int(e.id)) == examples
     assert not {e.context for e in train} & {e.context for e in validation}
-    assert not {e.title for e in train if e.title} & {e.title for e in validation}
+    shared = {e.title for e in train if e.title} & {e.title for e in validation}
+    assert ("on both sides" in validation.report()) == bool(shared)
     assert (train, validation) == split_examples(examples, fraction, seed)
     assert leak_warning(train, validation) == ""
+
+
+def test_few_articles_are_divided_between_contexts():
+    """Four articles of 75 questions, five on each context: a tenth is 30, and no article."""
+    examples = examples_of([(n // 5, 1 + n // 75) for n in range(300)])
+    for seed in range(5):
+        train, validation = split_examples(examples, 0.1, seed)
+        assert len(validation) == 30
+        assert not {e.context for e in train} & {e.context for e in validation}
+        assert validation.report().startswith(
+            "rows: 30 of 300 questions set aside by whole contexts"
+        )
+        assert train.report() == ""
+
+
+def test_articles_that_come_near_the_share_stay_whole():
+    examples = examples_of([(n // 5, 1 + n // 10) for n in range(300)])
+    train, validation = split_examples(examples, 0.1, 1)
+    assert len(validation) == 30
+    assert not {e.title for e in train} & {e.title for e in validation}
+    assert validation.report() == ""
+
+
+def test_a_share_that_no_contexts_make_is_told():
+    train, validation = split_examples(examples_of([(n // 50, 0) for n in range(100)]), 0.1, 1)
+    assert (len(train), len(validation)) == (50, 50)
+    assert validation.report() == (
+        "rows: 50 of 100 questions set aside: the contexts are too few to come nearer."
+    )
 
 
 def test_the_share_is_about_what_was_asked():

@@ -15,7 +15,8 @@ from test_custom_architecture import GUESTS
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, PreTrainedModel
 
 from mrc.commands import evaluate, train
-from mrc.data.examples import load_examples, write_squad
+from mrc.data.examples import load_examples
+from mrc.data.squad import write_squad
 from mrc.errors import command_line
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.baseline import BaselineModel

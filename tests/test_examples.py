@@ -7,7 +7,9 @@ from conftest import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrc.data.examples import NOT_FOUND, Answer, Example, load_examples, write_squad
+from mrc.data.examples import Answer, Example, load_examples
+from mrc.data.findings import NOT_FOUND
+from mrc.data.squad import write_squad
 from mrc.errors import InputError
 
 
@@ -115,7 +117,7 @@ def test_an_answer_that_stands_nowhere_still_counts_in_scores(write):
         ),
         (
             {"data": [{"paragraphs": [{"context": "x", "qas": ["?"]}]}]},
-            "qas[0]: must be an object with the key 'id', not a string",
+            "qas[0]: must be an object with the key 'question', not a string",
         ),
         (
             {"data": [{"paragraphs": [{"qas": []}]}]},
@@ -124,14 +126,23 @@ def test_an_answer_that_stands_nowhere_still_counts_in_scores(write):
         (squad(context="  \n"), "paragraphs[0].context: is empty"),
         (squad({"id": "1", "question": ""}), "qas[0].question: is empty"),
         (squad({"id": "1"}), "qas[0]: the key 'question' is missing"),
-        (squad({"question": "?"}), "qas[0]: the key 'id' is missing"),
         (
-            squad({"id": None, "question": "?"}),
-            "qas[0].id: must be a string or a whole number, not null",
+            squad({"id": "1", "qestion": "?"}),
+            "qas[0]: the key 'question' is missing; should 'qestion' be called so?",
         ),
         (
-            squad(question("1"), question("1")),
-            "data[0].paragraphs[0].qas[0] already; ids must differ",
+            squad({"id": ["1"], "question": "?"}),
+            "qas[0].id: must be a string or a whole number, not a list",
+        ),
+        (
+            squad(question("1"), {**question("1"), "question": "Who?"}),
+            "qas[1].id: '1' is the id of {path}: data[0].paragraphs[0].qas[0] already, which is "
+            "another question; ids must differ",
+        ),
+        (
+            squad(question("1"), question("1", is_impossible=True)),
+            "qas[1]: has the id '1' of {path}: data[0].paragraphs[0].qas[0]; one of the two has an "
+            "answer, the other is marked as having none",
         ),
         (
             squad(question(start="22")),
@@ -142,20 +153,28 @@ def test_an_answer_that_stands_nowhere_still_counts_in_scores(write):
             "answers[0].answer_start: must be a whole number, not true or false",
         ),
         (
-            squad({**question(), "answers": {"text": ["1784"]}}),
-            "qas[0].answers: the key 'answer_start' is missing",
+            squad({**question(), "answers": {"anwser": ["1784"]}}),
+            "qas[0].answers: the key 'text' is missing",
         ),
         (
             squad({**question(), "answers": {"text": ["1784"], "answer_start": []}}),
-            "qas[0].answers: has 1 texts and 0 values of answer_start",
+            "qas[0].answers: has 1 text and 0 values of answer_start",
         ),
         (
-            squad({**question(), "answers": "1784"}),
-            "qas[0].answers: must be a list or an object, not a string",
+            squad({**question(), "answers": 1784}),
+            "qas[0].answers: must be a text, a list or an object, not a whole number",
         ),
         (
-            squad({**question(), "answers": ["1784"]}),
-            "answers[0]: must be an object with the key 'text', not a string",
+            squad({**question(), "answers": ["1784", 1784]}),
+            "answers[1]: must be a text, not a whole number",
+        ),
+        (
+            squad({**question(), "answers": [{"text": "1784"}, "1784"]}),
+            "answers[1]: must be an object with the key 'text', not a string",
+        ),
+        (
+            squad({**question(), "answers": {"text": ["1784"], "answer_start": "22"}}),
+            "answers.answer_start: must be a list, not a string",
         ),
         (squad(question(is_impossible="no")), "is_impossible: must be true or false, not a string"),
     ],
@@ -165,7 +184,7 @@ def test_faults_are_named(write, content, message):
     with pytest.raises(InputError) as raised:
         load_examples(path)
     assert str(raised.value).startswith(str(path))
-    assert message in str(raised.value)
+    assert message.replace("{path}", str(path)) in str(raised.value)
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -132,7 +132,8 @@ def test_folders_and_globs(questions, tmp_path):
     # Files are read in the order of their names.
     assert load_examples(tmp_path) == questions[3:] + questions[:3]
     assert load_examples(tmp_path / "b*.jsonl") == questions[:3]
-    (tmp_path / "c.json").write_text(FORMS["list.json"](questions[2:3]))
+    other = {**flat(questions[2]), "question": "Another?"}
+    (tmp_path / "c.json").write_text(json.dumps([other]))
     with pytest.raises(
         InputError, match=r"c.json: \[0\].id: '.*' is the id of .*b.jsonl: line 3 already"
     ):
@@ -208,11 +209,15 @@ GOOD = {
             json.dumps({**GOOD, "question": None}),
             "line 1.question: must be a string, not null",
         ),
-        ("a.jsonl", json.dumps(GOOD) + "\n\n" + json.dumps(GOOD), "line 3.id: '1' is the id of"),
+        (
+            "a.jsonl",
+            json.dumps(GOOD) + "\n\n" + json.dumps({**GOOD, "question": "Who?"}),
+            "line 3.id: '1' is the id of",
+        ),
         (
             "a.json",
-            json.dumps([{**GOOD, "answers": {"text": "1784", "answer_start": 3}}]),
-            "[0].answers.text: must be a list, not a string",
+            json.dumps([{**GOOD, "answers": {"text": 1784, "answer_start": 3}}]),
+            "[0].answers.text: must be a string or a list, not a whole number",
         ),
         (
             "a.json",
@@ -230,8 +235,12 @@ GOOD = {
             "row 2: has more cells than the header has names",
         ),
         ("a.csv", 'id,question,context\n1,When?,"c', "broken CSV at line"),
-        ("a.csv", "id,question,text\n1,When?,c", "row 2: the key 'context' is missing"),
-        ("a.csv", "question,context\nWhen?,c", "row 2: the key 'id' is missing"),
+        (
+            "a.csv",
+            "id,question,passage\n1,When?,c",
+            "row 1: there is no column 'context'; rename 'passage'",
+        ),
+        ("a.csv", "a,b\n1,2", "row 1: there is no column 'question'; it has 'a', 'b'"),
         ("a.csv", "id,question,context\n1,,c", "row 2.question: is empty"),
         (
             "a.csv",
@@ -240,13 +249,8 @@ GOOD = {
         ),
         (
             "a.csv",
-            "id,question,context,answers\n1,q,c,1784",
-            "row 2.answers: must be a list or an object, not a whole number",
-        ),
-        (
-            "a.csv",
-            "id,question,context,answers\n1,q,c,print(1)",
-            "row 2.answers: 'print(1)' is not JSON of the form",
+            "id,question,context,answers\n1,q,c,[print(1)]",
+            "row 2.answers: '[print(1)]' is not JSON of a known form",
         ),
         (
             "a.tsv",
@@ -275,7 +279,7 @@ def test_problems_are_collected_where_asked(write):
         json.dumps(GOOD),
         "{",
         json.dumps({**GOOD, "context": ""}),
-        json.dumps(GOOD),
+        json.dumps({**GOOD, "question": "Who?"}),
         json.dumps({**GOOD, "id": "2"}),
     ]
     problems = []

@@ -193,7 +193,10 @@ def test_numpy_values_and_nan():
     [
         ([GOOD, {**GOOD, "id": "2", "context": ""}], "record 1.context: is empty"),
         ([{**GOOD, "question": None}], "record 0.question: must be a string, not null"),
-        ([GOOD, GOOD], "record 1.id: '1' is the id of train_file: record 0 already"),
+        (
+            [GOOD, {**GOOD, "question": "Who?"}],
+            "record 1.id: '1' is the id of train_file: record 0 already",
+        ),
         (["squad"], "record 0: must be an object with the key 'context', not a string"),
         (
             [{**GOOD, "answers": [{"text": "1784", "answer_start": "3"}]}],
@@ -252,7 +255,7 @@ def test_the_parts_of_a_run(labeled):
     assert load_validation_data(config) == labeled[:3]
     assert load_validation_data(TrainConfig(train_file=records)) is None
     with pytest.raises(InputError, match=r"validation_file: record 0.id: must be"):
-        load_training_data(TrainConfig(train_file=records, validation_file=[{**GOOD, "id": None}]))
+        load_training_data(TrainConfig(train_file=records, validation_file=[{**GOOD, "id": 1.5}]))
 
 
 def test_a_run_counts_what_it_leaves_out(questions, labeled):

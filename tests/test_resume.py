@@ -22,7 +22,8 @@ from safetensors.torch import load_file
 from mrc.checkpoint.loading import load_checkpoint
 from mrc.checkpoint.store import find_resumable, load_state
 from mrc.commands import train
-from mrc.data.examples import load_examples, write_squad
+from mrc.data.examples import load_examples
+from mrc.data.squad import write_squad
 from mrc.errors import InputError, command_line
 
 # The fields of a log line that depend on the clock.

@@ -15,8 +15,9 @@ from conftest import real_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrc.data.examples import Answer, Example, ExampleList, load_examples, write_squad
+from mrc.data.examples import Answer, Example, ExampleList, load_examples
 from mrc.data.sample import sample_examples
+from mrc.data.squad import write_squad
 from mrc.errors import InputError
 from mrc.metrics.scoring import SCORERS, Gold, choose_scorer, score
 

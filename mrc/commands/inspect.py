@@ -8,6 +8,7 @@ from mrc.config.command_line import parse_args
 from mrc.config.inspect import InspectConfig
 from mrc.runtime.tables import column_table
 from mrc.runtime.terminal import IMPORTING, phase
+from mrc.wording import counted
 
 # Characters of the longest bar of the histogram.
 BAR = 40
@@ -42,24 +43,25 @@ def as_text(report: dict[str, Any]) -> str:
 def _counts(report: dict[str, Any]) -> list[str]:
     source, version = report["source"], report["version"]
     name = f"{source} ({version})" if version and version != source else source
-    titles = f" under {report['titles']} titles" if report["titles"] else ""
-    counts = [f"{report['answers']} answers"]
+    titles = f" under {counted(report['titles'], 'title')}" if report["titles"] else ""
+    counts = [counted(report["answers"], "answer")]
     counts += [f"{report[kind]} {kind}" for kind in ("unanswerable", "unlabeled") if report[kind]]
-    questions = f"{report['questions']} questions on {report['contexts']} contexts{titles}"
+    contexts = counted(report["contexts"], "context")
+    questions = f"{counted(report['questions'], 'question')} on {contexts}{titles}"
     return [name, f"{questions}; {', '.join(counts)}"]
 
 
 def _faults(report: dict[str, Any]) -> list[str]:
-    """The first few records that were refused and answers that were moved."""
+    """What was odd, and the first few records that were refused and answers that were moved."""
     titles = {
-        "refused": "records refused",
-        "bad_answers": "answers not at their answer_start",
+        "refused": ("record refused", "records refused"),
+        "bad_answers": ("answer not at its answer_start", "answers not at their answer_start"),
     }
-    lines = []
-    for name, title in titles.items():
+    lines = list(report["notes"])
+    for name, (title, titles_of_several) in titles.items():
         found = report[name]
         if found:
-            lines.append(f"{len(found)} {title}:")
+            lines.append(f"{counted(len(found), title, titles_of_several)}:")
             lines += [f"  {text}" for text in found[:SHOWN]]
         if len(found) > SHOWN:
             lines.append(f"  and {len(found) - SHOWN} more; --json lists all")
@@ -95,19 +97,18 @@ def _windows_text(windows: dict[str, Any], model: str) -> str:
     lines = [
         f"windows of up to {windows['max_length']} tokens with a stride of {windows['stride']} "
         f"(tokenizer: {model})",
-        f"  {windows['count']} windows, {windows['per_question']:.2f} per question on average and "
-        f"{windows['most']} at most",
+        f"  {counted(windows['count'], 'window')}, {windows['per_question']:.2f} per question on "
+        f"average and {windows['most']} at most",
     ]
     if windows.get("answers_in_a_window") is not None:
+        off = counted(windows["answers_off_token_borders"], "answer does", "answers do")
         lines += [
             f"  {100 * windows['answers_in_a_window']:.2f} % of the answers fit into a window",
-            f"  {windows['answers_off_token_borders']} answers do not begin and end with a token",
+            f"  {off} not begin and end with a token",
         ]
     if windows["questions_cut"]:
-        lines.append(
-            f"  {windows['questions_cut']} questions are cut to "
-            f"{windows['max_question_length']} tokens"
-        )
+        cut = counted(windows["questions_cut"], "question is cut", "questions are cut")
+        lines.append(f"  {cut} to {windows['max_question_length']} tokens")
     lines += [
         f"  padding: {100 * windows['padding']:.1f} % in random batches, "
         f"{100 * windows['padding_in_buckets']:.1f} % in length buckets",

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from mrc.config.inspect import InspectConfig
-from mrc.data.examples import NOT_FOUND, BadAnswer, ExampleList
+from mrc.data.examples import ExampleList
+from mrc.data.findings import NOT_FOUND, BadAnswer
 from mrc.data.loading import load_data
 from mrc.errors import InputError
 from mrc.features.batching import LengthBucketSampler
@@ -62,6 +63,7 @@ def inspect(config: InspectConfig) -> dict[str, Any]:
         "version": examples.version,
         **count(examples),
         "refused": problems,
+        "notes": examples.notes(),
         "bad_answers": [_description(bad) for bad in examples.bad_answers],
         "characters": character_lengths(examples),
         "model": config.model,
@@ -215,4 +217,5 @@ def _padding(lengths: np.ndarray, order: np.ndarray, batch_size: int) -> float:
 def _description(bad: BadAnswer) -> str:
     """An answer that is not at its answer_start, in words."""
     found = "found nowhere" if bad.moved_to == NOT_FOUND else f"moved to {bad.moved_to}"
-    return f"{bad.where}: {bad.text!r} at {bad.answer_start}, {found}"
+    at = "without answer_start" if bad.answer_start is None else f"at {bad.answer_start}"
+    return f"{bad.where}: {bad.text!r} {at}, {found}"

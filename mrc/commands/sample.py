@@ -25,8 +25,8 @@ class SampleConfig(Config):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(SampleConfig, argv, "sample")
-    from mrc.data.examples import write_squad
     from mrc.data.sample import CONTEXTS, load_sample
+    from mrc.data.squad import write_squad
 
     folder = Path(config.folder)
     parts = {folder / f"{split}.json": load_sample(config.data, split) for split in CONTEXTS}

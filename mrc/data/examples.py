@@ -1,27 +1,30 @@
 """Examples: questions on contexts, checked once, here, where data enters the program."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
-from pathlib import Path
+import hashlib
+import json
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
 
 from mrc.data.display import example_html, example_line, examples_html, examples_line
-from mrc.data.fields import field, json_name, shorten, text_field
+from mrc.data.answers import GivenAnswer, answer_field, first_place, given_answers
+from mrc.data.fields import field, shorten, text_field
+from mrc.data.findings import NOT_FOUND, BadAnswer, Findings
 from mrc.data.formats import read_records
+from mrc.data.keys import ANSWER_FIELDS, QUESTION_KEYS, unread_keys
 from mrc.data.memory import count_records, is_in_memory
 from mrc.data.records import OnProblem, Record, raise_problem
 from mrc.errors import InputError
-from mrc.files import STDIN, write_json
+from mrc.files import STDIN
 
-# The start of an answer that does not stand in its context.
-NOT_FOUND = -1
+# The keys that are read of a question, by the field that holds its answers.
+READ_WITH: dict[str | None, frozenset[str]] = {None: QUESTION_KEYS}
+READ_WITH.update({name: QUESTION_KEYS | {name, start} for name, start in ANSWER_FIELDS.items()})
 
-ANSWERS_HINT = (
-    ' Answers are [{"text": ..., "answer_start": ...}, ...] or {"text": [...], '
-    '"answer_start": [...]}.'
-)
+# Characters of an id that is made from the content: 64 bits.
+ID_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,21 @@ class Example:
         """What a notebook shows."""
         return example_html(self)
 
+    def as_record(self) -> dict[str, Any]:
+        """The example as a dict that a data file may hold."""
+        record: dict[str, Any] = {
+            "id": self.id,
+            "title": self.title,
+            "context": self.context,
+            "question": self.question,
+        }
+        if self.is_labeled:
+            record["is_impossible"] = self.is_impossible
+            record["answers"] = [
+                {"text": answer.text, "answer_start": answer.start} for answer in self.answers
+            ]
+        return record
+
     @property
     def is_labeled(self) -> bool:
         """Whether the right answer is known, be it that there is none."""
@@ -69,32 +87,13 @@ class Example:
         return self.is_impossible or any(answer.start != NOT_FOUND for answer in self.answers)
 
 
-@dataclass(frozen=True, slots=True)
-class BadAnswer:
-    """An answer that is not at its answer_start.
-
-    Attributes:
-        where: its place in the data.
-        id: the id of its question.
-        text: its text.
-        answer_start: the start that the data gives.
-        moved_to: the start that it was given instead, or NOT_FOUND.
-    """
-
-    where: str
-    id: str
-    text: str
-    answer_start: int
-    moved_to: int
-
-
 class ExampleList(list[Example]):
     """A list of examples that knows where they come from.
 
     Attributes:
         source: the file, the hub data set or the corpus.
         version: what the data calls itself ("1.1", "KorQuAD_v1.0_dev"), or "".
-        bad_answers: the BadAnswers found when it was read.
+        findings: what was odd about it when it was read.
     """
 
     def __init__(
@@ -103,7 +102,7 @@ class ExampleList(list[Example]):
         super().__init__(examples)
         self.source = source
         self.version = version
-        self.bad_answers: list[BadAnswer] = []
+        self.findings = Findings()
 
     def __repr__(self) -> str:
         return examples_line(self, self.source)
@@ -112,10 +111,15 @@ class ExampleList(list[Example]):
         """What a notebook shows."""
         return examples_html(self, self.source)
 
+    @property
+    def bad_answers(self) -> list[BadAnswer]:
+        """The answers that are not where the data says."""
+        return self.findings.bad_answers
+
     def kept(self, examples: Iterable[Example]) -> "ExampleList":
         """An ExampleList of the same source that holds `examples`, some of these."""
         kept = ExampleList(examples, self.source, self.version)
-        kept.bad_answers = self.bad_answers
+        kept.findings = self.findings
         return kept
 
     def head(self, count: SupportsIndex | None) -> "ExampleList":
@@ -126,22 +130,14 @@ class ExampleList(list[Example]):
         """The examples that can be trained on."""
         return self.kept(example for example in self if example.is_trainable)
 
+    def notes(self) -> list[str]:
+        """Sentences on what was odd about the data, but for its bad answers."""
+        return self.findings.sentences(self.source)
+
     def report(self) -> str:
-        """A sentence about the answers that are not at their answer_start, or "" if all are."""
-        if not self.bad_answers:
-            return ""
-        lost = sum(bad.moved_to == NOT_FOUND for bad in self.bad_answers)
-        moved = len(self.bad_answers) - lost
-        counts = []
-        if moved:
-            counts.append(f"{moved} moved to their nearest occurrence")
-        if lost:
-            counts.append(f"{lost} found nowhere")
-        first = self.bad_answers[0]
-        return (
-            f"{self.source}: answers not at their answer_start: {', '.join(counts)}; "
-            f"first {first.where} ({shorten(first.text)} at {first.answer_start})."
-        )
+        """What a user should know of the data, a sentence a line, or "" if there is nothing."""
+        bad_answers = self.findings.about_bad_answers(self.source)
+        return "\n".join([*self.notes(), bad_answers] if bad_answers else self.notes())
 
 
 def load_examples(
@@ -171,6 +167,29 @@ def load_examples(
     Raises:
         InputError: naming file, record and field.
     """
+    examples = read_examples(
+        source,
+        on_bad_answer=on_bad_answer,
+        split=split,
+        usual_split=usual_split,
+        name=name,
+        on_problem=on_problem,
+    )
+    for sentence in examples.findings.unused.sentences(examples.source):
+        warnings.warn(sentence, stacklevel=2)
+    return examples
+
+
+def read_examples(
+    source: Any,
+    *,
+    on_bad_answer: str = "repair",
+    split: str | None = None,
+    usual_split: str = "train",
+    name: str = "",
+    on_problem: OnProblem = raise_problem,
+) -> ExampleList:
+    """`load_examples` without its warning, for commands that print `ExampleList.report`."""
     records = read_records(
         _plain_records(source),
         split=split,
@@ -179,33 +198,24 @@ def load_examples(
         on_problem=on_problem,
     )
     examples = _empty_list(source)
-    _check_all(records, examples, on_bad_answer, on_problem)
-    return examples
-
-
-def _check_all(
-    records: Iterable[Record], examples: ExampleList, on_bad_answer: str, on_problem: OnProblem
-) -> None:
-    """Add the examples that records make, and the answers that are not at their place."""
-    checker = _Checker(on_bad_answer)
+    known = {(bad.id, bad.text) for bad in examples.bad_answers}
+    maker = _ExampleMaker(examples, on_bad_answer)
     for record in records:
         try:
-            example = checker.check(record)
+            maker.add(record)
         except InputError as error:
             on_problem(error)
-            continue
-        examples.append(example)
-        examples.version = examples.version or record.version
     # Those of an ExampleList have been noted when it was read.
-    known = {(bad.id, bad.text) for bad in examples.bad_answers}
-    examples.bad_answers += [bad for bad in checker.bad if (bad.id, bad.text) not in known]
+    fresh = [bad for bad in maker.bad_answers if (bad.id, bad.text) not in known]
+    examples.findings.bad_answers = examples.bad_answers + fresh
+    return examples
 
 
 def _empty_list(source: Any) -> ExampleList:
     """An ExampleList that holds nothing yet, of the name of a data source."""
     if isinstance(source, ExampleList) and source.source:
         kept = source.kept(())
-        kept.bad_answers = list(source.bad_answers)
+        kept.findings = replace(source.findings)
         return kept
     if is_in_memory(source):
         return ExampleList(source=count_records(source))
@@ -216,96 +226,156 @@ def _plain_records(source: Any) -> Any:
     """A list of Examples as a list of dicts; any other source as it is."""
     if not isinstance(source, (list, tuple)):
         return source
-    return [_as_dict(item) if isinstance(item, Example) else item for item in source]
+    return [item.as_record() if isinstance(item, Example) else item for item in source]
 
 
-class _Checker:
-    """Makes Examples of Records, and notes the answers that are not at their place."""
+class _ExampleMaker:
+    """Makes Examples of Records, and counts what is odd about them.
 
-    def __init__(self, on_bad_answer: str) -> None:
+    Args:
+        examples: takes the Examples and what was found.
+        on_bad_answer: as for `load_examples`.
+    """
+
+    def __init__(self, examples: ExampleList, on_bad_answer: str) -> None:
+        self.examples = examples
+        self.findings = examples.findings
         self.on_bad_answer = on_bad_answer
-        self.bad: list[BadAnswer] = []
-        # The place of each id.
-        self.places: dict[str, str] = {}
+        self.bad_answers: list[BadAnswer] = []
+        # The place of each id in the list, and the place of each Example in the data.
+        self.positions: dict[str, int] = {}
+        self.places: list[str] = []
+        self.made_ids: Counter[str] = Counter()
         # Each context and itself, so that flat records on one context share one string.
         self.contexts: dict[str, str] = {}
 
-    def check(self, record: Record) -> Example:
-        """Make an Example of a record. Raises InputError if it cannot be used."""
+    def add(self, record: Record) -> None:
+        """Add the Example of a record to the list. Raises InputError if it cannot be used."""
         values = record.values
         where = record.where
-        example_id = _id(values, where)
         question = text_field(values, "question", where)
         context = self.contexts.setdefault(record.context, record.context)
+        example_id = _given_id(values, where) or self._made_id(question, context)
         is_impossible = None
         if values.get("is_impossible") is not None:
             is_impossible = field(values, "is_impossible", bool, where)
-        answers = []
-        if values.get("answers") is not None and not is_impossible:
-            given = _answer_list(values["answers"], f"{where}.answers")
-            for n, answer in enumerate(given):
-                place = f"{where}.answers[{n}]"
-                answers.append(self._answer(answer, context, place, example_id))
+        name = answer_field(values)
+        answers: tuple[Answer, ...] = ()
+        if name and not is_impossible:
+            given = given_answers(values, name, where, self.findings.unused)
+            answers = self._answers(given, context, example_id)
             # Some tools write SQuAD 2.0 without is_impossible, and an empty list alone.
             if not given and is_impossible is None:
                 is_impossible = True
-        self._claim_id(example_id, where)
-        return Example(
-            example_id, question, context, tuple(answers), bool(is_impossible), record.title
+        example = Example(example_id, question, context, answers, bool(is_impossible), record.title)
+        if record.unread or not values.keys() <= READ_WITH[name]:
+            self._note_keys(record, name)
+        self._put(example, where)
+        self.examples.version = self.examples.version or record.version
+
+    def _put(self, example: Example, where: str) -> None:
+        """Add an Example to the list, or its answers to the one that has its id."""
+        position = self.positions.setdefault(example.id, len(self.examples))
+        if position == len(self.examples):
+            self.examples.append(example)
+            self.places.append(where)
+            return
+        first, place = self.examples[position], self.places[position]
+        if (first.question, first.context) != (example.question, example.context):
+            raise InputError(
+                f"{where}.id: '{example.id}' is the id of {place} already, which is another "
+                "question; ids must differ."
+            )
+        if (first.is_impossible and example.answers) or (example.is_impossible and first.answers):
+            raise InputError(
+                f"{where}: has the id '{example.id}' of {place}; one of the two has an answer, "
+                "the other is marked as having none."
+            )
+        self.examples[position] = replace(
+            first,
+            answers=tuple(dict.fromkeys(first.answers + example.answers)),
+            is_impossible=first.is_impossible or example.is_impossible,
         )
+        self.findings.repeated += 1
 
-    def _claim_id(self, example_id: str, where: str) -> None:
-        if example_id in self.places:
-            taken = self.places[example_id]
-            raise InputError(
-                f"{where}.id: '{example_id}' is the id of {taken} already; ids must differ."
-            )
-        self.places[example_id] = where
+    def _made_id(self, question: str, context: str) -> str:
+        """An id that is the same whenever the data is read; equal questions are numbered."""
+        self.findings.made_ids += 1
+        content = json.dumps([question, context]).encode()
+        made = hashlib.sha256(content).hexdigest()[:ID_LENGTH]
+        self.made_ids[made] += 1
+        number = self.made_ids[made]
+        return made if number == 1 else f"{made}-{number}"
 
-    def _answer(self, record: Any, context: str, where: str, example_id: str) -> Answer:
-        """Check one answer, and move or note it if it is not at its place."""
-        text = field(record, "text", str, where)
-        start = field(record, "answer_start", int, where)
-        if text and start >= 0 and context.startswith(text, start):
-            return Answer(text, start)
+    def _note_keys(self, record: Record, name: str | None) -> None:
+        """Note the keys that nothing reads, of a record and of what it stands in."""
+        self.findings.unused.note(record.unread, record.where)
+        unread = unread_keys(record.values, READ_WITH[name])
+        possible = set(QUESTION_KEYS)
+        if name is None:
+            possible |= ANSWER_FIELDS.keys() - {"text"}
+        elif isinstance(record.values[name], str):
+            possible.add(ANSWER_FIELDS[name])
+        self.findings.unused.note(unread, record.where, possible - record.values.keys())
+
+    def _answers(
+        self, given: list[GivenAnswer], context: str, example_id: str
+    ) -> tuple[Answer, ...]:
+        """The answers of a question, each at its place in the context."""
+        answers = []
+        for answer in given:
+            text, start, _ = answer
+            if start is None:
+                text = text.strip()
+                if not text:
+                    self.findings.empty += 1
+                    continue
+                start = self._locate(text, context)
+            if text and start >= 0 and context.startswith(text, start):
+                answers.append(Answer(text, start))
+            else:
+                answers.append(self._misplaced(answer, context, example_id))
+        return tuple(answers)
+
+    def _locate(self, text: str, context: str) -> int:
+        """Where an answer stands of which the data does not say it, or NOT_FOUND."""
+        start, occurrences = first_place(context, text)
+        self.findings.located += occurrences > 0
+        self.findings.ambiguous += occurrences > 1
+        return start
+
+    def _misplaced(self, answer: GivenAnswer, context: str, example_id: str) -> Answer:
+        """An answer that does not stand where the data says: moved, or noted as not found."""
+        text, start, where = answer
         if self.on_bad_answer == "error":
-            first = max(start, 0)
-            there = context[first : first + max(len(text), 1)]
-            raise InputError(
-                f"{where}.answer_start: {start} holds {shorten(there)} where the text is "
-                f"{shorten(text)}; correct it, or use --on-bad-answer repair or skip."
-            )
+            raise InputError(_fault(answer, context))
         nearest = NOT_FOUND
-        if self.on_bad_answer == "repair":
+        if self.on_bad_answer == "repair" and start is not None:
             nearest = _nearest(context, text, start)
-        self.bad.append(BadAnswer(where, example_id, text, start, nearest))
+        self.bad_answers.append(BadAnswer(where, example_id, text, start, nearest))
         return Answer(text, nearest)
 
 
-def _id(values: Any, where: str) -> str:
-    """The id of a record, under the name `id` or `guid`."""
-    has_guid = isinstance(values, dict) and "id" not in values and "guid" in values
-    return str(field(values, "guid" if has_guid else "id", (str, int), where))
+def _fault(answer: GivenAnswer, context: str) -> str:
+    """What is wrong with an answer that does not stand where the data says."""
+    advice = "correct it, or use --on-bad-answer repair or skip"
+    text, start, where = answer
+    if start is None:
+        return f"{where}: {shorten(text)} does not stand in the context; {advice}."
+    first = max(start, 0)
+    there = shorten(context[first : first + max(len(text), 1)])
+    return (
+        f"{where}.answer_start: {start} holds {there} where the text is {shorten(text)}; {advice}."
+    )
 
 
-def _answer_list(answers: Any, where: str) -> list[Any]:
-    """[{text, answer_start}, ...] of this form or of {text: [...], answer_start: [...]}.
-
-    The second is how `datasets` stores it.
-    """
-    if isinstance(answers, list):
-        return answers
-    if not isinstance(answers, dict):
-        found = json_name(answers)
-        raise InputError(f"{where}: must be a list or an object, not {found}.{ANSWERS_HINT}")
-    texts = field(answers, "text", list, where, hint=ANSWERS_HINT)
-    starts = field(answers, "answer_start", list, where, hint=ANSWERS_HINT)
-    if len(texts) != len(starts):
-        raise InputError(
-            f"{where}: has {len(texts)} texts and {len(starts)} values of answer_start."
-        )
-    pairs = zip(texts, starts, strict=True)
-    return [{"text": text, "answer_start": start} for text, start in pairs]
+def _given_id(values: dict[str, Any], where: str) -> str:
+    """The id of a record, under the name `id` or `guid`, or "" if it has none."""
+    name = "guid" if values.get("id") is None else "id"
+    value = values.get(name)
+    if value is None or isinstance(value, str):
+        return value or ""
+    return str(field(values, name, (str, int), where))
 
 
 def _nearest(context: str, text: str, start: int) -> int:
@@ -318,39 +388,3 @@ def _nearest(context: str, text: str, start: int) -> int:
     if NOT_FOUND in (before, after):
         return max(before, after)
     return before if start - before <= after - start else after
-
-
-def write_squad(examples: Iterable[Example], path: str | Path) -> None:
-    """Write examples as SQuAD JSON.
-
-    Examples that follow each other on one context, or under one title, are written together.
-
-    Raises:
-        InputError: if the file cannot be written.
-    """
-    version = getattr(examples, "version", "")
-    write_json(path, {"version": version, "data": list(_articles(examples))})
-
-
-def _articles(examples: Iterable[Example]) -> Iterator[dict[str, Any]]:
-    for title, of_title in groupby(examples, key=attrgetter("title")):
-        paragraphs = []
-        for context, of_context in groupby(of_title, key=attrgetter("context")):
-            paragraphs.append({"context": context, "qas": [_own_fields(e) for e in of_context]})
-        yield {"title": title, "paragraphs": paragraphs}
-
-
-def _as_dict(example: Example) -> dict[str, Any]:
-    """An example as a flat record."""
-    return {"title": example.title, "context": example.context, **_own_fields(example)}
-
-
-def _own_fields(example: Example) -> dict[str, Any]:
-    """An example as a record of SQuAD, without title and context."""
-    record: dict[str, Any] = {"id": example.id, "question": example.question}
-    if example.is_labeled:
-        record["is_impossible"] = example.is_impossible
-        record["answers"] = [
-            {"text": answer.text, "answer_start": answer.start} for answer in example.answers
-        ]
-    return record

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mrc.data.keys import stand_in
 from mrc.errors import InputError
 
 JSON_NAMES = {
@@ -34,8 +35,12 @@ def field(
         found = json_name(record)
         raise InputError(f"{where}: must be an object with the key '{name}', not {found}.{hint}")
     if name not in record:
-        raise InputError(f"{where}: the key '{name}' is missing.{hint}")
+        other = stand_in(name, record)
+        advice = f"; should '{other}' be called so?" if other else "."
+        raise InputError(f"{where}: the key '{name}' is missing{advice}{hint}")
     value = record[name]
+    if type(value) is kind:
+        return value
     kinds = kind if isinstance(kind, tuple) else (kind,)
     # In Python, True is an int.
     is_stray_bool = isinstance(value, bool) and bool not in kinds
@@ -48,7 +53,7 @@ def field(
 def text_field(record: Any, name: str, where: str) -> str:
     """Return a text that is more than white space; otherwise as `field`."""
     text = field(record, name, str, where)
-    if not text.strip():
+    if not text or text.isspace():
         raise InputError(f"{where}.{name}: is empty.")
     return text
 

@@ -6,10 +6,12 @@ Parquet, each of them gzipped or not.
 
 import glob
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mrc.data.foreign import data_text
 from mrc.data.library import hub_records, is_saved_folder, parquet_records, saved_records
 from mrc.data.memory import is_in_memory, memory_records
 from mrc.data.records import (
@@ -22,7 +24,7 @@ from mrc.data.records import (
 )
 from mrc.data.tables import table_records
 from mrc.errors import InputError
-from mrc.files import STDIN, parse_json, read_text
+from mrc.files import STDIN, parse_json, read_bytes
 
 JSON = ".json"
 JSON_LINES = (".jsonl", ".ndjson")
@@ -30,6 +32,10 @@ TABLES = (".csv", ".tsv")
 PARQUET = ".parquet"
 
 SUFFIXES = (JSON, *JSON_LINES, *TABLES, PARQUET)
+
+# An object, or a list of objects or of lists: in a file of another name, "[" may begin any text.
+BEGINS_JSON = re.compile(r"\s*(\{|\[\s*[\[{\]])")
+NOT_SPACE = re.compile(r"\S")
 
 
 def read_records(
@@ -112,36 +118,28 @@ def files_of(source: str) -> list[str]:
 
 
 def _file_records(file: str, on_problem: OnProblem) -> Iterator[Record]:
-    """Yield the records of a file; its name tells the form, or else its first character."""
+    """Yield the records of a file; its name tells the form, or else how it begins."""
     suffix = Path(file.removesuffix(".gz")).suffix
     if suffix == PARQUET:
         yield from parquet_records(file, on_problem)
         return
-    text = read_text(file)
     name = "standard input" if file == STDIN else file
-    if _is_table(text, suffix):
-        yield from table_records(text, name, on_problem)
+    text = data_text(read_bytes(file), name)
+    if suffix in TABLES or (suffix not in SUFFIXES and not BEGINS_JSON.match(text)):
+        yield from table_records(text, name, on_problem, is_sure=suffix in TABLES)
     elif suffix in JSON_LINES or _is_json_lines(text):
         yield from _line_records(text, name, on_problem)
     else:
         yield from json_records(parse_json(text, name), name, on_problem)
 
 
-def _is_table(text: str, suffix: str) -> bool:
-    """Whether a text is CSV or TSV: by its name, or because it cannot be JSON."""
-    if suffix in (JSON, *JSON_LINES):
-        return False
-    first_character = text.lstrip()[:1]
-    return suffix in TABLES or first_character not in ("{", "[", "")
-
-
 def _is_json_lines(text: str) -> bool:
     """Whether a text is one JSON object a line, which some tools write under the name of .json."""
-    first, _, rest = text.lstrip().partition("\n")
-    if not rest.strip():
-        return False
+    begin = NOT_SPACE.search(text)
+    end = text.find("\n", begin.start()) if begin else -1
+    has_more = end >= 0 and NOT_SPACE.search(text, end)
     try:
-        return isinstance(json.loads(first), dict)
+        return bool(has_more) and isinstance(json.loads(text[:end]), dict)
     except (ValueError, RecursionError):
         return False
 

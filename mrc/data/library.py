@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mrc.data.records import OnProblem, Record, item_records
+from mrc.data.records import Around, OnProblem, Record, item_records
 from mrc.errors import InputError, import_optional, in_short
 
 ROWS_AT_ONCE = 1000
@@ -90,11 +90,12 @@ def dataset_records(
         on_problem: takes the errors of single records.
         version: what the data set calls itself.
     """
+    around = Around(version)
     number = 0
     for columns in dataset.with_format(None).iter(batch_size=ROWS_AT_ONCE):
         for cells in zip(*columns.values(), strict=True):
             values = dict(zip(columns, cells, strict=True))
-            yield from item_records(values, f"{place}{number}", on_problem, version=version)
+            yield from item_records(values, f"{place}{number}", on_problem, around)
             number += 1
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from mrc.config.extras import check_extra
 from mrc.config.train import TrainConfig
-from mrc.data.examples import ExampleList, load_examples
+from mrc.data.examples import ExampleList, read_examples
 from mrc.data.formats import PARQUET, files_of, is_hub_id
 from mrc.data.library import is_saved_folder
 from mrc.data.memory import is_in_memory
@@ -17,6 +17,7 @@ from mrc.data.sample import is_sample, load_sample
 from mrc.data.splitting import leak_warning, split_examples
 from mrc.errors import InputError
 from mrc.files import sha256, write_json
+from mrc.wording import counted
 
 __all__ = [
     "IN_MEMORY",
@@ -93,7 +94,7 @@ def load_data(
                 f"{name or 'data'}: the run's data was {source}, which is not saved; give the "
                 "same data again."
             )
-    return load_examples(
+    return read_examples(
         source,
         on_bad_answer=on_bad_answer,
         split=split,
@@ -183,12 +184,17 @@ def load_run_data(config: TrainConfig) -> RunData:
     trainable = loaded.trainable()
     train = trainable.head(config.max_train_examples)
     if not train:
-        raise InputError(f"{train.source}: holds no question that can be trained on.")
+        raise InputError(_with_notes(f"{train.source}: holds no question to train on.", train))
     if validation is not None:
         validation = validation.head(config.max_eval_examples)
         if not validation:
             raise InputError(f"{validation.source}: holds no question to score.")
     return RunData(train, validation, len(loaded) - len(trainable))
+
+
+def _with_notes(sentence: str, examples: ExampleList) -> str:
+    """A sentence, and what was odd about the data, which may be the reason."""
+    return " ".join([sentence, *examples.notes()])
 
 
 def bad_answer_records(*parts: ExampleList | None) -> list[dict[str, Any]]:
@@ -210,14 +216,17 @@ def report_data_problems(
     validation = eval_set.examples if eval_set else None
     reports = [train.report()]
     if without_label:
-        reports.append(f"{without_label} questions have no answer to train on and are left out.")
+        have = "has" if without_label == 1 else "have"
+        questions = counted(without_label, "question")
+        reports.append(f"{questions} {have} no answer to train on; left out.")
     reports.append(train_set.report())
     if eval_set and validation:
         reports += [validation.report(), eval_set.report(), leak_warning(train, validation)]
     # Each sentence once: both parts may be of one file.
-    for report in dict.fromkeys(reports):
-        if report:
-            print(report)
+    sentences = "\n".join(reports).split("\n")
+    for sentence in dict.fromkeys(sentences):
+        if sentence:
+            print(sentence)
     bad_answers = bad_answer_records(train, validation)
     if bad_answers and folder is not None:
         file = folder / "bad_answers.json"
@@ -236,7 +245,7 @@ def describe_source(source: Any) -> str | None:
     if not is_in_memory(source):
         return str(source)
     examples = _readable(source)
-    count = "1 record" if len(examples) == 1 else f"{len(examples)} records"
+    count = counted(len(examples), "record")
     return f"{IN_MEMORY}{count}, sha256 {_content_hash(examples)[:12]})"
 
 
@@ -262,7 +271,7 @@ def data_hashes(config: TrainConfig) -> dict[str, str]:
 
 def _readable(source: Any) -> ExampleList:
     """The questions of data in memory that can be read: what cannot is for loading to say."""
-    return load_examples(source, on_bad_answer="skip", on_problem=lambda error: None)
+    return read_examples(source, on_bad_answer="skip", on_problem=lambda error: None)
 
 
 def _content_hash(examples: ExampleList) -> str:

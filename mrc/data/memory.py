@@ -11,6 +11,7 @@ from mrc.data.library import choose_split, dataset_records, take_split
 from mrc.data.records import OnProblem, Record, guarded, item_records, json_records
 from mrc.data.tables import typed_cells
 from mrc.errors import InputError
+from mrc.wording import counted
 
 KINDS_HINT = (
     "give a path, a hub id, a list of dicts, a list of Examples, a datasets.Dataset or a "
@@ -71,8 +72,7 @@ def count_records(source: Any) -> str:
     """What a message calls data in memory, such as "120 records in memory"."""
     if not hasattr(source, "__len__") or isinstance(source, dict):
         return "data in memory"
-    count = len(source)
-    return "1 record in memory" if count == 1 else f"{count} records in memory"
+    return f"{counted(len(source), 'record')} in memory"
 
 
 def _is_of(source: object, package: str) -> bool:

@@ -1,9 +1,10 @@
 """Records: questions as they were found, not yet checked, from any nesting of SQuAD's JSON."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any, NamedTuple
 
 from mrc.data.fields import field, text_field
+from mrc.data.keys import ARTICLE_KEYS, PARAGRAPH_KEYS, ROOT_KEYS, unread_keys
 from mrc.errors import InputError
 
 FORMS_HINT = (
@@ -27,6 +28,7 @@ class Record(NamedTuple):
         title: the title of its article, or "".
         where: file and place, for errors.
         version: what the file calls itself, or "".
+        unread: the keys around it, of its paragraph, article and file, that nothing reads.
     """
 
     values: dict[str, Any]
@@ -34,6 +36,30 @@ class Record(NamedTuple):
     title: str
     where: str
     version: str
+    unread: tuple[str, ...]
+
+
+class Around(NamedTuple):
+    """What a question has from the file, the article and the paragraph that it stands in.
+
+    Attributes:
+        version: what the file calls itself, or "".
+        title: the title of the article, or "".
+        unread: the keys of all three that nothing reads.
+    """
+
+    version: str = ""
+    title: str = ""
+    unread: tuple[str, ...] = ()
+
+    def within(self, values: dict[str, Any], read: Set[str]) -> "Around":
+        """The same one level further in, where `read` are the keys of `values` that are read."""
+        title = str(values.get("title") or "")
+        unread = unread_keys(values, read)
+        return Around(self.version, title or self.title, (*self.unread, *unread))
+
+
+NOWHERE = Around()
 
 
 def raise_problem(error: InputError) -> None:
@@ -58,10 +84,10 @@ def json_records(root: Any, name: str, on_problem: OnProblem) -> Iterator[Record
         on_problem: takes the errors of single records.
     """
     if isinstance(root, dict) and not ITEM_KEYS & root.keys():
-        version = str(root.get("version", ""))
         items = field(root, "data", list, name, hint=FORMS_HINT)
+        around = Around(version=str(root.get("version", ""))).within(root, ROOT_KEYS)
         for n, item in enumerate(items):
-            yield from item_records(item, f"{name}: data[{n}]", on_problem, version=version)
+            yield from item_records(item, f"{name}: data[{n}]", on_problem, around)
     elif isinstance(root, list):
         for n, item in enumerate(root):
             yield from item_records(item, f"{name}: [{n}]", on_problem)
@@ -70,32 +96,33 @@ def json_records(root: Any, name: str, on_problem: OnProblem) -> Iterator[Record
 
 
 def item_records(
-    item: Any, where: str, on_problem: OnProblem, *, version: str = ""
+    item: Any, where: str, on_problem: OnProblem, around: Around = NOWHERE
 ) -> Iterator[Record]:
     """Yield the records of an article, a paragraph or a question, told apart by their keys."""
-    yield from guarded(_walk(item, where, on_problem, version), on_problem)
+    yield from guarded(_walk(item, where, on_problem, around), on_problem)
 
 
-def _walk(item: Any, where: str, on_problem: OnProblem, version: str) -> Iterator[Record]:
-    title = ""
-    if isinstance(item, dict):
+def _walk(item: Any, where: str, on_problem: OnProblem, around: Around) -> Iterator[Record]:
+    keys = item.keys() if isinstance(item, dict) else set()
+    if "paragraphs" in keys:
+        around = around.within(item, ARTICLE_KEYS)
+        for n, paragraph in enumerate(field(item, "paragraphs", list, where)):
+            records = _paragraph_records(paragraph, f"{where}.paragraphs[{n}]", around)
+            yield from guarded(records, on_problem)
+    elif "qas" in keys:
+        yield from _paragraph_records(item, where, around)
+    elif {"context", "question"} & keys:
+        context = text_field(item, "context", where)
         title = str(item.get("title") or "")
-        if "paragraphs" in item:
-            for n, paragraph in enumerate(field(item, "paragraphs", list, where)):
-                place = f"{where}.paragraphs[{n}]"
-                records = _paragraph_records(paragraph, place, version, title)
-                yield from guarded(records, on_problem)
-            return
-        if "qas" in item:
-            yield from _paragraph_records(item, where, version, title)
-            return
-    if not isinstance(item, dict) or not {"context", "question"} & item.keys():
+        yield Record(item, context, title, where, around.version, around.unread)
+    else:
         # Raises, and says which forms there are.
         field(item, "context", str, where, hint=FORMS_HINT)
-    yield Record(item, text_field(item, "context", where), title, where, version)
 
 
-def _paragraph_records(paragraph: Any, where: str, version: str, title: str) -> Iterator[Record]:
+def _paragraph_records(paragraph: Any, where: str, around: Around) -> Iterator[Record]:
     context = text_field(paragraph, "context", where)
+    around = around.within(paragraph, PARAGRAPH_KEYS)
     for n, values in enumerate(field(paragraph, "qas", list, where)):
-        yield Record(values, context, title, f"{where}.qas[{n}]", version)
+        place = f"{where}.qas[{n}]"
+        yield Record(values, context, around.title, place, around.version, around.unread)

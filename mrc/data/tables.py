@@ -1,14 +1,14 @@
 """Tables: the rows of CSV and TSV files as records."""
 
-import ast
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from mrc.data.fields import shorten
+from mrc.data.foreign import not_questions
+from mrc.data.keys import ANSWER_FIELDS, stand_in
 from mrc.data.records import OnProblem, Record, guarded, item_records
 from mrc.errors import InputError
 
@@ -19,32 +19,58 @@ LONGEST_CELL = min(sys.maxsize, 2**31 - 1)
 # Columns in which an empty cell is an empty text, and so a fault. In others it is no value.
 TEXT_COLUMNS = ("id", "guid", "question", "context")
 
+DELIMITERS = ("\t", ",", ";")
+
+# Columns that an error lists.
+MOST_COLUMNS = 10
+
 TRUE_WORDS = ("true", "1")
 FALSE_WORDS = ("false", "0")
 
 
-def table_records(text: str, name: str, on_problem: OnProblem) -> Iterator[Record]:
+# The columns without which a table holds no questions.
+NEEDED = ("question", "context")
+
+
+def table_records(
+    text: str, name: str, on_problem: OnProblem, *, is_sure: bool = True
+) -> Iterator[Record]:
     """Yield the records of CSV or TSV, whose header names the fields.
 
     Args:
-        text: the whole file. It is TSV if there is a tab in its first line.
+        text: the whole file. A tab in its first line separates cells, or else a comma, or else a
+            semicolon, as spreadsheets write it where the comma is the decimal point.
         name: the file, for errors.
         on_problem: takes the errors of single rows.
+        is_sure: whether the file is known to be a table, or may be any text.
 
     Raises:
         InputError: if the file is no CSV or TSV.
     """
     csv.field_size_limit(LONGEST_CELL)
     header = text.partition("\n")[0]
-    delimiter = "\t" if "\t" in header else ","
+    delimiter = next((mark for mark in DELIMITERS if mark in header), ",")
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
+        _check_columns(list(rows.fieldnames or []), text, name, is_sure=is_sure)
         # Rows are numbered as in a spreadsheet, where the header is row 1.
         for number, row in enumerate(rows, 2):
             records = _row_records(row, f"{name}: row {number}", on_problem)
             yield from guarded(records, on_problem)
     except csv.Error as error:
         raise InputError(f"{name}: broken CSV at line {rows.line_num}: {error}.") from None
+
+
+def _check_columns(columns: list[str], text: str, name: str, *, is_sure: bool) -> None:
+    """Raise InputError if the header of a table does not name what every question needs."""
+    missing = [needed for needed in NEEDED if needed not in columns]
+    if missing == list(NEEDED) and not is_sure:
+        raise not_questions(text, name)
+    for needed in missing:
+        other = stand_in(needed, columns)
+        found = ", ".join(shorten(column) for column in columns[:MOST_COLUMNS])
+        advice = f"rename {shorten(other)}" if other else f"it has {found}"
+        raise InputError(f"{name}: row 1: there is no column '{needed}'; {advice}.")
 
 
 def _row_records(row: dict[Any, Any], where: str, on_problem: OnProblem) -> Iterator[Record]:
@@ -63,8 +89,6 @@ def typed_cells(cells: dict[str, Any], where: str) -> dict[str, Any]:
 
     Args:
         cells: {column: text}, or numbers and truth values where a library has read the table.
-            The answers are in the column `answers`, as JSON or as Python prints it, or one
-            answer is in the columns `answer_text` (or `text`) and `answer_start`.
         where: the place of the row, for errors.
 
     Raises:
@@ -73,13 +97,12 @@ def typed_cells(cells: dict[str, Any], where: str) -> dict[str, Any]:
     values = dict(cells)
     if "is_impossible" in values:
         values["is_impossible"] = _parse_bool(values["is_impossible"], f"{where}.is_impossible")
-    if "answers" in values:
-        values["answers"] = _parse_answers(values["answers"], f"{where}.answers")
-        return values
-    text = values.get("answer_text", values.get("text"))
-    if text is not None and "answer_start" in values:
-        start = _parse_int(values["answer_start"], f"{where}.answer_start")
-        values["answers"] = {"text": [text], "answer_start": [start]}
+    if "answer_start" in values:
+        values["answer_start"] = _parse_int(values["answer_start"], f"{where}.answer_start")
+    for name in ANSWER_FIELDS:
+        # A library has read a year as a number: the answer is its text.
+        if isinstance(values.get(name), (int, float)):
+            values[name] = str(values[name])
     return values
 
 
@@ -90,33 +113,12 @@ def _parse_bool(cell: object, where: str) -> bool:
     return word in TRUE_WORDS
 
 
-def _parse_int(cell: Any, where: str) -> int:
-    try:
-        return int(cell)
-    except (ValueError, TypeError):
-        found = shorten(str(cell))
-        raise InputError(f"{where}: must be a whole number, not {found}.") from None
-
-
-def _parse_answers(cell: Any, where: str) -> Any:
-    """Parse JSON, or what Python prints for the same value, as `Dataset.to_csv` does."""
-    if not isinstance(cell, str):
+def _parse_int(cell: Any, where: str) -> Any:
+    # A list of starts beside a list of texts, for what reads the answers.
+    if not isinstance(cell, str) or cell.startswith("["):
         return cell
     try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        tree = ast.parse(cell.strip(), mode="eval")
-        return ast.literal_eval(_ArraysToLists().visit(tree))
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        form = '{"text": [...], "answer_start": [...]}'
-        raise InputError(f"{where}: {shorten(cell)} is not JSON of the form {form}.") from None
-
-
-class _ArraysToLists(ast.NodeTransformer):
-    """Turns NumPy's `array(['a'], dtype=object)` into `['a']`, a literal: no code is run."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        is_array = isinstance(node.func, ast.Name) and node.func.id == "array"
-        return node.args[0] if is_array and node.args else node
+        return int(cell)
+    except ValueError:
+        found = shorten(str(cell))
+        raise InputError(f"{where}: must be a whole number, not {found}.") from None

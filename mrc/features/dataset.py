@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from mrc.data.examples import NOT_FOUND, Example
+from mrc.data.examples import Example
+from mrc.data.findings import NOT_FOUND
 from mrc.errors import InputError
 from mrc.features.arrays import distinct, is_between, ranges, round_up
 from mrc.features.template import Template

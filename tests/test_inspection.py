@@ -197,7 +197,7 @@ def test_real_questions(tokenizer_folder):
         (["inspect", str(DATA / "squad.json"), "--model", "./absent"], "./absent: no such folder"),
         (["inspect", str(DATA / "squad.json"), "--stride", "200"], "--stride 200 must be below"),
         (["inspect", "sample:xx"], "'xx' is neither"),
-        (["inspct"], "inspct: no such command; choose one of"),
+        (["inspct"], "inspct: no such command; did you mean inspect?"),
     ],
 )
 def test_bad_input(argv, message):

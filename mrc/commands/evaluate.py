@@ -10,6 +10,7 @@ from mrc.config.evaluate import EvalConfig
 from mrc.errors import InputError
 from mrc.files import STDIN, write_json
 from mrc.runtime.terminal import IMPORTING, phase
+from mrc.wording import counted
 
 if TYPE_CHECKING:
     from mrc.commands.trained_reader import TrainedReader
@@ -56,6 +57,7 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
     """Let a reader answer the questions, and score its answers; each process does its share."""
     from mrc.commands.results import PREDICTIONS, results_folder, results_table
     from mrc.commands.trained_reader import TrainedReader
+    from mrc.data.loading import report_notes
     from mrc.model.custom import class_name
     from mrc.runtime.memory import peak_memory_mb
 
@@ -69,10 +71,9 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
         examples, source = _load_examples(settled, reader)
     with phase("tokenizing"):
         dataset = reader.dataset(examples)
-    print(
-        f"{len(examples)} questions, {len(dataset)} features; {reader.checkpoint} on "
-        f"{reader.device}"
-    )
+    report_notes(examples)
+    sizes = f"{counted(len(examples), 'question')}, {counted(len(dataset), 'feature')}"
+    print(f"{sizes}; {reader.checkpoint} on {reader.device}")
     if dataset.report():
         print(dataset.report())
 

@@ -17,6 +17,7 @@ from mrc.files import STDIN, read_json, write_json
 from mrc.runtime.tables import value_table
 from mrc.runtime.terminal import IMPORTING, phase
 from mrc.runtime.torchrun import torchrun_place
+from mrc.wording import counted
 
 if TYPE_CHECKING:
     from mrc.commands.answerers import Answerer
@@ -48,7 +49,7 @@ def predict(config: PredictConfig) -> None:
         raise InputError(f"--output {output}: the folder {output.parent} does not exist.")
     with phase(IMPORTING):
         from mrc.commands.answerers import make_answerer
-        from mrc.data.loading import load_questions
+        from mrc.data.loading import load_questions, report_notes
 
     started = time.perf_counter()
     with phase("reading the questions"):
@@ -62,10 +63,11 @@ def predict(config: PredictConfig) -> None:
     if not open_parts(folder, fingerprint(config, answerer, examples), rank, output):
         return
     if rank == 0:
+        report_notes(examples)
         done = sum(part_path(folder, number).exists() for number in range(len(parts)))
         kept = f", {done} of them already answered" if done else ""
-        unit = "part" if len(parts) == 1 else "parts"
-        print(f"{len(examples)} questions in {len(parts)} {unit}{kept}", flush=True)
+        sizes = f"{counted(len(examples), 'question')} in {counted(len(parts), 'part')}"
+        print(f"{sizes}{kept}", flush=True)
     for number in range(rank, len(parts), processes):
         if not part_path(folder, number).exists():
             part_started = time.perf_counter()

@@ -11,7 +11,7 @@ from mrc.commands.answer_files import (
 )
 from mrc.commands.results import results_folder, results_table, score_names
 from mrc.config.evaluate import EvalConfig
-from mrc.data.loading import load_questions
+from mrc.data.loading import load_questions, report_notes
 from mrc.errors import InputError, in_short
 from mrc.files import write_json
 from mrc.metrics.analysis import details
@@ -19,6 +19,7 @@ from mrc.metrics.answers import strip_answer, strip_particle
 from mrc.metrics.confidence import compare
 from mrc.metrics.scoring import Gold
 from mrc.runtime.tables import column_table
+from mrc.wording import counted
 
 # In evaluate-v2.0.py, probabilities of no answer never exceed the default threshold.
 NEVER_EXCEEDED = 1.0
@@ -28,6 +29,7 @@ def score_predictions(config: EvalConfig, path: str) -> dict[str, Any]:
     """Score the answers in a file or a folder, print a table, return the results."""
     path = find_answers(path)
     examples = load_questions(config.data, config.split, config.max_eval_examples)
+    report_notes(examples)
     given = read_answers(path)
     missing, foreign = match_ids(path, given.texts, examples)
     gold = Gold(examples, config.scorer or "auto")
@@ -60,6 +62,7 @@ def compare_predictions(config: EvalConfig, first: str, second: str) -> dict[str
     """Test whether the second set of answers is better; print and return the results."""
     paths = [find_answers(path) for path in (first, second)]
     examples = load_questions(config.data, config.split, config.max_eval_examples)
+    report_notes(examples)
     gold = Gold(examples, config.scorer or "auto")
     texts = []
     for name, path in zip("AB", paths, strict=True):
@@ -68,7 +71,7 @@ def compare_predictions(config: EvalConfig, first: str, second: str) -> dict[str
         for note in _notes(*match_ids(path, texts[-1], examples), gold).values():
             print(f"  {note}")
     result = compare(texts[0], texts[1], examples, gold.name)
-    questions = "1 question" if result["total"] == 1 else f"{result['total']} questions"
+    questions = counted(result["total"], "question")
     print(f"{questions}, scorer {result['scorer']}\n")
     print(_comparison_table(result))
     print(f"\nexact by A alone {result['only_a_exact']}, by B alone {result['only_b_exact']}")

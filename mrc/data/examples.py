@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
 
-from mrc.data.display import example_html, example_line, examples_html, examples_line
 from mrc.data.answers import GivenAnswer, answer_field, first_place, given_answers
+from mrc.data.display import example_html, example_line, examples_html, examples_line
 from mrc.data.fields import field, shorten, text_field
 from mrc.data.findings import NOT_FOUND, BadAnswer, Findings
 from mrc.data.formats import read_records

@@ -32,6 +32,7 @@ __all__ = [
     "load_training_data",
     "load_validation_data",
     "report_data_problems",
+    "report_notes",
 ]
 
 # How `describe_source` begins what it says of data in memory.
@@ -115,6 +116,12 @@ def load_questions(source: Any, split: str | None = None, count: int | None = No
     if not examples:
         raise InputError(f"{examples.source}: holds no question.")
     return examples.head(count)
+
+
+def report_notes(examples: ExampleList) -> None:
+    """Print what was odd about questions to be answered or scored, if anything was."""
+    for note in examples.notes():
+        print(note)
 
 
 def load_training_data(config: TrainConfig) -> tuple[ExampleList, ExampleList | None]:

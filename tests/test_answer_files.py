@@ -114,6 +114,8 @@ def test_probabilities_come_with_the_answers_or_beside_them(tmp_path, write, cap
 
     argv = ["--data", SQUAD_V2, "--predictions", within[0]]
     assert "has such probabilities itself" in fails(capsys, *argv, "--na-probs", beside[1])
+    threshold = ["--data", SQUAD_V2, "--predictions", beside[0], "--null-threshold", "0.5"]
+    assert "says no probabilities of no answer; add --na-probs FILE" in fails(capsys, *threshold)
     del records[1]["no_answer_probability"]
     argv[-1] = write(records, "r.json")
     assert "r.json: has no probability for question 'v2-2'" in fails(capsys, *argv)

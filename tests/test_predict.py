@@ -167,6 +167,14 @@ def test_predictions_in_every_form(reader_folder, tmp_path, capsys):
     assert scores[0] > 0
 
 
+def test_a_threshold_needs_questions_without_an_answer(reader_folder, tmp_path, capsys):
+    argv = ["predict", reader_folder, "--data", SQUAD, "--output", tmp_path / "out.json"]
+    argv += ["--null-threshold", "-1000"]
+    assert "neither the reader nor the data knows questions" in fails(argv, capsys)
+    main([str(a) for a in [*argv, "--handle-impossible-answer", "yes"]])
+    assert set(json.loads((tmp_path / "out.json").read_text("utf-8")).values()) == {""}
+
+
 def test_what_is_more_than_the_n_best_is_refused(reader_folder, tmp_path, capsys):
     argv = ["predict", reader_folder, "--data", SQUAD, "--output", tmp_path / "out.jsonl"]
     error = fails([*argv, "--top-k", "21"], capsys)

@@ -69,6 +69,7 @@ def _n_best_answerer(config: PredictConfig, examples: ExampleList) -> Answerer:
         "yes": True,
         "no": False,
     }[config.handle_impossible_answer]
+    reader.check_threshold(allows_no_answer)
 
     def answer(part: Sequence[Example]) -> list[Answers]:
         metrics = reader.metrics(

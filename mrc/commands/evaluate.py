@@ -79,6 +79,7 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
 
     # Logits, spans, answers, scores.
     metrics = reader.metrics(dataset)
+    reader.check_threshold(metrics.allows_no_answer)
     # What the pruned search says as well tells what the exact one changes.
     pruned = reader.metrics(dataset, search="pruned") if settled.search == "exact" else None
     scores = reader.answer(metrics, also=[pruned] if pruned else [], world=world)

@@ -87,12 +87,17 @@ def _null_odds(
     """The probabilities of no answer, if there are any: those of --na-probs or of the answers.
 
     Raises:
-        InputError: both have some, or an answer has none.
+        InputError: both have some, an answer has none, or there is a threshold for none.
     """
     if config.na_probs and given.null_odds:
         raise InputError(f"--na-probs {config.na_probs}: {path} has such probabilities itself.")
     source = config.na_probs or path
     null_odds = read_null_odds(config.na_probs) if config.na_probs else given.null_odds
+    if not null_odds and config.null_threshold is not None:
+        raise InputError(
+            f"--null-threshold {config.null_threshold}: {path} says no probabilities of no answer; "
+            "add --na-probs FILE."
+        )
     if not null_odds:
         return None
     lacking = [i for i in given.texts if i in gold.answers and i not in null_odds]

@@ -7,6 +7,7 @@ from typing import Any
 from mrc.checkpoint.loading import as_trained, find_checkpoint, load_checkpoint
 from mrc.config.evaluate import EvalConfig
 from mrc.data.examples import Example
+from mrc.errors import InputError
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics import evaluation
 from mrc.metrics.answers import strip_answer
@@ -39,6 +40,7 @@ class TrainedReader:
         model, tokenizer: the checkpoint's.
         settings: what its mrc.json holds.
         knows_no_answer: whether it has learned to give no answer.
+        has_threshold: whether `config` gives a null threshold.
         trained: the config of its run.
         config: the settings of the evaluation, filled in from the run.
         device: where it computes.
@@ -57,6 +59,7 @@ class TrainedReader:
             allow_pickle=config.allow_pickle,
         )
         self.knows_no_answer = bool(self.settings.get("allows_no_answer"))
+        self.has_threshold = config.null_threshold is not None
         self.trained = as_trained(self.settings, self.model, self.tokenizer)
         # Any, since no setting of a reader is None from here on.
         self.config: Any = self._filled_in(config)
@@ -87,6 +90,14 @@ class TrainedReader:
             "clean": strip_answer if self.config.strip_answer else None,
         }
         return Metrics(dataset, **{**answering, **changed})
+
+    def check_threshold(self, allows_no_answer: bool) -> None:
+        """Raise InputError if a null threshold was given, but every question gets an answer."""
+        if self.has_threshold and not allows_no_answer:
+            raise InputError(
+                f"--null-threshold {self.config.null_threshold}: neither the reader nor the data "
+                "knows questions without an answer."
+            )
 
     def answer(
         self, metrics: Metrics, *, also: Sequence[Metrics] = (), world: World = ALONE

@@ -1,7 +1,12 @@
 """Wording: counts with their nouns, and the known name that a misspelled one may stand for."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+# Codes that a terminal would obey, but for tab and line feed; and those that turn the direction of
+# the text around them.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -26,3 +31,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The question that follows a name that is not known, or "": "; did you mean 'answers'?"."""
     match = nearest(name, known)
     return f"; did you mean '{match}'?" if match else ""
+
+
+def printable(text: str) -> str:
+    """A text that came from data, with escapes for the codes that a terminal would obey."""
+    return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mrc.__main__ import main
-from mrc.commands import ask
+from mrc.commands.shown import in_sentence, show
+from mrc.commands.texts import Text
 from mrc.errors import command_line
 from mrc.reader.reader import Reader
 
@@ -75,6 +76,55 @@ def test_a_question_on_the_command_line(reader, reader_folder, capsys, tmp_path)
     assert lines[2].endswith(second)
 
 
+def test_several_texts(reader, reader_folder, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    other = "It was a rainy day in Harrow Bend."
+    Path("mill.txt").write_text(CONTEXT, encoding="utf-8")
+    Path("empty.txt").write_text(" \n", encoding="utf-8")
+    expected = reader.read(QUESTION, [other, CONTEXT], top_k=3)
+    argv = ["ask", str(reader_folder), "--question", QUESTION, "--context", other]
+    # Behind one flag or two, by the path of a file or with an @.
+    for more in (["mill.txt"], ["--context", "mill.txt"], ["@mill.txt"]):
+        main([*argv, *more, "--json"])
+        found = json.loads(capsys.readouterr().out)
+        assert found["answers"] == expected
+        assert found["passages"] == ["text 1", "mill.txt"]
+    main([*argv, "mill.txt"])
+    lines = capsys.readouterr().out.splitlines()
+    names = [found["passages"][answer["passage"]] for answer in expected]
+    assert lines[0].startswith(f"{names[0]}: ")
+    assert [line.rpartition("  (")[2] for line in lines[1:]] == [f"{name})" for name in names]
+    assert "empty.txt: is empty" in fails([*argv, "empty.txt"], capsys)
+
+
+def test_texts_are_loaded_and_added(reader_folder, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text(CONTEXT, encoding="utf-8")
+    Path("b c.txt").write_text("Rain fell.", encoding="utf-8")
+    typed = [
+        ':load a.txt "b c.txt"',
+        QUESTION,
+        ":load b c.txt",
+        ":add a.txt",
+        ":show",
+        ':load "a.txt',
+        ":top 0",
+        ":help",
+    ]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(typed)))
+    main(["ask", str(reader_folder)])
+    out = capsys.readouterr().out
+    both = f"2 texts, {len(CONTEXT) + 10} characters.\n"
+    assert out.count(both) == 2
+    assert "10 characters.\n" in out
+    assert "  (a.txt)\n" in out
+    assert f"--- b c.txt\nRain fell.\n--- a.txt\n{CONTEXT}\n" in out
+    assert "error: :load: a quotation mark is not closed." in out
+    assert "error: :top needs a number" in out
+    assert out.rstrip().endswith(":quit           quit (or press Ctrl-D)")
+    assert ":show           show these texts" in out
+
+
 def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     (tmp_path / "text.txt").write_text(CONTEXT, encoding="utf-8")
     typed = [
@@ -108,7 +158,9 @@ def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
     assert f"{len(CONTEXT)} characters." in out
     assert "error: :load needs the name of a file" in out
     assert "Another\n\ntext" in out
-    assert ":load FILE   read a text" in out
+    assert "error: :what: no such command" in out
+    assert ":load FILE ...  read a text" in out
+    assert "Type a question" in out
     best = " ".join(reader(question=QUESTION, context=CONTEXT)["answer"].split())
     assert f"[{best}]" in out
     assert "never read" not in out
@@ -126,22 +178,29 @@ def test_a_conversation(reader, reader_folder, capsys, monkeypatch, tmp_path):
 )
 def test_the_sentence_of_an_answer(answer, shown):
     start = CONTEXT.index(answer)
-    assert ask.in_sentence(CONTEXT, start, start + len(answer), bold=False) == shown
-    assert f"\033[1m{answer}\033[0m" in ask.in_sentence(
-        CONTEXT, start, start + len(answer), bold=True
-    )
+    assert in_sentence(CONTEXT, start, start + len(answer), bold=False) == shown
+    assert f"\033[1m{answer}\033[0m" in in_sentence(CONTEXT, start, start + len(answer), bold=True)
 
 
 def test_long_sentences_and_no_answer():
     text = "word " * 400
-    shown = ask.in_sentence(text, 1000, 1004, bold=False)
+    shown = in_sentence(text, 1000, 1004, bold=False)
     assert len(shown) < 350
     assert shown.startswith("… ")
     assert shown.endswith(" …")
     assert "[word]" in shown
-    assert "does not answer" in ask.show(
-        text, [{"score": 0.5, "start": 0, "end": 0, "answer": ""}], bold=False
-    )
+    nothing = [{"score": 0.5, "start": 0, "end": 0, "answer": "", "passage": None}]
+    assert "does not answer" in show([Text("a", text)], nothing, bold=False)
+    assert "No text answers this" in show([Text("a", text), Text("b", text)], nothing, bold=False)
+
+
+def test_what_a_text_does_to_a_terminal_is_escaped():
+    text = Text("a", "Red \x1b[31mink\x1b[0m.")
+    answer = {"score": 0.5, "start": 4, "end": 12, "answer": text.content[4:12]}
+    assert show([text], [answer], bold=False).splitlines() == [
+        "Red [\\x1b[31mink]\\x1b[0m.",
+        "   50.0 %  \\x1b[31mink",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +208,9 @@ def test_long_sentences_and_no_answer():
     [
         (["--question", "x"], "--question needs a --context"),
         (["--json"], "--json needs --question"),
+        (["--context", "notes.txt"], "--context notes.txt: no such file; give the path of a file"),
+        (["--context", "./notes"], "--context ./notes: no such file"),
+        (["--context", "a b", "c d", "--scoring", "n_best"], "give one --context"),
         (["--question", "x", "--context", "@absent"], "absent: no such file"),
         (["--question", " ", "--context", "x"], "the question is empty"),
         (["--max-length", "4096"], "--max-length 4096: the model has 512 positions"),

@@ -69,7 +69,7 @@ def rehearse(config: TrainConfig) -> None:
         scoring = time_scoring(run, parts, config)
     peak = (peak_memory_mb(run.device) or 0) * 2**20
     rows = [
-        time_row(training, scoring, count_scorings(config, parts)),
+        *time_rows(training, scoring, count_scorings(config, parts)),
         memory_row(run, peak, memory_before),
         disk_row(parts, config, folder),
     ]
@@ -131,15 +131,19 @@ def count_scorings(config: TrainConfig, parts: Parts) -> int:
     return math.ceil(parts.total_steps / every)
 
 
-def time_row(training: Timing, scoring: Timing, scorings: int) -> tuple[str, str]:
+def time_rows(training: Timing, scoring: Timing, scorings: int) -> Rows:
     """How long the run takes."""
     total = training.seconds + scorings * scoring.seconds
-    parts = [f"{time_text(training.seconds)} of training (from {training.sample} steps)"]
+    steps = counted(training.sample, "step")
+    rows: Rows = [
+        ("time", f"about {time_text(total)}; saving comes on top"),
+        ("  training", f"{time_text(training.seconds)} (estimated from {steps})"),
+    ]
     if scoring.sample:
-        parts.append(
-            f"{scorings} x {time_text(scoring.seconds)} of scoring (from {scoring.sample} features)"
-        )
-    return "time", f"about {time_text(total)}: {', '.join(parts)}; saving comes on top"
+        features = counted(scoring.sample, "feature")
+        each = f"{scorings} x {time_text(scoring.seconds)}"
+        rows.append(("  scoring", f"{each} (estimated from {features})"))
+    return rows
 
 
 def memory_row(run: Prepared, peak: float, before: Memory) -> tuple[str, str]:

@@ -29,8 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     command = parse_args(TrainCommand, argv, "train")
     # How the command is used is no setting of the run.
-    settings = {name: value for name, value in command.given.items() if name != "dry_run"}
-    config = TrainConfig(**settings)
+    config = TrainConfig.from_dict(command.to_dict(), command.given.keys() - {"dry_run"})
     # Once the flags are known to be right.
     with phase(IMPORTING):
         from mrc.commands.rehearsal import rehearse

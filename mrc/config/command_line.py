@@ -142,6 +142,7 @@ def _add_flag(group: Any, setting: Setting, help: str) -> None:
         group.add_argument(
             option(setting.name),
             type=_reader(setting),
+            action="extend" if setting.nargs == "+" else "store",
             nargs=setting.nargs,
             metavar=setting.metavar if setting.choices else setting.placeholder,
             choices=setting.choices,

@@ -20,7 +20,7 @@ def flag(
     group: str,
     tiny: Any = None,
     choices: Sequence[str] | None = None,
-    nargs: int | None = None,
+    nargs: int | str | None = None,
     kind: type | None = None,
     positional: bool = False,
     rare: bool = False,
@@ -37,7 +37,7 @@ def flag(
         group: the heading under which --help lists the flag.
         tiny: the default with `--model tiny`, where that is another one.
         choices: the only values allowed.
-        nargs: number of values, if not one.
+        nargs: number of values, if not one; "+" for one or more, also by repeating the flag.
         kind: type of what the command line gives, where the annotation does not say it.
         positional: given without a name, and required.
         rare: few people need it: --help-all lists it, --help does not.
@@ -224,7 +224,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _is_of_kind(value: Any, kind: type, nargs: int | None) -> bool:
+def _is_of_kind(value: Any, kind: type, nargs: int | str | None) -> bool:
     """Whether a value given in Python has the type that its setting has on the command line."""
     if nargs is not None:
         is_list = isinstance(value, (list, tuple))

@@ -31,7 +31,7 @@ class Setting:
     group: str
     tiny: Any = None
     choices: Sequence[str] | None = None
-    nargs: int | None = None
+    nargs: int | str | None = None
     kind: type | None = None
     positional: bool = False
     rare: bool = False
@@ -63,6 +63,9 @@ class Setting:
         """
         if self.nargs is None:
             return self.typed_one(value)
+        if self.nargs == "+":
+            values = value if isinstance(value, list) else [value]
+            return [self.typed_one(item) for item in values]
         if not isinstance(value, list) or len(value) != self.nargs:
             raise ValueError(f"must be a list of {self.nargs} values")
         return [self.typed_one(item) for item in value]

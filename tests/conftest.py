@@ -361,11 +361,21 @@ def serving(reader, **limits):
     """A server of a reader on a free port of this machine; gives its address and the server."""
     pytest.importorskip("fastapi", reason='needs pip install -e ".[serve]"')
     pytest.importorskip("uvicorn", reason='needs pip install -e ".[serve]"')
-    from mrc.commands.server import make_server
-    from mrc.commands.server_app import make_app
+    pytest.importorskip("prometheus_client", reason='needs pip install -e ".[serve]"')
+    from mrc.commands.server.access_log import open_access_log
+    from mrc.commands.server.app import make_app
+    from mrc.commands.server.keys import read_key
+    from mrc.commands.server.listener import make_server
 
     config = ServeConfig(checkpoint="reader", port=0, **limits)
-    server = make_server(make_app(reader, AskSettings(max_answer_len=30), config), config)
+    app = make_app(
+        reader,
+        AskSettings(max_answer_len=30),
+        config,
+        key=read_key(config),
+        log=open_access_log(config),
+    )
+    server = make_server(app, config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

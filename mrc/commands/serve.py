@@ -10,15 +10,20 @@ from mrc.errors import import_optional
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(ServeConfig, argv, "serve")
-    for module in ("fastapi", "uvicorn"):
+    for module in ("fastapi", "uvicorn", "prometheus_client"):
         import_optional(module, extra="serve", purpose="Serving")
     # Imported once the flags are known to be right: torch takes seconds to load.
-    from mrc.commands.server import make_server
-    from mrc.commands.server_app import make_app
+    from mrc.commands.server.access_log import open_access_log
+    from mrc.commands.server.app import make_app
+    from mrc.commands.server.keys import read_key
+    from mrc.commands.server.listener import make_server
     from mrc.reader.reader import Reader
 
+    key = read_key(config)
+    log = open_access_log(config)
     reader, settings = Reader.of(config)
-    server = make_server(make_app(reader, settings, config), config)
+    app = make_app(reader, settings, config, key=key, log=log)
+    server = make_server(app, config)
     host = f"[{config.host}]" if ":" in config.host else config.host
     print(
         f"{config.checkpoint} on {reader.device}: http://{host}:{server.port}\n"
@@ -26,5 +31,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         flush=True,
     )
     if config.host in ("0.0.0.0", "::"):
-        print("note: everyone on this machine's networks can reach it.", flush=True)
+        who = "everyone" if key is None else "everyone who has the key"
+        print(f"note: {who} can use it from this machine's networks.", flush=True)
     server.run()

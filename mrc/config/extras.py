@@ -25,6 +25,7 @@ PURPOSES = {
     "lora": "--lora-rank",
     "onnx": "mrc export",
     "serve": "mrc serve",
+    "pdf": "PDF files on the page of mrc serve",
     "tensorboard": "--tensorboard",
     "plot": "--plot",
     "browser": "the browser tests of the page",

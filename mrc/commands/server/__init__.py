@@ -1,0 +1,1 @@
+"""The server behind `mrc serve`: its socket, its API and its page."""

@@ -288,7 +288,7 @@ def test_a_long_question_is_cut_and_counted(bert):
         WindowSettings(max_length=64, stride=16, max_question_length=20),
     )
     assert dataset.questions_cut == 1
-    assert "1 questions cut to their first 20 tokens" in dataset.report()
+    assert "1 question cut to its first 20 tokens" in dataset.report()
     assert dataset.lengths[0] == 3 + 20 + dataset.contexts.lengths[0]
     assert dataset[0]["start_positions"] > 0
 

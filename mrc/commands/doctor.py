@@ -11,6 +11,7 @@ from mrc.config.command_line import parse_args
 from mrc.config.flags import Config, flag
 from mrc.runtime.tables import column_table, value_table
 from mrc.runtime.units import size_text
+from mrc.wording import counted
 
 
 @dataclass
@@ -57,7 +58,7 @@ def as_text(report: dict[str, Any]) -> str:
 
 def _device_rows(report: dict[str, Any]) -> list[tuple[str, object]]:
     processor = report["processor"]
-    threads = "" if processor["threads"] is None else f", {processor['threads']} threads"
+    threads = "" if processor["threads"] is None else f", {counted(processor['threads'], 'thread')}"
     bf16 = ", ".join(processor["bf16"]) or "no instructions for it"
     rows: list[tuple[str, object]] = [
         ("processor", f"{processor['name']}, {processor['cores']} cores{threads}"),

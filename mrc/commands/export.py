@@ -7,6 +7,7 @@ from mrc.config.command_line import parse_args
 from mrc.config.export import ExportConfig
 from mrc.runtime.tables import column_table, value_table
 from mrc.runtime.terminal import IMPORTING, phase
+from mrc.wording import counted
 
 NAMES = {"pytorch": "PyTorch", "onnx": "ONNX", "int8": "ONNX int8"}
 
@@ -41,8 +42,9 @@ def as_text(report: dict[str, Any], out: str) -> str:
         scorer = report["models"]["pytorch"]["scorer"]
         parts.insert(
             0,
-            f"{report['questions']} questions of {report['data']}, {report['windows']} windows; "
-            f"scorer {scorer}, batches of {report['batch_size']}, {report['threads']} threads",
+            f"{counted(report['questions'], 'question')} of {report['data']}, "
+            f"{counted(report['windows'], 'window')}; scorer {scorer}, "
+            f"batches of {report['batch_size']}, {counted(report['threads'], 'thread')}",
         )
     return "\n\n".join(parts)
 

@@ -143,7 +143,7 @@ def merge(folder: Path, count: int, config: PredictConfig) -> None:
     """Wait for all parts, put them together into --output, and remove them."""
     missing = [n for n in range(count) if not part_path(folder, n).exists()]
     while missing:
-        print(f"waiting for {len(missing)} parts of other processes", flush=True)
+        print(f"waiting for {counted(len(missing), 'part')} of other processes", flush=True)
         # If another process fails, torchrun ends this one.
         while not part_path(folder, missing[0]).exists():
             time.sleep(POLL_SECONDS)

@@ -9,6 +9,7 @@ from mrc.files import data_name, make_folder, make_numbered_folder
 from mrc.metrics.scoring import SHORT_NAMES
 from mrc.model.pretrained import WEIGHTS
 from mrc.runtime.tables import value_table
+from mrc.wording import counted
 
 # The answers, in the folder of an evaluation.
 PREDICTIONS = "predictions.json"
@@ -47,7 +48,7 @@ def results_table(results: dict[str, Any], scores: Sequence[str], **more: object
     rows.append(("questions", results["questions"]))
     if "answers_changed_by_exact_search" in results:
         changed = results["answers_changed_by_exact_search"]
-        rows.append(("exact search", f"changed {changed} answers"))
+        rows.append(("exact search", f"changed {counted(changed, 'answer')}"))
     if "seconds" in results:
         rows.append(("seconds", f"{results['seconds']:.0f}"))
     return "\n" + value_table([*rows, *more.items()])

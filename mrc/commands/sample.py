@@ -7,6 +7,7 @@ from pathlib import Path
 from mrc.config.command_line import parse_args
 from mrc.config.flags import Config, flag
 from mrc.errors import InputError
+from mrc.wording import counted
 
 
 @dataclass
@@ -36,4 +37,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path, examples in parts.items():
         write_squad(examples, path)
-        print(f"{path}: {len(examples)} questions")
+        print(f"{path}: {counted(len(examples), 'question')}")

@@ -253,7 +253,8 @@ class FeatureDataset(Dataset):
         lines = []
         if self.questions_cut:
             longest = self.settings.max_question_length
-            lines.append(f"{self.questions_cut} questions cut to their first {longest} tokens.")
+            cut = counted(self.questions_cut, "question cut to its", "questions cut to their")
+            lines.append(f"{cut} first {longest} tokens.")
         if self.contexts.mended or self.questions.mended:
             lines.append("The feature cache was damaged and has been rebuilt.")
         return "\n".join(lines)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mrc.errors import InputError
+from mrc.wording import counted
 
 Pair = tuple[Any, Any]
 
@@ -61,8 +62,8 @@ def _pairs_of_parts(question: Any, context: Any) -> tuple[list[Pair], bool]:
     contexts = context if _is_list(context) else [context] * length
     if len(questions) != len(contexts):
         raise InputError(
-            f"{len(questions)} questions and {len(contexts)} contexts: give as many of one as of "
-            "the other, or one for all."
+            f"{counted(len(questions), 'question')} and {counted(len(contexts), 'context')}: give "
+            "as many of one as of the other, or one for all."
         )
     return list(zip(questions, contexts, strict=True)), False
 

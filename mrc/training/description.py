@@ -21,7 +21,7 @@ def describe_steps(
 ) -> str:
     """Return the steps to come, and what is trained: "60 steps of 16 features, fp32"."""
     micro_batches = settings.gradient_accumulation_steps * processes
-    size = f" of {micro_batches * settings.batch_size} features"
+    size = f" of {counted(micro_batches * settings.batch_size, 'feature')}"
     if settings.max_tokens_per_batch:
         size = f" of about {micro_batches * settings.max_tokens_per_batch} tokens"
     if has_own_loader:

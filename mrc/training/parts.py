@@ -35,6 +35,7 @@ from mrc.training.optim import WeightAverage, make_optimizer, make_schedule
 from mrc.training.precision import Precision, make_precision
 from mrc.training.state import TrainState
 from mrc.training.step import TrainStep
+from mrc.wording import counted
 
 # The settings that have no effect where the caller brings a part.
 SETTINGS_REPLACED_BY = {
@@ -248,8 +249,8 @@ def count_warmup_steps(settings: TrainingSettings, total_steps: int) -> int:
         return int(settings.warmup_ratio * total_steps)
     if settings.warmup_steps >= total_steps > 1:
         raise InputError(
-            f"--warmup-steps {settings.warmup_steps}: the run has {total_steps} steps, so the "
-            "learning rate would never reach its peak."
+            f"--warmup-steps {settings.warmup_steps}: the run has {counted(total_steps, 'step')}, so "
+            "the learning rate would never reach its peak."
         )
     return settings.warmup_steps
 

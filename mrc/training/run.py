@@ -39,6 +39,7 @@ from mrc.training.run_folder import (
     start_run,
 )
 from mrc.training.trainer import Trainer
+from mrc.wording import counted
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def describe(
     if is_new:
         head = ", new head" if model.head_is_new else ", pretrained head"
     return (
-        f"{len(train_set.examples)} questions, {len(train_set)} features; "
+        f"{counted(len(train_set.examples), 'question')}, {counted(len(train_set), 'feature')}; "
         f"{parameters / 1e6:.1f}M parameters{head}; {device}; run in {folder}"
     )
 

@@ -47,6 +47,7 @@ from mrc.training.results import StepResults
 from mrc.training.resume import check_same_settings, how_to_resume
 from mrc.training.run_folder import check_holds_no_run, new_run_folder, run_lock
 from mrc.training.state import Progress, check_state
+from mrc.wording import counted
 
 
 def is_due(step: int, every: int | None) -> bool:
@@ -517,7 +518,7 @@ class Trainer:
         if progress.step < self.total_steps:
             count, where = progress.evals_without_improvement, self.report.step_text(progress.step)
             self.report.say(
-                f"No better {self.score_for_best} in {count} scorings: ended at {where}."
+                f"No better {self.score_for_best} in {counted(count, 'scoring')}: ended at {where}."
             )
         results = {
             **(progress.best or {}),

@@ -249,8 +249,8 @@ def count_warmup_steps(settings: TrainingSettings, total_steps: int) -> int:
         return int(settings.warmup_ratio * total_steps)
     if settings.warmup_steps >= total_steps > 1:
         raise InputError(
-            f"--warmup-steps {settings.warmup_steps}: the run has {counted(total_steps, 'step')}, so "
-            "the learning rate would never reach its peak."
+            f"--warmup-steps {settings.warmup_steps}: the run has {counted(total_steps, 'step')}, "
+            "so the learning rate would never reach its peak."
         )
     return settings.warmup_steps
 

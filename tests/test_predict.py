@@ -205,8 +205,8 @@ def test_a_submission_has_the_columns_that_it_needs(reader_folder, tmp_path, cap
         (
             "x.csv",
             "Id=id,Predicted=anwser",
-            "--columns Id=id,Predicted=anwser: there is no 'anwser' to write; did you mean answer? "
-            "There is id, question, rank, answer, score, start, end.",
+            "--columns Id=id,Predicted=anwser: there is no 'anwser' to write; did you mean "
+            "'answer'? There is id, question, rank, answer, score, start, end.",
         ),
         ("x.csv", "Id=title", "there is no 'title' to write. There is"),
         ("x.jsonl", "rank", "There is id, question, answer, score, start, end, answers."),

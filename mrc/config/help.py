@@ -48,7 +48,7 @@ def describe(setting: Setting) -> str:
     # Choices stand in place of the metavar, but for those that would fill a line.
     if setting.choices and setting.metavar:
         text += f"; one of {', '.join(setting.choices)}"
-    if setting.positional or setting.default in (None, False):
+    if setting.positional or setting.default in (None, False, ""):
         return text
     default = "yes" if setting.default is True else setting.default
     tiny = "" if setting.tiny is None else f"; {setting.tiny} with --model tiny"

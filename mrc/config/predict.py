@@ -1,13 +1,13 @@
 """The settings of `mrc predict`."""
 
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 
 from mrc.config import shared
 from mrc.config.evaluate import EvalConfig
 from mrc.config.flags import Config, flag, option
 from mrc.config.reader import ReaderConfig
 from mrc.errors import InputError
+from mrc.wording import did_you_mean
 
 # What is known of each answer, in the order in which it is written.
 CSV_COLUMNS = ("id", "question", "rank", "answer", "score", "start", "end")
@@ -68,7 +68,6 @@ class PredictConfig(Config):
         f"(default: {', '.join(CSV_COLUMNS)})",
         group="files",
         kind=str,
-        rare=True,
         metavar="NAMES",
     )
     max_eval_examples: int | None = shared.max_eval_examples_flag("files")
@@ -83,7 +82,6 @@ class PredictConfig(Config):
         "a score is the probability of an answer's start times that of its end",
         group="answers",
         choices=("n_best", "pipeline"),
-        rare=True,
     )
     max_answer_length: int | None = flag(
         None,
@@ -155,8 +153,7 @@ class PredictConfig(Config):
             name, _, source = (piece.strip() for piece in part.partition("="))
             source = source or name
             if source not in known:
-                close = get_close_matches(source, known, 1)
-                hint = f"; did you mean {close[0]}?" if close else "."
+                hint = did_you_mean(source, known) or "."
                 raise InputError(
                     f"--columns {self.columns}: there is no '{source}' to write{hint} There is "
                     f"{', '.join(known)}."

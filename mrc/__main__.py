@@ -29,6 +29,8 @@ def main(argv: list[str] | None = None) -> None:
         importlib.import_module(f"mrc.commands.{name}").main(rest)
     elif name in ("-h", "--help", "--help-all"):
         print_help()
+    elif [name, *rest] == ["--version", "--verbose"]:
+        importlib.import_module("mrc.commands.doctor").main([])
     elif name == "--version":
         print(f"mrc {__version__}")
     elif name == "--print-completion":
@@ -62,7 +64,11 @@ def print_help() -> None:
     for name, what in COMMANDS.items():
         commands.add_argument(name, help=what)
     general = parser.add_argument_group("general")
-    general.add_argument("--version", action="store_true", help="print the version, and exit")
+    general.add_argument(
+        "--version",
+        action="store_true",
+        help="print the version, and exit; --verbose is mrc doctor",
+    )
     general.add_argument(
         "--print-completion",
         metavar="SHELL",

@@ -13,10 +13,10 @@ from mrc.config import extras
 from mrc.runtime import machine
 
 
-def run(capsys, *argv):
+def run(capsys, argv=("doctor",)):
     """What the command prints, and its exit status."""
     try:
-        mrc.__main__.main(["doctor", *argv])
+        mrc.__main__.main(list(argv))
         status = 0
     except SystemExit as end:
         status = end.code
@@ -39,7 +39,7 @@ def installed(monkeypatch):
 
 
 def test_one_object_for_machines(capsys):
-    out, _ = run(capsys, "--json")
+    out, _ = run(capsys, ["doctor", "--json"])
     report = json.loads(out)
     assert report["mrc"] == mrc.__version__
     versions = {package["name"]: package["installed"] for package in report["packages"]}
@@ -48,6 +48,12 @@ def test_one_object_for_machines(capsys):
     assert set(report["extras"]) == set(extras.PURPOSES)
     assert report["disk"]
     assert all(free > 0 for free in report["disk"].values())
+
+
+def test_a_long_version(capsys):
+    out, _ = run(capsys, ["--version", "--verbose"])
+    assert "transformers" in out
+    assert "processor" in out
 
 
 def test_wrong_versions_and_missing_packages(capsys, installed):

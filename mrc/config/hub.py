@@ -12,15 +12,22 @@ LOGIN = (
 )
 
 
-def check_repo_name(repo: str) -> None:
-    """Raise InputError if a repository cannot have this name, "USER/NAME" or "NAME"."""
+def is_repo_name(name: str) -> bool:
+    """Whether a repository of the hub can have this name, "USER/NAME" or "NAME"."""
     try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
+
+
+def check_repo_name(repo: str) -> None:
+    """Raise InputError if a repository cannot have this name."""
+    if not is_repo_name(repo):
         raise InputError(
             f"{repo}: cannot be the name of a repository; use USER/NAME, with letters, digits, "
             "'-', '_' and '.'."
-        ) from error
+        )
 
 
 def check_token(repo: str) -> None:

@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 
 import torch
 
+from mrc.config.hub import is_repo_name
 from mrc.config.train import TrainConfig
 from mrc.data.examples import ExampleList
 from mrc.data.loading import load_run_data
+from mrc.errors import InputError
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.loading import make_model
 from mrc.model.span_model import SpanModel
-from mrc.model.tokenizer import load_tokenizer, train_tokenizer
+from mrc.model.tokenizer import is_path, load_tokenizer, train_tokenizer
 from mrc.runtime.device import choose_device, configure_backends
 from mrc.runtime.processes import local_device
 from mrc.runtime.terminal import phase
@@ -43,6 +45,8 @@ def prepare(config: TrainConfig, checkpoint: Path | None = None) -> Prepared:
 
     checkpoint: of a resumed run. Raises InputError for what cannot be used.
     """
+    if not checkpoint:
+        check_model_name(config.model)
     device = choose_device(local_device(config.device))
     configure_backends(deterministic=config.deterministic, tf32=config.tf32)
     torch.manual_seed(config.seed)
@@ -69,9 +73,19 @@ def prepare(config: TrainConfig, checkpoint: Path | None = None) -> Prepared:
     return Prepared(device, tokenizer, model, train_set, eval_set, count_left_out)
 
 
+def check_model_name(model: str) -> None:
+    """Raise InputError for a --model that cannot be one, before the data are read for it."""
+    check_not_a_run(model)
+    if model == "tiny" or Path(model).exists():
+        return
+    if is_path(model) or not is_repo_name(model):
+        raise InputError(
+            f"--model {model}: no such folder, and not a name that the Hugging Face hub could have."
+        )
+
+
 def make_tokenizer(config: TrainConfig, examples: ExampleList, checkpoint: Path | None) -> Any:
     """Load the model's tokenizer; that of `tiny` is trained on the questions and contexts."""
-    check_not_a_run(config.model)
     if config.model == "tiny" and not checkpoint:
         texts = (text for example in examples for text in (example.question, example.context))
         return train_tokenizer(texts)

@@ -57,6 +57,8 @@ napoleon_custom_sections = [
 ]
 
 html_theme = "furo"
+# The theme's own underlines modules and classes, which then look like links.
+pygments_dark_style = "github-dark"
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

@@ -59,6 +59,19 @@ def test_a_page_ends_with_two_questions_and_its_exercise(page):
     assert re.search(r"\]\((\.\./)*\S*exercises\S*\)", after_the_cells)
 
 
+def title_of(page):
+    return re.search(r"^# (.+)$", page.read_text("utf-8"), flags=re.M)[1]
+
+
+@each_lesson
+def test_a_page_ends_with_a_link_to_the_next(page):
+    lessons = sorted(page.parent.glob("[0-9]*.md"))
+    following = [*lessons[1:], page.parent / "ladder.md"][lessons.index(page)]
+    word = "다음" if name_of(page).startswith("ko") else "Next"
+    last_line = page.read_text("utf-8").rstrip().rpartition("\n")[2]
+    assert last_line == f"{word}: [{title_of(following)}]({following.name})"
+
+
 @each_lesson
 def test_a_page_draws_a_picture(page):
     assert any("plt." in cell or ".subplots(" in cell for cell in cells_of(page))

@@ -40,7 +40,7 @@ def time_training(parts: Parts, total_steps: int) -> Timing:
     """
     loader = parts.loader
     assert isinstance(loader, TrainingLoader)
-    flops = flop_counter(parts)
+    flops = parts.flops
     steps = list(loader.sampler.step_batches())
     work = np.array([flops.of_step(step.padded_tokens, step.features) for step in steps])
     by_work = np.argsort(-work)
@@ -98,8 +98,7 @@ def time_scoring(run: Prepared, parts: Parts, config: TrainConfig) -> Timing:
         loss=parts.eval_loss,
     )
     seconds = time.perf_counter() - started
-    flops = flop_counter(parts)
-    share = work_of(sample, flops) / work_of(dataset, flops)
+    share = work_of(sample, parts.flops) / work_of(dataset, parts.flops)
     return Timing(seconds / share, len(sample))
 
 
@@ -116,12 +115,6 @@ def time_widest_batch(parts: Parts, dataset: FeatureDataset, batch_size: int) ->
         # To read a number is to wait until the device has computed it.
         span_logits(output)[0].sum().item()
     return time.perf_counter() - started
-
-
-def flop_counter(parts: Parts) -> FlopCounter:
-    """Return what tells how much work a batch is."""
-    precision = parts.take_step.precision
-    return FlopCounter(parts.model, precision.device, precision.name)
 
 
 def work_of(dataset: FeatureDataset, flops: FlopCounter) -> float:

@@ -5,23 +5,25 @@ from collections.abc import Sequence
 from mrc.config.command_line import parse_args
 from mrc.config.serve import ServeConfig
 from mrc.errors import import_optional
+from mrc.runtime.terminal import IMPORTING, phase
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(ServeConfig, argv, "serve")
-    for module in ("fastapi", "uvicorn", "prometheus_client"):
-        import_optional(module, extra="serve", purpose="Serving")
-    # Imported once the flags are known to be right: torch takes seconds to load.
-    from mrc.commands.server.access_log import open_access_log
-    from mrc.commands.server.app import make_app
-    from mrc.commands.server.keys import read_key
-    from mrc.commands.server.listener import make_server
-    from mrc.reader.reader import Reader
+    with phase(IMPORTING):
+        for module in ("fastapi", "uvicorn", "prometheus_client"):
+            import_optional(module, extra="serve", purpose="Serving")
+        from mrc.commands.server.access_log import open_access_log
+        from mrc.commands.server.app import make_app
+        from mrc.commands.server.keys import read_key
+        from mrc.commands.server.listener import make_server
+        from mrc.reader.reader import Reader
 
     key = read_key(config)
     log = open_access_log(config)
-    reader, settings = Reader.of(config)
+    with phase(f"loading {config.checkpoint}"):
+        reader, settings = Reader.of(config)
     app = make_app(reader, settings, config, key=key, log=log)
     server = make_server(app, config)
     host = f"[{config.host}]" if ":" in config.host else config.host

@@ -1,16 +1,15 @@
 """Readers side by side: scores, changed answers and speed on the same batches."""
 
-import sys
 import time
 from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from mrc.features.batching import INPUTS, make_loader
 from mrc.features.dataset import FeatureDataset
 from mrc.metrics.metrics import Metrics
+from mrc.runtime.progress import ProgressReport
 
 
 def compare(
@@ -33,24 +32,19 @@ def compare(
     """
     metrics = {name: Metrics(dataset, **settings) for name in readers}
     seconds = dict.fromkeys(readers, 0.0)
-    progress = tqdm(
-        make_loader(dataset, batch_size),
-        desc="comparing",
-        unit="batch",
-        leave=False,
-        disable=not sys.stderr.isatty(),
-    )
-    for number, batch in enumerate(progress):
-        inputs = {name: batch[name] for name in INPUTS if name in batch}
-        for name, reader in readers.items():
-            with torch.inference_mode():
-                if number == 0:
-                    # Not timed: the first pass also sets things up.
-                    reader(**inputs)
-                started = time.perf_counter()
-                logits = reader(**inputs)
-                seconds[name] += time.perf_counter() - started
-            metrics[name].update(batch["feature_index"], *logits)
+    with ProgressReport("compared", total=len(dataset), unit="window") as progress:
+        for number, batch in enumerate(make_loader(dataset, batch_size)):
+            inputs = {name: batch[name] for name in INPUTS if name in batch}
+            for name, reader in readers.items():
+                with torch.inference_mode():
+                    if number == 0:
+                        # Not timed: the first pass also sets things up.
+                        reader(**inputs)
+                    started = time.perf_counter()
+                    logits = reader(**inputs)
+                    seconds[name] += time.perf_counter() - started
+                metrics[name].update(batch["feature_index"], *logits)
+            progress.update(len(batch["feature_index"]))
 
     results = {}
     for name in readers:

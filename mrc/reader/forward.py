@@ -16,6 +16,7 @@ from mrc.metrics.decoding import Spans, best_spans, log_probabilities
 from mrc.model.heads import marginal_logits
 from mrc.model.span_model import span_logits
 from mrc.reader.settings import AskSettings
+from mrc.runtime.terminal import is_terminal
 
 # Tokens of one forward pass. More would leave a CPU's caches: 64 windows of 312 tokens take three
 # times as long at once as in batches of 4.
@@ -94,7 +95,8 @@ def forward_batches(
         unit="window",
         delay=SLOW,
         leave=False,
-        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+        disable=not is_terminal(sys.stderr),
     ) as bar:
         while at < len(order):
             longest = int(dataset.lengths[order[at]])

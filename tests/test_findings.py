@@ -277,7 +277,9 @@ def test_python_users_are_warned():
 
 def test_a_run_without_labels_says_why():
     config = TrainConfig(train_file=[record(anwsers="Bob")])
-    with pytest.raises(InputError, match=r"no question to train on\. .* did you mean 'answers'"):
+    with pytest.raises(
+        InputError, match=r"no question that can be trained on\. .* did you mean 'answers'"
+    ):
         load_run_data(config)
 
 
@@ -326,6 +328,7 @@ def test_real_sets_make_no_noise(name):
         ("a.csv", "id,question,context".encode("utf-16"), "is UTF-16; save it as UTF-8"),
         ("a.csv", b"", "is empty"),
         ("notes.txt", b"just text", "begins with 'just text'"),
+        ("text.py", b'"""Text, with quotes: a context"""\n', "begins with '"),
         ("loop.py", b"import torch\n", "begins with 'import torch'"),
         ("data", b"\xff\x00\x01", "byte 0 is not UTF-8"),
     ],
@@ -339,11 +342,12 @@ def test_files_of_another_kind_are_called_so(tmp_path, name, content, message, p
     assert str(raised.value).startswith(f"{path}: ")
     assert message in str(raised.value)
     assert "row" not in str(raised.value)
+    assert "CSV at" not in str(raised.value)
 
 
 def test_standard_input_of_another_kind(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"# Notes\n\n- one, two\n")))
-    with pytest.raises(InputError, match="standard input: holds no questions: it begins with '# N"):
+    with pytest.raises(InputError, match="standard input: is not a data file: it begins with '# N"):
         load_questions("-")
 
 

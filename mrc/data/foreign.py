@@ -32,8 +32,7 @@ TEXT_KINDS = {
 }
 
 FORMS = (
-    "JSON, JSON Lines, CSV or TSV with the columns 'question' and 'context', or Parquet, each of "
-    "them gzipped or not"
+    "Data is JSON, JSON Lines, CSV or TSV with the columns 'question' and 'context', or Parquet."
 )
 
 
@@ -63,6 +62,4 @@ def data_text(content: bytes, name: str) -> str:
 def not_questions(text: str, name: str) -> InputError:
     """The error for a text that is none of the forms that questions come in."""
     line = next(line for line in text.split("\n", 100) if line.strip()).strip()
-    return InputError(
-        f"{name}: holds no questions: it begins with {shorten(line)}, and not as {FORMS}."
-    )
+    return InputError(f"{name}: is not a data file: it begins with {shorten(line)}. {FORMS}")

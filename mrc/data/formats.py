@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mrc.data.foreign import data_text
+from mrc.data.foreign import data_text, not_questions
 from mrc.data.library import hub_records, is_saved_folder, parquet_records, saved_records
 from mrc.data.memory import is_in_memory, memory_records
 from mrc.data.records import (
@@ -22,7 +22,7 @@ from mrc.data.records import (
     json_records,
     raise_problem,
 )
-from mrc.data.tables import table_records
+from mrc.data.tables import begins_table, table_records
 from mrc.errors import InputError
 from mrc.files import STDIN, parse_json, read_bytes
 
@@ -125,8 +125,14 @@ def _file_records(file: str, on_problem: OnProblem) -> Iterator[Record]:
         return
     name = "standard input" if file == STDIN else file
     text = data_text(read_bytes(file), name)
-    if suffix in TABLES or (suffix not in SUFFIXES and not BEGINS_JSON.match(text)):
-        yield from table_records(text, name, on_problem, is_sure=suffix in TABLES)
+    # Without a suffix that tells, what begins like JSON is JSON, and the rest must be a table.
+    is_table = suffix in TABLES
+    if suffix not in SUFFIXES and not BEGINS_JSON.match(text):
+        is_table = begins_table(text)
+        if not is_table:
+            raise not_questions(text, name)
+    if is_table:
+        yield from table_records(text, name, on_problem)
     elif suffix in JSON_LINES or _is_json_lines(text):
         yield from _line_records(text, name, on_problem)
     else:

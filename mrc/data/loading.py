@@ -191,17 +191,15 @@ def load_run_data(config: TrainConfig) -> RunData:
     trainable = loaded.trainable()
     train = trainable.head(config.max_train_examples)
     if not train:
-        raise InputError(_with_notes(f"{train.source}: holds no question to train on.", train))
+        fault = f"{train.source}: holds no question that can be trained on."
+        # The answers may stand under a key that nothing reads.
+        reasons = loaded.findings.unused.sentences(loaded.source)
+        raise InputError(" ".join([fault, *reasons]))
     if validation is not None:
         validation = validation.head(config.max_eval_examples)
         if not validation:
             raise InputError(f"{validation.source}: holds no question to score.")
     return RunData(train, validation, len(loaded) - len(trainable))
-
-
-def _with_notes(sentence: str, examples: ExampleList) -> str:
-    """A sentence, and what was odd about the data, which may be the reason."""
-    return " ".join([sentence, *examples.notes()])
 
 
 def bad_answer_records(*parts: ExampleList | None) -> list[dict[str, Any]]:

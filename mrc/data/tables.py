@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from mrc.data.fields import shorten
-from mrc.data.foreign import not_questions
 from mrc.data.keys import ANSWER_FIELDS, stand_in
 from mrc.data.records import OnProblem, Record, guarded, item_records
 from mrc.errors import InputError
@@ -32,9 +31,7 @@ FALSE_WORDS = ("false", "0")
 NEEDED = ("question", "context")
 
 
-def table_records(
-    text: str, name: str, on_problem: OnProblem, *, is_sure: bool = True
-) -> Iterator[Record]:
+def table_records(text: str, name: str, on_problem: OnProblem) -> Iterator[Record]:
     """Yield the records of CSV or TSV, whose header names the fields.
 
     Args:
@@ -42,31 +39,42 @@ def table_records(
             semicolon, as spreadsheets write it where the comma is the decimal point.
         name: the file, for errors.
         on_problem: takes the errors of single rows.
-        is_sure: whether the file is known to be a table, or may be any text.
 
     Raises:
         InputError: if the file is no CSV or TSV.
     """
     csv.field_size_limit(LONGEST_CELL)
     header = text.partition("\n")[0]
-    delimiter = next((mark for mark in DELIMITERS if mark in header), ",")
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(header), strict=True)
     try:
-        _check_columns(list(rows.fieldnames or []), text, name, is_sure=is_sure)
+        _check_columns(list(rows.fieldnames or []), name)
         # Rows are numbered as in a spreadsheet, where the header is row 1.
         for number, row in enumerate(rows, 2):
             records = _row_records(row, f"{name}: row {number}", on_problem)
             yield from guarded(records, on_problem)
     except csv.Error as error:
-        raise InputError(f"{name}: broken CSV at line {rows.line_num}: {error}.") from None
+        # 0 if the header itself is broken.
+        line = max(rows.line_num, 1)
+        raise InputError(f"{name}: broken CSV at line {line}: {error}.") from None
 
 
-def _check_columns(columns: list[str], text: str, name: str, *, is_sure: bool) -> None:
+def begins_table(text: str) -> bool:
+    """Whether a text of an unknown form is a table of questions, by the names in its first line."""
+    header = text.lstrip().partition("\n")[0].lower()
+    columns = [cell.strip(' \r"') for cell in header.split(_delimiter(header))]
+    return any(needed in columns for needed in NEEDED)
+
+
+def _delimiter(header: str) -> str:
+    """What separates the cells of a table, by its first line."""
+    return next((mark for mark in DELIMITERS if mark in header), DELIMITERS[1])
+
+
+def _check_columns(columns: list[str], name: str) -> None:
     """Raise InputError if the header of a table does not name what every question needs."""
-    missing = [needed for needed in NEEDED if needed not in columns]
-    if missing == list(NEEDED) and not is_sure:
-        raise not_questions(text, name)
-    for needed in missing:
+    for needed in NEEDED:
+        if needed in columns:
+            continue
         other = stand_in(needed, columns)
         found = ", ".join(shorten(column) for column in columns[:MOST_COLUMNS])
         advice = f"rename {shorten(other)}" if other else f"it has {found}"

@@ -119,7 +119,7 @@ def report(folder: Path, model_class: str, exact_match: float) -> str:
         return "\n".join(lines)
     rung = missing[0]
     lines.append(f"Next: {rung.name}, {rung.exact_match - exact_match:.1f} points away.")
-    lines.append(f"{rung.question} See {rung.pages}.")
+    lines += [rung.question, f"Read {rung.pages}."]
     return "\n".join(lines)
 
 

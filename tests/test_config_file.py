@@ -2,15 +2,18 @@
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+from mrc.__main__ import main
 from mrc.config.command_line import parse_args
 from mrc.config.evaluate import EvalConfig
 from mrc.config.export import ExportConfig
-from mrc.config.flags import settings_of
+from mrc.config.flags import Config, flag
 from mrc.config.serve import ServeConfig
 from mrc.config.train import TrainConfig
 from mrc.errors import InputError
@@ -181,40 +184,44 @@ def test_a_printed_config_shows_what_was_given_and_the_defaults_as_comments(caps
     assert "\n# training\n" in text
 
 
-def values(setting):
-    """Values that a setting may have, as they stand on a command line."""
-    low = next((bound for words, bound in setting.bounds if words != "below"), 0)
-    if setting.choices:
-        return st.sampled_from(setting.choices)
-    if setting.kind is int:
-        return st.integers(int(low), 60_000)
-    if setting.kind is float:
-        return st.floats(0.01, 0.99)
-    return st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
+@dataclass
+class AnySettings(Config):
+    """A setting of each kind, which take any value of it."""
+
+    place: str = flag("", "a place", group="one", positional=True)
+    name: str = flag("x", "a name", group="one")
+    parts: list[str] | None = flag(None, "two parts", group="one", nargs=2, kind=str)
+    count: int = flag(3, "a number", group="two")
+    share: float | None = flag(None, "a share", group="two")
+    loud: bool = flag(False, "yes or no", group="two")
+    careful: bool = flag(True, "yes or no", group="two")
 
 
-def settings_to_give():
-    """Settings of the server, some of them given."""
-    settings = settings_of(ServeConfig)
-    flags = {
-        name: values(setting) for name, setting in settings.items() if setting.kind is not bool
-    }
-    return st.fixed_dictionaries({"checkpoint": flags.pop("checkpoint")}, optional=flags)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
 
 
-@hypothesis.given(given=settings_to_give())
+@hypothesis.given(
+    place=TEXTS,
+    given=st.fixed_dictionaries(
+        {}, optional={"name": TEXTS, "count": st.integers(), "share": st.floats(-1e9, 1e9)}
+    ),
+    parts=st.none() | st.tuples(TEXTS, TEXTS),
+    switches=st.sets(st.sampled_from(["--loud", "--no-careful"])),
+)
 @hypothesis.settings(
     max_examples=50, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )
-def test_a_printed_config_reads_back_to_the_same_settings(given, capsys, tmp_path):
-    argv = [f"--{name.replace('_', '-')}={given[name]}" for name in given if name != "checkpoint"]
-    # Behind the flags: it may begin with a hyphen.
-    hypothesis.assume(not given["checkpoint"].startswith("-"))
-    argv.append(given["checkpoint"])
-    config = parse_args(ServeConfig, argv)
+def test_a_printed_config_reads_back_to_the_same_settings(
+    place, given, parts, switches, capsys, tmp_path
+):
+    # What begins with a hyphen is a flag, but for the value of --name=VALUE.
+    hypothesis.assume(not any(text.startswith("-") for text in (place, *(parts or ()))))
+    argv = [place, *(f"--{name}={value}" for name, value in given.items()), *sorted(switches)]
+    argv += ["--parts", *parts] if parts else []
+    config = parse_args(AnySettings, argv)
     path = tmp_path / "printed.yaml"
-    path.write_text(printed(capsys, ServeConfig, argv), "utf-8", newline="")
-    again = parse_args(ServeConfig, ["--config", str(path)])
+    path.write_text(printed(capsys, AnySettings, argv), "utf-8", newline="")
+    again = parse_args(AnySettings, ["--config", str(path)])
     assert again == config
     assert again.given == config.given
 
@@ -252,3 +259,15 @@ def test_any_file_is_read_or_refused_in_a_sentence(content, suffix, tmp_path):
 def test_wrong_types_are_refused_in_python_too(settings, message):
     with pytest.raises(InputError, match=message):
         TrainConfig(**settings)
+
+
+def test_a_run_is_repeated_by_the_command(tmp_path, capsys):
+    data = str(Path(__file__).parent / "data" / "squad.json")
+    first, second = tmp_path / "first", tmp_path / "second"
+    argv = ["--train-file", data, "--max-steps", "1", "--seed", "5", "--output-dir", str(first)]
+    main(["train", *argv])
+    main(["train", "--config", str(first / "config.json"), "--output-dir", str(second)])
+    capsys.readouterr()
+    of_first, of_second = (json.loads((run / "config.json").read_text()) for run in (first, second))
+    differing = {name for name in of_first if of_first[name] != of_second[name]}
+    assert differing <= {"output_dir", "command"}

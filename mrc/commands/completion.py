@@ -9,7 +9,7 @@ from mrc.errors import InputError, import_optional
 
 SHELLS = ("bash", "zsh")
 # The settings of a command are named after it, but for these.
-CONFIGS = {"evaluate": "EvalConfig"}
+CONFIGS = {"train": "TrainCommand", "evaluate": "EvalConfig"}
 # What is completed for a placeholder, under the name that shtab has for it.
 PLACES = {
     "FILE": "FILE",

@@ -65,7 +65,9 @@ def _names_to_print(config: Config, file: ConfigFile) -> set[str]:
         return set(config.given)
     # A record has all settings, which would exclude each other if all were given.
     usual = type(config).from_dict({"model": getattr(config, "model", None)}).to_dict()
-    differing = {name for name, value in config.to_dict().items() if value != usual[name]}
+    values = {name: value for name, value in config.to_dict().items() if value is not None}
+    differing = {name for name, value in values.items() if value != usual[name]}
+    # All defaults of the others depend on it.
     return differing | {"model"} | config.given.keys()
 
 

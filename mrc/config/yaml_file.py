@@ -76,14 +76,22 @@ def as_yaml(settings: Mapping[str, Setting], values: Mapping[str, Any], given: s
             group = setting.group
             lines += ["", f"# {group}"]
         comment = "" if name in given else "# "
-        lines += [comment + line for line in _line(name, values[name]).splitlines()]
+        lines += [comment + line for line in _line(name, values[name]).split("\n")]
     return "\n".join(lines).strip() + "\n"
 
 
 def _line(name: str, value: Any) -> str:
-    """One setting as YAML; text with line breaks takes several lines."""
+    """One setting as YAML; a list takes several lines."""
     import yaml
 
-    return yaml.safe_dump(
-        {name: value}, allow_unicode=True, default_flow_style=False, width=float("inf")
+    texts = value if isinstance(value, list) else [value]
+    # Only between double quotes does YAML keep every line break as it is.
+    style = None if all(str(text).isprintable() for text in texts) else '"'
+    text = yaml.safe_dump(
+        {name: value},
+        allow_unicode=True,
+        default_flow_style=False,
+        default_style=style,
+        width=float("inf"),
     )
+    return text.removesuffix("\n")

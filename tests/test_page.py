@@ -420,7 +420,7 @@ def test_a_server_that_asks_for_a_key(browser, reader, write, taught):
         assert not shown(page, "key")
         ask(page, taught[0].question, taught[0].context)
         wait(page, lambda: shown(page, "key"))
-        assert "asks for a key" in text_of(page, "alert")
+        assert text_of(page, "alert") == "Enter the key that this server asks for."
         page.find_element(By.ID, "key").send_keys(key, Keys.ENTER)
         wait(page, lambda: shown(page, "found"))
         assert text_of(page, "alert") == ""

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from conftest import serving
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mrc.config.serve import ServeConfig
 from mrc.errors import InputError
@@ -20,6 +22,8 @@ from mrc.errors import InputError
 pytest.importorskip("fastapi", reason='needs pip install -e ".[serve]"')
 pytest.importorskip("uvicorn", reason='needs pip install -e ".[serve]"')
 pytest.importorskip("prometheus_client", reason='needs pip install -e ".[serve]"')
+
+from mrc.commands.server.errors import ERRORS
 
 CONTEXT = "The old mill at Harrow Bend was built in 1784 by the miller Josiah Crane."
 ASKED = {"question": "When was the mill built?", "context": CONTEXT}
@@ -162,6 +166,31 @@ def test_what_is_refused(address, body, headers, status, code, message):
     assert message in answer["error"]
     # Other clients are still served.
     assert call(address, body=ASKED)[0] == 200
+
+
+NAMES = st.sampled_from(["question", "context", "contexts", "questions", "top_k", "explain"])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.floats()
+    # Halves of characters included.
+    | st.text(st.characters(codec=None), max_size=5)
+    | st.just("Who?"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(NAMES | st.text(st.characters(codec=None), max_size=3), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@given(path=st.sampled_from(["/answer", "/read", "/batch"]), body=VALUES)
+@example(path="/answer", body={"question": "Who?", "context": "\ud800"})
+@example(path="/answer", body={"question": "Who?", "context": "x", "\ud800": 1})
+def test_no_body_is_met_by_a_fault(address, path, body):
+    status, answer, _ = call(address, path, body)
+    assert status == 200 or (400 <= status < 500 and answer["code"] in ERRORS)
 
 
 def test_paths_and_methods_that_are_not_there(address):
@@ -398,13 +427,23 @@ def test_lengths_that_are_not_declared(address):
     connection.putrequest("POST", "/answer")
     connection.putheader("content-type", "application/json")
     connection.putheader("transfer-encoding", "chunked")
-    # Sent in one piece: the server answers and closes at the chunk that exceeds the limit, and
-    # anything sent after that would lose the answer.
-    connection.endheaders(b"".join([b"3e8\r\n" + b" " * 1000 + b"\r\n"] * 17))
+    connection.endheaders()
+    # The answer comes after the last chunk: a client that still sends would not see it.
+    for _ in range(2000):
+        connection.send(b"3e8\r\n" + b" " * 1000 + b"\r\n")
+    connection.send(b"0\r\n\r\n")
     response = connection.getresponse()
     assert response.status == 413
     assert "16384 bytes" in json.loads(response.read())["error"]
     connection.close()
+
+
+def test_large_requests_get_their_answer(address, reader, write):
+    """A client that sends megabytes sees why they are refused, and not a broken connection."""
+    large = {"question": "Who?", "context": "x " * 2_000_000}
+    assert call(address, body=large)[1]["code"] == "request_too_large"
+    with serving(reader, api_key_file=write(KEY, "key.txt")) as (guarded, _):
+        assert call(guarded, body=large)[1]["code"] == "key_needed"
 
 
 def test_slow_clients_are_let_go(address):

@@ -98,7 +98,7 @@ def _guarded(app: ASGIApp, config: ServeConfig, key: str | None) -> ASGIApp:
         body_timeout=config.body_timeout,
     )
     if key is not None:
-        app = KeyCheck(app, key)
+        app = KeyCheck(app, key, config.body_timeout)
     if config.cors_origins is not None:
         # A browser asks without a key whether it may send one, so this stands before the key.
         app = CORSMiddleware(

@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mrc.commands.server.errors import ApiError
+from mrc.commands.server.limits import refuse
 from mrc.config.serve import KEY_VARIABLE, ServeConfig
 from mrc.errors import InputError
 from mrc.files import read_text
@@ -44,16 +45,18 @@ def read_key(config: ServeConfig) -> str | None:
 
 
 class KeyCheck:
-    """ASGI middleware that asks for the key, before anything of a request's body is read.
+    """ASGI middleware that asks for the key, before a request's body is kept or looked at.
 
     Args:
         app: the application that gets the requests that are not refused.
         key: what `Authorization: Bearer KEY` or `X-API-Key: KEY` has to say.
+        body_timeout: seconds that the body of a refused request may take to arrive.
     """
 
-    def __init__(self, app: ASGIApp, key: str) -> None:
+    def __init__(self, app: ASGIApp, key: str, body_timeout: float) -> None:
         self.app = app
         self.key = key.encode()
+        self.body_timeout = body_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer with status 401."""
@@ -66,8 +69,7 @@ class KeyCheck:
             await self.app(scope, receive, send)
             return
         error = ApiError("key_wrong" if given else "key_needed")
-        # The body has not been read.
-        await error.response({"connection": "close"})(scope, receive, send)
+        await refuse(error, scope, receive, send, seconds=self.body_timeout)
 
 
 def _is_open(path: str) -> bool:

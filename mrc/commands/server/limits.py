@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from starlette.datastructures import Headers
@@ -13,6 +14,9 @@ from mrc.config.serve import ServeConfig
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 ANY_ADDRESS = ("0.0.0.0", "::")
+
+# Bytes of a refused body that are read and thrown away before the connection is closed.
+MAX_DISCARDED = 2**24
 
 
 class BodyLimit(NamedTuple):
@@ -58,13 +62,16 @@ class RequestLimits:
         limit = self.bodies.get(scope["path"], self.bodies[""])
         try:
             self._check_head(scope["method"], Headers(scope=scope), limit)
+        except ApiError as error:
+            await refuse(error, scope, receive, send, seconds=self.body_timeout)
+            return
+        try:
             body = await self._timely_body(receive, limit.max_bytes)
         except ApiError as error:
-            # Its body has not been read.
             await error.response({"connection": "close"})(scope, receive, send)
-        else:
-            if body is not None:
-                await self.app(scope, _replay(body, receive), send)
+            return
+        if body is not None:
+            await self.app(scope, _replay(body, receive), send)
 
     def _check_head(self, method: str, headers: Headers, limit: BodyLimit) -> None:
         """Raise ApiError for what the head of a request gives away."""
@@ -105,21 +112,37 @@ def host_names(config: ServeConfig) -> set[str] | None:
     return {*LOCAL_NAMES, own_name}
 
 
+async def refuse(
+    error: ApiError, scope: Scope, receive: Receive, send: Send, *, seconds: float
+) -> None:
+    """Answer a request with an error, without its body, and close the connection.
+
+    The body is read and thrown away before that, within limits: a client that still sends when
+    the connection is closed would not see the answer.
+    """
+    with suppress(ApiError, asyncio.TimeoutError):
+        await asyncio.wait_for(_body(receive, 0), seconds)
+    await error.response({"connection": "close"})(scope, receive, send)
+
+
 async def _body(receive: Receive, max_bytes: int) -> bytes | None:
     """The whole body; None if the client has gone. Raises ApiError if it is too large."""
     parts = []
     size = 0
-    while True:
+    while size <= max_bytes + MAX_DISCARDED:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
+        part = message.get("body", b"")
+        size += len(part)
         # A chunked body has not declared its length.
-        if size > max_bytes:
-            raise ApiError("request_too_large", limit=max_bytes)
+        if size <= max_bytes:
+            parts.append(part)
         if not message.get("more_body"):
-            return b"".join(parts)
+            break
+    if size > max_bytes:
+        raise ApiError("request_too_large", limit=max_bytes)
+    return b"".join(parts)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -14,15 +14,22 @@ EXAMPLE_QUESTION = "When was the mill built?"
 EXAMPLE_CONTEXT = "The old mill at Harrow Bend was built in 1784."
 
 
-def _not_blank(text: str) -> str:
-    """Refuse a text of white space alone."""
+def _readable(text: str) -> str:
+    """Refuse a text of white space alone, and halves of characters, which JSON can hold."""
     if not text.strip():
         raise PydanticCustomError("empty_field", "is empty")
+    if _whole_characters(text) != text:
+        raise PydanticCustomError("unpaired_surrogate", "holds an unpaired surrogate")
     return text
 
 
-Text = Annotated[str, AfterValidator(_not_blank)]
-QuestionText = Annotated[str, Field(max_length=MAX_QUESTION_CHARS), AfterValidator(_not_blank)]
+def _whole_characters(text: str) -> str:
+    """A text with a question mark in the place of each half of a character."""
+    return text.encode("utf-8", "replace").decode()
+
+
+Text = Annotated[str, AfterValidator(_readable)]
+QuestionText = Annotated[str, Field(max_length=MAX_QUESTION_CHARS), AfterValidator(_readable)]
 
 
 class Request(BaseModel):
@@ -38,7 +45,7 @@ class Request(BaseModel):
         given = fields if isinstance(fields, dict) else {}
         for name in given.keys() - set(names):
             # A name of any length may arrive; it goes back in short.
-            short = name[:MAX_NAME_CHARS]
+            short = _whole_characters(name[:MAX_NAME_CHARS])
             details = {"name": short, "nearest": nearest(short, names), "known": ", ".join(names)}
             raise PydanticCustomError("unknown_field", "is not known", details)
         return fields

@@ -36,8 +36,8 @@ export const TEXTS = {
     medium: "medium score",
     low: "low score: a guess",
     score_hint: "The score is the reader's own, not how often it is right.",
-    example_right: "The answer that goes with this example.",
-    example_wrong: "The answer that goes with this example: {a}",
+    example_right: "Right: this is the answer of the example.",
+    example_wrong: "The answer of the example is: {a}",
     example_none_right: "Right: the text of this example does not answer the question.",
     example_none_wrong:
       "The text of this example does not answer the question. This reader could have said so, but did not.",
@@ -74,6 +74,8 @@ export const TEXTS = {
       fill: "Give a text and a question.",
       unreachable: "The server cannot be reached.",
       unexpected: "The server answered with status {status}, without a reason.",
+      key_needed: "Enter the key that this server asks for.",
+      key_wrong: "This is not the key that the server asks for.",
       file_unknown: "{name}: only .txt, .md, .json, .jsonl and .pdf files can be read.",
       file_too_large: "{name}: the file has {size} KiB; {limit} are allowed.",
       file_not_utf8: "{name}: the file is not text in UTF-8.",
@@ -119,7 +121,7 @@ export const TEXTS = {
     medium: "점수 중간",
     low: "점수 낮음: 추측",
     score_hint: "점수는 모델이 스스로 매긴 것으로, 정답률이 아닙니다.",
-    example_right: "이 예시의 정답입니다.",
+    example_right: "맞습니다. 이 예시의 정답입니다.",
     example_wrong: "이 예시의 정답: {a}",
     example_none_right: "맞습니다. 이 예시의 글에는 질문의 답이 없습니다.",
     example_none_wrong:

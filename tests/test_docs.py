@@ -49,12 +49,12 @@ COMMAND = re.compile(
 
 @pytest.fixture(scope="module")
 def flags():
-    """{command or benchmark: its flags}, as --help lists them."""
+    """{command or benchmark: its flags}, as --help-all lists them."""
     found = {}
     for name in COMMANDS:
         said = StringIO()
         with redirect_stdout(said), pytest.raises(SystemExit):
-            main([name, "--help"])
+            main([name, "--help-all"])
         # A flag's own line begins with two spaces and a dash; what explains it is further right.
         lines = re.findall(r"^ {2}(-.*)", said.getvalue(), flags=re.M)
         found[name] = {flag for line in lines for flag in re.findall(FLAG, line.split("  ")[0])}

@@ -20,7 +20,7 @@ def size_text(count: float) -> str:
 
 def time_text(seconds: float) -> str:
     """A time: "8 s", "3 min 20 s", "40 min", "2 h 10 min"."""
-    if seconds < 99.5:
+    if seconds < MINUTE - 0.5:
         return f"{seconds:.0f} s"
     if seconds < 10 * MINUTE:
         minutes, rest = divmod(round(seconds), MINUTE)

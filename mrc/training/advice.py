@@ -27,9 +27,8 @@ def model_advice(config: TrainConfig, examples: Iterable[Example]) -> str:
     if not is_built_in or config.train_file is None:
         return ""
     return (
-        "note: the built-in encoder (--model tiny) starts from random weights, and learns next to "
-        "nothing from text that people have written; train a pretrained one, such as "
-        f"--model {encoder_for(examples)}"
+        "note: --model tiny starts from random weights, and learns next to nothing from real "
+        f"text; try a pretrained encoder: --model {encoder_for(examples)}"
     )
 
 

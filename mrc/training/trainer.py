@@ -3,8 +3,6 @@
 One step is in mrc/training/step.py. docs/loop.md has the loop in its simplest form.
 """
 
-import copy
-import dataclasses
 import math
 import time
 from pathlib import Path
@@ -15,7 +13,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mrc.checkpoint.loading import load_checkpoint
 from mrc.checkpoint.store import (
     BEST,
     LAST,
@@ -36,12 +33,13 @@ from mrc.metrics.metrics import Metrics
 from mrc.model.loss import Loss
 from mrc.runtime.memory import peak_memory_mb
 from mrc.runtime.processes import ALONE, World
-from mrc.runtime.sharding import gather_full_model, is_sharded
+from mrc.runtime.sharding import gather_full_model
 from mrc.runtime.signals import StopSignals
 from mrc.training.card import card_text
 from mrc.training.description import describe_steps, trainer_line
 from mrc.training.log import figure_class, plot
 from mrc.training.parts import learns_no_answer, make_parts
+from mrc.training.recording import copy_weights, recorded_settings
 from mrc.training.report import Report
 from mrc.training.results import StepResults
 from mrc.training.resume import check_same_settings, how_to_resume
@@ -105,6 +103,7 @@ class Trainer:
         self.train_set = train_set
         self.world = world
         self.config = config
+        self.recorded_settings = recorded_settings(config, self.settings, train_set)
         self.allows_no_answer = learns_no_answer(train_set)
         if self.settings.plot:
             # Raises InputError now, and not at the end of the run, if Matplotlib is missing.
@@ -375,7 +374,7 @@ class Trainer:
     def record(self, scores: dict[str, Any]) -> dict[str, Any]:
         """Return what a checkpoint's mrc.json holds: how it was made, and what it scored."""
         return {
-            "config": self.recorded_config(),
+            "config": self.recorded_settings,
             "epoch": self.progress.epoch_number,
             "step": self.progress.step,
             "scores": scores,
@@ -384,18 +383,6 @@ class Trainer:
             "scorer": self.metrics.scorer if self.metrics else None,
             "processes": self.world.size,
         }
-
-    def recorded_config(self) -> dict[str, Any]:
-        """Return the settings that a checkpoint records.
-
-        Without the config of a run, these are the training settings and the windows of the data
-        set. What the model and the data were made from is not known here.
-        """
-        if self.config is not None:
-            return self.config.to_dict()
-        names = [field.name for field in dataclasses.fields(TrainingSettings)]
-        training = {name: getattr(self.settings, name) for name in names}
-        return {**training, **window_settings(self.train_set)}
 
     @property
     def feature_count(self) -> int | None:
@@ -430,8 +417,8 @@ class Trainer:
                 f"{state['features']} when the run began; resume a run with the same data."
             )
         if load_weights:
-            check_same_settings(checkpoint, self.recorded_config(), self.world.size)
-            self._load_weights(checkpoint)
+            check_same_settings(checkpoint, self.recorded_settings, self.world.size)
+            copy_weights(checkpoint, self.model, self.averaged_model)
         self.state.load_state_dict(state)
         self.check_what_is_left(state["log_bytes"])
         self.saved_step = self.progress.step
@@ -457,20 +444,6 @@ class Trainer:
                 f"{best}: is lost, which was of step {progress.best['step']}; the next checkpoint "
                 "whose score is as good takes its place."
             )
-
-    def _load_weights(self, checkpoint: Path) -> None:
-        """Give the model, and the average of its weights, those of a checkpoint."""
-        if is_sharded(self.model):
-            raise InputError(f"{checkpoint}: load the model from it before it is sharded.")
-        if self.model.has_adapters:
-            # The checkpoint has them merged into the encoder. The state has them as they are.
-            return
-        # A model of your own is loaded into an instance, which needs no arguments.
-        own_module = copy.deepcopy(getattr(self.model, "module", None))
-        saved, _, _ = load_checkpoint(checkpoint, model_class=own_module)
-        weights = saved.state_dict()
-        self.averaged_model.load_state_dict(weights)
-        self.model.load_state_dict(weights)
 
     # Reading results, and telling them.
 
@@ -537,11 +510,3 @@ class Trainer:
             if self.settings.plot:
                 plot(self.folder)
         return results
-
-
-def window_settings(dataset: FeatureDataset | None) -> dict[str, Any]:
-    """Return the settings by which a checkpoint's reader must be given its windows."""
-    if dataset is None:
-        return {}
-    names = ("max_length", "stride", "max_question_length", "mask_question")
-    return {name: getattr(dataset.settings, name) for name in names}

@@ -14,7 +14,7 @@ import mrc
 from mrc.commands import evaluate
 from mrc.commands.answer_files import read_answers
 from mrc.data.examples import load_examples
-from mrc.errors import command_line
+from mrc.errors import InputError, command_line
 
 SQUAD = str(DATA / "squad.json")
 SQUAD_V2 = str(DATA / "squad_v2.json")
@@ -90,6 +90,33 @@ def test_every_form_keeps_every_character(tmp_path_factory, answers, name):
     path = tmp_path_factory.getbasetemp() / name
     path.write_bytes(FORMS[name](answers).encode())
     assert read_answers(str(path)).texts == answers
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+)
+
+
+@given(
+    content=st.text(max_size=40)
+    | anything.map(json.dumps)
+    | st.lists(anything.map(json.dumps), max_size=3).map("\n".join)
+    | st.text('id,\t\n"answer1 \0', max_size=40).map("id,answer\n".__add__),
+    name=st.sampled_from(sorted(FORMS)),
+)
+def test_whatever_a_file_holds_ends_in_answers_or_one_sentence(tmp_path_factory, content, name):
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    try:
+        problem = ""
+        answers = read_answers(str(path)).texts
+    except InputError as error:
+        problem = str(error)
+        answers = {}
+    assert all(isinstance(text, str) for text in answers.values())
+    assert answers or str(path) in problem
+    assert "\n" not in problem
 
 
 def test_probabilities_come_with_the_answers_or_beside_them(tmp_path, write, capsys):

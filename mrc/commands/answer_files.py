@@ -37,7 +37,7 @@ class GivenAnswers(NamedTuple):
     null_odds: dict[str, float]
 
 
-def find_answers(path: str) -> str:
+def find_answers(path: str | Path) -> str:
     """The file of answers that a path means: itself, or that of a folder of results or a run's.
 
     Raises:
@@ -45,7 +45,7 @@ def find_answers(path: str) -> str:
     """
     folder = Path(path)
     if not folder.is_dir():
-        return path
+        return str(path)
     if (folder / PREDICTIONS).is_file():
         return str(folder / PREDICTIONS)
     if (folder / WEIGHTS).exists():

@@ -15,6 +15,7 @@ from mrc.wording import counted
 if TYPE_CHECKING:
     from mrc.commands.trained_reader import TrainedReader
     from mrc.data.examples import ExampleList
+    from mrc.features.dataset import FeatureDataset
     from mrc.metrics.metrics import Metrics
     from mrc.runtime.processes import World
 
@@ -57,7 +58,6 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
     """Let a reader answer the questions, and score its answers; each process does its share."""
     from mrc.commands.results import PREDICTIONS, results_folder, results_table
     from mrc.commands.trained_reader import TrainedReader
-    from mrc.data.loading import report_notes
     from mrc.model.custom import class_name
     from mrc.runtime.memory import peak_memory_mb
 
@@ -65,17 +65,7 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
     with phase(f"loading {config.checkpoint}"):
         reader = TrainedReader(config)
     settled = reader.config
-
-    # The questions, and the windows on their contexts.
-    with phase("reading the questions"):
-        examples, source = _load_examples(settled, reader)
-    with phase("tokenizing"):
-        dataset = reader.dataset(examples)
-    report_notes(examples)
-    sizes = f"{counted(len(examples), 'question')}, {counted(len(dataset), 'feature')}"
-    print(f"{sizes}; {reader.checkpoint} on {reader.device}")
-    if dataset.report():
-        print(dataset.report())
+    dataset, source = _load_dataset(reader)
 
     # Logits, spans, answers, scores.
     metrics = reader.metrics(dataset)
@@ -96,6 +86,22 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
     _write(folder, metrics, results)
     print(results_table(results, names, predictions=folder / PREDICTIONS))
     return world.broadcast(results)
+
+
+def _load_dataset(reader: "TrainedReader") -> tuple["FeatureDataset", str]:
+    """The questions with the windows on their contexts, and the name of the data."""
+    from mrc.data.loading import report_notes
+
+    with phase("reading the questions"):
+        examples, source = _load_examples(reader.config, reader)
+    with phase("tokenizing"):
+        dataset = reader.dataset(examples)
+    report_notes(examples)
+    sizes = f"{counted(len(examples), 'question')}, {counted(len(dataset), 'feature')}"
+    print(f"{sizes}; {reader.checkpoint} on {reader.device}")
+    if dataset.report():
+        print(dataset.report())
+    return dataset, source
 
 
 def _load_examples(config: EvalConfig, reader: "TrainedReader") -> tuple["ExampleList", str]:

@@ -69,17 +69,10 @@ def read_answers(path: str) -> GivenAnswers:
     Raises:
         InputError: the file is something else; the message names the file and the place.
     """
-    text = read_text(path)
-    suffix = Path(path.removesuffix(".gz")).suffix
-    looks_like_json = text.lstrip()[:1] in ("{", "[", "")
-    if suffix in TABLES or (suffix not in (JSON, *JSON_LINES) and not looks_like_json):
-        return _from_records(path, _table_rows(text, path))
-    if suffix in JSON_LINES or _is_json_lines(text):
-        return _from_records(path, _lines(text, path))
-    root = parse_json(text, path)
-    if isinstance(root, list):
-        return _from_records(path, _items(root, path))
-    return GivenAnswers(_checked_values(root, path, "answer", str, "a string"), {})
+    answers = _parsed(read_text(path), path)
+    if not answers.texts:
+        raise InputError(f"{path}: holds no answer.")
+    return answers
 
 
 def read_null_odds(path: str) -> dict[str, float]:
@@ -115,6 +108,20 @@ def match_ids(
         )
     known = {example.id for example in examples}
     return missing, [identity for identity in texts if identity not in known]
+
+
+def _parsed(text: str, path: str) -> GivenAnswers:
+    """The answers in a text; the name of the file tells the form, or else its first character."""
+    suffix = Path(path.removesuffix(".gz")).suffix
+    looks_like_json = text.lstrip()[:1] in ("{", "[", "")
+    if suffix in TABLES or (suffix not in (JSON, *JSON_LINES) and not looks_like_json):
+        return _from_records(_table_rows(text, path))
+    if suffix in JSON_LINES or _is_json_lines(text):
+        return _from_records(_lines(text, path))
+    root = parse_json(text, path)
+    if isinstance(root, list):
+        return _from_records(_items(root, path))
+    return GivenAnswers(_checked_values(root, path, "answer", str, "a string"), {})
 
 
 def _checked_values(
@@ -182,7 +189,7 @@ def _lower_keys(item: Any, where: str) -> dict[str, Any]:
     return {str(name).strip().lower(): value for name, value in item.items()}
 
 
-def _from_records(path: str, records: Iterable[Record]) -> GivenAnswers:
+def _from_records(records: Iterable[Record]) -> GivenAnswers:
     """The answers of records, each id once."""
     answers = GivenAnswers({}, {})
     places: dict[str, str] = {}
@@ -196,8 +203,6 @@ def _from_records(path: str, records: Iterable[Record]) -> GivenAnswers:
         answers.texts[identity] = _value(record, TEXT_NAMES, (str,), where)
         if PROBABILITY in record:
             answers.null_odds[identity] = _probability(record, where)
-    if not answers.texts:
-        raise InputError(f"{path}: holds no answer.")
     return answers
 
 

@@ -128,9 +128,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run")
     with command_line(parser.prog):
-        for folder in parser.parse_args().runs:
+        for number, folder in enumerate(parser.parse_args().runs):
             settings, scores = read_run(folder)
             check_rules(folder, settings, scores)
+            if number:
+                print()
             print(report(folder, settings["model_class"], scores["exact_match"]))
 
 

@@ -69,15 +69,12 @@ def as_yaml(settings: Mapping[str, Setting], values: Mapping[str, Any], given: s
         values: their values.
         given: names of the settings to write as such.
     """
-    lines: list[str] = []
-    group = None
+    groups: dict[str, list[str]] = {}
     for name, setting in settings.items():
-        if setting.group != group:
-            group = setting.group
-            lines += ["", f"# {group}"]
+        lines = groups.setdefault(setting.group, [f"# {setting.group}"])
         comment = "" if name in given else "# "
         lines += [comment + line for line in _line(name, values[name]).split("\n")]
-    return "\n".join(lines).strip() + "\n"
+    return "\n\n".join("\n".join(lines) for lines in groups.values()) + "\n"
 
 
 def _line(name: str, value: Any) -> str:

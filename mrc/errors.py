@@ -91,8 +91,13 @@ def command_line(program: str) -> Iterator[None]:
     except BrokenPipeError:
         # The reader of our output, such as head, has closed the pipe. Python would complain
         # once more when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         sys.exit(1)
+
+
+def discard_output() -> None:
+    """From here on, throw away what is printed: nobody reads standard output any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit(program: str, message: str, status: int) -> None:

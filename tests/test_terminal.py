@@ -11,6 +11,8 @@ import textwrap
 
 import pytest
 
+import mrc
+
 pyte = pytest.importorskip("pyte", reason='needs pip install -e ".[test]"')
 
 ROWS = 20
@@ -208,3 +210,19 @@ def test_without_a_terminal_a_phase_is_a_line():
         [sys.executable, "-c", script], input="\n", capture_output=True, text=True, check=True
     )
     assert done.stdout == "read\n"
+
+
+def test_a_run_outlives_the_reader_of_its_output(
+    examples, bert, encoder_folder, tmp_path, monkeypatch
+):
+    """Ctrl-C ends the tee of `python train.py | tee log.txt` before the run has saved."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        model = mrc.BaselineModel.from_pretrained(encoder_folder)
+        dataset = mrc.FeatureDataset(examples, bert, mrc.WindowSettings(max_length=64, stride=16))
+        settings = mrc.TrainingSettings(max_steps=2, batch_size=4, log_every=1)
+        mrc.Trainer(model, bert, dataset, settings=settings, folder=tmp_path / "run").fit()
+        monkeypatch.undo()
+    assert (tmp_path / "run" / "metrics.json").exists()

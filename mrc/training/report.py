@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mrc.checkpoint.store import BEST, LAST
+from mrc.errors import discard_output
 from mrc.runtime.processes import World
 from mrc.runtime.terminal import LastLine, is_terminal
 from mrc.training.log import RunLog
@@ -49,7 +50,11 @@ class Report:
 
     def say(self, text: str) -> None:
         """Print a line, and draw the bar again below it."""
-        print(text, flush=True)
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            # Ctrl-C ends the tee of `| tee log.txt` as well, and the run has still to be saved.
+            discard_output()
         self.bar.refresh()
 
     def step_text(self, step: int) -> str:

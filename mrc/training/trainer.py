@@ -366,7 +366,9 @@ class Trainer:
                 state=state,
                 keep=self.settings.keep,
             )
-            self.report.save_line(self.progress.step, is_best=is_best)
+            if not self.signals.received:
+                # Else `stop` says so.
+                self.report.save_line(self.progress.step, is_best=is_best)
         self.saved_step = self.progress.step
         # Saving is not training.
         self.saved_at = self.counted_until = time.perf_counter()

@@ -23,6 +23,11 @@ KOREAN = {
     "Search": "검색",
     "Skip to content": "본문으로 건너뛰기",
 }
+# What the notebooks write on a cell that is folded away.
+KOREAN_PROMPTS = {
+    "Show code cell source": "코드 보기",
+    "Hide code cell source": "코드 숨기기",
+}
 
 
 def is_korean(page: str) -> bool:
@@ -56,6 +61,8 @@ def dress_page(
         context["language"] = "ko"
         context["master_doc"] = "ko/index"
         context["_"] = context["gettext"] = lambda text: KOREAN.get(text, text)
+        for prompt, korean in KOREAN_PROMPTS.items():
+            context["body"] = context.get("body", "").replace(f">{prompt}<", f">{korean}<")
 
 
 def navigation_in_one_language(tree: str, *, korean: bool) -> str:

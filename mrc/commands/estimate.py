@@ -75,11 +75,11 @@ def take_step(parts: Parts, loader: TrainingLoader, number: int) -> float:
 def time_scoring(run: Prepared, parts: Parts, config: TrainConfig) -> Timing:
     """Score some of the validation questions, and carry the time over to all of them.
 
-    The widest batch, taken first, shows how much memory scoring needs.
+    The widest batch, taken first, shows how much memory scoring needs. The run must have an
+    `eval_set`.
     """
     dataset = run.eval_set
-    if dataset is None:
-        return Timing(0.0, 0)
+    assert dataset is not None
     seconds = time_widest_batch(parts, dataset, config.eval_batch_size)
     features_in_time = int(SECONDS / seconds * config.eval_batch_size)
     # Questions whose windows come to about as many features.

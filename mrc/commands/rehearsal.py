@@ -53,27 +53,35 @@ def rehearse(config: TrainConfig) -> None:
         loss=None,
         loader=None,
     )
-    print(value_table([*data_rows(run), model_row(run), *step_rows(config, parts)]))
-    report_data_problems(run.train_set, run.eval_set, run.count_left_out, folder=None)
-    for line in (
-        model_advice(config, run.train_set.examples),
-        precision_advice(config, run.device),
-    ):
-        if line:
-            print(line)
-
-    print(flush=True)
+    print_plan(config, run, parts)
     with phase("taking a few steps"):
         training = time_training(parts, parts.total_steps)
-    with phase("scoring a few questions"):
-        scoring = time_scoring(run, parts, config)
+    scoring = Timing(0.0, 0)
+    if run.eval_set is not None:
+        with phase("scoring a few questions"):
+            scoring = time_scoring(run, parts, config)
     peak = (peak_memory_mb(run.device) or 0) * 2**20
     rows = [
         *time_rows(training, scoring, count_scorings(config, parts)),
         memory_row(run, peak, memory_before),
         disk_row(parts, config, folder),
     ]
-    print(f"{value_table(rows)}\n\nNothing was written.")
+    cache = f" but the feature cache, {config.feature_cache}" if config.feature_cache else ""
+    print(f"{value_table(rows)}\n\nNothing was written{cache}.")
+
+
+def print_plan(config: TrainConfig, run: Prepared, parts: Parts) -> None:
+    """Print what would be trained on what, and what is odd about it."""
+    print(value_table([*data_rows(run), model_row(run), *step_rows(config, parts)]))
+    report_data_problems(run.train_set, run.eval_set, run.count_left_out, folder=None)
+    advice = (
+        model_advice(config, run.train_set.examples),
+        precision_advice(config, run.device),
+    )
+    for line in advice:
+        if line:
+            print(line)
+    print(flush=True)
 
 
 def check_can_be_rehearsed(config: TrainConfig) -> None:

@@ -56,7 +56,7 @@ class DataSettings(Config):
     validation_fraction: float | None = flag(
         None,
         "instead of --validation-file, hold out about this share of the training questions; "
-        "whole contexts and whole articles, chosen by --seed",
+        "whole contexts, and whole articles where they are many; chosen by --seed",
         group="data",
         above=0,
         below=1,

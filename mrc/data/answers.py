@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mrc.data.fields import field, json_name, shorten
+from mrc.data.findings import NOT_FOUND
 from mrc.data.keys import ANSWER_FIELDS, ANSWER_KEYS, UnusedKeys, unread_keys
 from mrc.errors import InputError
 from mrc.wording import counted
@@ -146,12 +147,12 @@ def first_place(context: str, text: str) -> tuple[int, int]:
 
     Returns:
         The start of its first occurrence as a word of its own, or else as the beginning of a word
-        (Korean particles follow without a space), or else of any; -1 if there is none. And how
-        often it occurs.
+        (Korean particles follow without a space), or else of any; NOT_FOUND if there is none. And
+        how often it occurs.
     """
     starts = list(_occurrences(context, text))
     if not starts:
-        return -1, 0
+        return NOT_FOUND, 0
     begins_word = [at for at in starts if not context[max(at - 1, 0) : at].isalnum()]
     ends = {at: at + len(text) for at in begins_word}
     whole_word = [at for at in begins_word if not context[ends[at] : ends[at] + 1].isalnum()]
@@ -163,3 +164,28 @@ def _occurrences(context: str, text: str) -> Iterator[int]:
     while at >= 0:
         yield at
         at = context.find(text, at + 1)
+
+
+def nearest_place(context: str, text: str, start: int) -> int:
+    """The occurrence of `text` closest to `start`, the earlier of two, or NOT_FOUND."""
+    if not text:
+        return NOT_FOUND
+    start = min(max(start, 0), len(context))
+    before = context.rfind(text, 0, start + len(text))
+    after = context.find(text, start)
+    if NOT_FOUND in (before, after):
+        return max(before, after)
+    return before if start - before <= after - start else after
+
+
+def misplaced_error(answer: GivenAnswer, context: str) -> InputError:
+    """The error for an answer that does not stand where the data says."""
+    advice = "correct it, or use --on-bad-answer repair or skip"
+    text, start, where = answer
+    if start is None:
+        return InputError(f"{where}: {shorten(text)} does not stand in the context; {advice}.")
+    first = max(start, 0)
+    there = shorten(context[first : first + max(len(text), 1)])
+    return InputError(
+        f"{where}.answer_start: {start} holds {there} where the text is {shorten(text)}; {advice}."
+    )

@@ -1,18 +1,23 @@
 """Examples: questions on contexts, checked once, here, where data enters the program."""
 
-import hashlib
-import json
 import warnings
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
 
-from mrc.data.answers import GivenAnswer, answer_field, first_place, given_answers
+from mrc.data.answers import (
+    GivenAnswer,
+    answer_field,
+    first_place,
+    given_answers,
+    misplaced_error,
+    nearest_place,
+)
 from mrc.data.display import example_html, example_line, examples_html, examples_line
-from mrc.data.fields import field, shorten, text_field
+from mrc.data.fields import field, text_field
 from mrc.data.findings import NOT_FOUND, BadAnswer, Findings
 from mrc.data.formats import read_records
+from mrc.data.ids import MadeIds, given_id
 from mrc.data.keys import ANSWER_FIELDS, QUESTION_KEYS, unread_keys
 from mrc.data.memory import count_records, is_in_memory
 from mrc.data.records import OnProblem, Record, raise_problem
@@ -22,9 +27,6 @@ from mrc.files import STDIN
 # The keys that are read of a question, by the field that holds its answers.
 READ_WITH: dict[str | None, frozenset[str]] = {None: QUESTION_KEYS}
 READ_WITH.update({name: QUESTION_KEYS | {name, start} for name, start in ANSWER_FIELDS.items()})
-
-# Characters of an id that is made from the content: 64 bits.
-ID_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,7 @@ class _ExampleMaker:
         # The place of each id in the list, and the place of each Example in the data.
         self.positions: dict[str, int] = {}
         self.places: list[str] = []
-        self.made_ids: Counter[str] = Counter()
+        self.ids = MadeIds()
         # Each context and itself, so that flat records on one context share one string.
         self.contexts: dict[str, str] = {}
 
@@ -255,7 +257,10 @@ class _ExampleMaker:
         where = record.where
         question = text_field(values, "question", where)
         context = self.contexts.setdefault(record.context, record.context)
-        example_id = _given_id(values, where) or self._made_id(question, context)
+        example_id = given_id(values, where)
+        if not example_id:
+            example_id = self.ids.make(question, context)
+            self.findings.made_ids += 1
         is_impossible = None
         if values.get("is_impossible") is not None:
             is_impossible = field(values, "is_impossible", bool, where)
@@ -298,15 +303,6 @@ class _ExampleMaker:
         )
         self.findings.repeated += 1
 
-    def _made_id(self, question: str, context: str) -> str:
-        """An id that is the same whenever the data is read; equal questions are numbered."""
-        self.findings.made_ids += 1
-        content = json.dumps([question, context]).encode()
-        made = hashlib.sha256(content).hexdigest()[:ID_LENGTH]
-        self.made_ids[made] += 1
-        number = self.made_ids[made]
-        return made if number == 1 else f"{made}-{number}"
-
     def _note_keys(self, record: Record, name: str | None) -> None:
         """Note the keys that nothing reads, of a record and of what it stands in."""
         self.findings.unused.note(record.unread, record.where)
@@ -348,43 +344,9 @@ class _ExampleMaker:
         """An answer that does not stand where the data says: moved, or noted as not found."""
         text, start, where = answer
         if self.on_bad_answer == "error":
-            raise InputError(_fault(answer, context))
+            raise misplaced_error(answer, context)
         nearest = NOT_FOUND
         if self.on_bad_answer == "repair" and start is not None:
-            nearest = _nearest(context, text, start)
+            nearest = nearest_place(context, text, start)
         self.bad_answers.append(BadAnswer(where, example_id, text, start, nearest))
         return Answer(text, nearest)
-
-
-def _fault(answer: GivenAnswer, context: str) -> str:
-    """What is wrong with an answer that does not stand where the data says."""
-    advice = "correct it, or use --on-bad-answer repair or skip"
-    text, start, where = answer
-    if start is None:
-        return f"{where}: {shorten(text)} does not stand in the context; {advice}."
-    first = max(start, 0)
-    there = shorten(context[first : first + max(len(text), 1)])
-    return (
-        f"{where}.answer_start: {start} holds {there} where the text is {shorten(text)}; {advice}."
-    )
-
-
-def _given_id(values: dict[str, Any], where: str) -> str:
-    """The id of a record, under the name `id` or `guid`, or "" if it has none."""
-    name = "guid" if values.get("id") is None else "id"
-    value = values.get(name)
-    if value is None or isinstance(value, str):
-        return value or ""
-    return str(field(values, name, (str, int), where))
-
-
-def _nearest(context: str, text: str, start: int) -> int:
-    """The occurrence of `text` closest to `start`, the earlier of two, or NOT_FOUND."""
-    if not text:
-        return NOT_FOUND
-    start = min(max(start, 0), len(context))
-    before = context.rfind(text, 0, start + len(text))
-    after = context.find(text, start)
-    if NOT_FOUND in (before, after):
-        return max(before, after)
-    return before if start - before <= after - start else after

@@ -249,6 +249,11 @@ GOOD = {
         ),
         (
             "a.csv",
+            "id,question,context,answers\n1,q,c,{[1]: 2}",
+            "row 2.answers: '{[1]: 2}' is not JSON of a known form",
+        ),
+        (
+            "a.csv",
             "id,question,context,answers\n1,q,c,[print(1)]",
             "row 2.answers: '[print(1)]' is not JSON of a known form",
         ),

@@ -123,7 +123,7 @@ def parse_cell(cell: Any, where: str) -> Any:
     try:
         tree = ast.parse(cell.strip(), mode="eval")
         return ast.literal_eval(_ArraysToLists().visit(tree))
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         raise InputError(
             f"{where}: {shorten(cell)} is not JSON of a known form; if it is the text of an "
             "answer, call the field 'answer'."

@@ -634,7 +634,7 @@ def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys)
         (["--train-file", "*.jsonl"], "*.jsonl: no file has a name of this pattern"),
         (["--train-split", "train[:10%]"], "is read whole; a split such as 'train[:10%]'"),
         (["--validation-fraction", "0.1"], "--validation-fraction 0.1 and --validation-file"),
-        (["--validation-fraction", "1"], "--validation-fraction 1.0: must be below 1"),
+        (["--validation-fraction", "1"], "--validation-fraction 1: must be below 1"),
         (["--feature-cache", "broken.json"], "--feature-cache broken.json: cannot be written"),
         (["--train-file", "broken.json"], "broken.json: broken JSON at line 1, column 10"),
         (["--train-file", "nodata.json"], "the key 'data' is missing"),

@@ -44,19 +44,22 @@ def parse_args(
     given = _read_flags(make_parser(config_class, command), argv, settings)
     path, is_printed = given.pop("config", None), given.pop("print_config", False)
     file = read_config_file(path, settings) if path else ConfigFile("", {}, is_record=False)
-    missing = [
-        s for s in settings.values() if s.positional and s.name not in {**given, **file.settings}
-    ]
-    if missing:
-        raise InputError(
-            f"{missing[0].shown} is missing: {missing[0].help}.\n"
-            f"usage: {usage(settings, program(command))}"
-        )
+    _check_positionals(settings, {*given, *file.settings}, command)
     config = config_class.merged(file, given)
     if is_printed:
         print(as_yaml(settings, config.to_dict(), _names_to_print(config, file)), end="")
         sys.exit(0)
     return config
+
+
+def _check_positionals(settings: dict[str, Setting], given: set[str], command: str) -> None:
+    """Raise InputError if a setting is missing that is given by position and required."""
+    for name, setting in settings.items():
+        if setting.positional and name not in given:
+            raise InputError(
+                f"{setting.shown} is missing: {setting.help}.\n"
+                f"usage: {usage(settings, program(command))}"
+            )
 
 
 def _names_to_print(config: Config, file: ConfigFile) -> set[str]:

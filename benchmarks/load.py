@@ -159,7 +159,8 @@ def main():
     ]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        line = server.stdout.readline()
+        # Before it listens, it says what takes it so long.
+        line = next(line for line in server.stdout if "http://" in line)
         port = int(re.search(r"http://127\.0\.0\.1:(\d+)", line)[1])
         print(line.strip())
         time.sleep(1)

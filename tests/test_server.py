@@ -588,8 +588,8 @@ def test_the_command_line(reader_folder):
         cwd=Path(__file__).parents[1],
     )
     try:
-        line = process.stdout.readline()
-        address = re.search(r"http://127\.0\.0\.1:\d+", line)[0]
+        found = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stdout)
+        address = next(match[0] for match in found if match)
         for _ in range(100):
             try:
                 assert call(address, body=ASKED)[0] == 200

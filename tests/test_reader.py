@@ -322,7 +322,7 @@ def test_forms_of_input(reader, inputs, count):
         ({"inputs": ["Who?"]}, "an entry is a str"),
         ({"inputs": "Who?"}, "by name"),
         ({"inputs": [], "question": "Who?"}, "either inputs, or question and context"),
-        ({"question": ["a", "b"], "context": [CONTEXT]}, "2 questions and 1 contexts"),
+        ({"question": ["a", "b"], "context": [CONTEXT]}, "2 questions and 1 context:"),
         (
             {"question": "Who?", "context": CONTEXT, "top_k": 0},
             "top_k=0: must be a whole number of at least 1",

@@ -244,6 +244,9 @@ def _made(model_class: Any, config: PretrainedConfig) -> PreTrainedModel:
     """Make a model. Raises InputError if its configuration cannot be that of a model."""
     try:
         return model_class(config)
+    except ImportError:
+        # Of attention whose package is missing: see `attention_error`.
+        raise
     # Sizes of 0, unknown activations and the like raise whatever they run into.
     except Exception as error:
         raise InputError(

@@ -3,10 +3,10 @@
 import argparse
 import importlib
 import sys
-from difflib import get_close_matches
 
 from mrc.errors import InputError, command_line
 from mrc.version import __version__
+from mrc.wording import nearest
 
 COMMANDS = {  # name -> what it does; mrc.commands.NAME has its main(argv)
     "train": "train a reader",
@@ -38,14 +38,15 @@ def main(argv: list[str] | None = None) -> None:
 
         print(completion_script(" ".join(rest), COMMANDS))
     else:
-        raise InputError(f"{name}: no such command; {nearest(name)}")
+        raise InputError(f"{name}: no such command; {suggestion(name)}")
 
 
-def nearest(name: str) -> str:
-    """What to type instead of a command that there is not."""
-    alike = [command for command in COMMANDS if len(name) > 1 and command.startswith(name)]
-    near = alike or get_close_matches(name, COMMANDS, n=1)
-    return f"did you mean {near[0]}?" if near else f"choose one of {', '.join(COMMANDS)}."
+def suggestion(name: str) -> str:
+    """What to type in place of a command that does not exist."""
+    is_telling = len(name) > 1
+    begun = [command for command in COMMANDS if is_telling and command.startswith(name)]
+    match = begun[0] if begun else nearest(name, COMMANDS)
+    return f"did you mean {match}?" if match else f"choose one of {', '.join(COMMANDS)}."
 
 
 def print_help() -> None:

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Callable, Collection, Sequence
-from difflib import get_close_matches
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mrc.config.other_names import answer
 from mrc.config.setting import Setting, option
 from mrc.config.yaml_file import as_yaml
 from mrc.errors import InputError, in_short
+from mrc.wording import nearest
 
 # Scripts at the root of the repository, for those who read before they install.
 SCRIPTS = ("train", "evaluate")
@@ -216,19 +216,22 @@ def _unknown(names: list[str], settings: Collection[str]) -> str:
     lines = []
     for name in dict.fromkeys(names):
         known = answer(name, settings)
-        lines.append(f"{name}: {known or 'no such flag; ' + _nearest(name, settings)}")
+        lines.append(f"{name}: {known or 'no such flag; ' + _advice(name, settings)}")
     if len(lines) == 1:
         return lines[0] + ("" if lines[0].endswith("?") else ".")
     return f"{len(lines)} flags are not known here.\n  " + "\n  ".join(lines)
 
 
-def _nearest(name: str, settings: Collection[str]) -> str:
-    """A question with the flag that an unknown one is nearest to."""
+def _advice(name: str, settings: Collection[str]) -> str:
+    """What to do about an unknown flag: a question with the one that may be meant."""
     flags = [*(option(setting) for setting in settings), "--config", "--print-config", "--help"]
     typed = "--" + name.lstrip("-").replace("_", "-").lower()
-    near = get_close_matches(typed, flags, n=1)
-    near = near or [flag for flag in flags if len(typed) > 4 and typed[2:] in flag][:1]
-    return f"did you mean {near[0]}?" if near else "--help-all lists all flags"
+    match = nearest(typed, flags)
+    # "rate" is spelled like no flag, but it is a part of --learning-rate.
+    is_telling = len(typed) > len("--xx")
+    if match is None and is_telling:
+        match = next((flag for flag in flags if typed[2:] in flag), None)
+    return f"did you mean {match}?" if match else "--help-all lists all flags"
 
 
 def _unexpected(value: str, argv: list[str], settings: dict[str, Setting]) -> str:

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mrc.config.setting import Setting, option
 from mrc.config.yaml_file import read_yaml
 from mrc.errors import InputError, in_short
 from mrc.files import STDIN, read_text
+from mrc.wording import nearest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,7 +25,8 @@ PROVENANCE = ("versions", "command", "data_sha256", "resumed")
 # What a run's config.json says of the run itself: another run has a folder and a repository of its
 # own.
 OF_THE_RUN = ("output_dir", "resume", "push_to_hub")
-# By these, code or pickles are read. A file must not bring that about, only whoever runs it.
+# By these, code or pickles are read. Neither a file nor a folder may bring that about, only whoever
+# runs the command.
 TRUST = ("trust_remote_code", "allow_pickle", "model_class")
 
 
@@ -142,8 +143,8 @@ def _setting_name(path: str, key: str, settings: Mapping[str, Setting]) -> str:
     known = answer(name, settings, in_file=True)
     if known:
         raise InputError(f"{path}: {key}: {known}.")
-    near = get_close_matches(name, settings, n=1)
-    advice = f"did you mean {near[0]}?" if near else "--help-all lists all, as flags."
+    match = nearest(name, settings)
+    advice = f"did you mean {match}?" if match else "--help-all lists all, as flags."
     raise InputError(f"{path}: {in_short(key)}: no such setting; {advice}")
 
 

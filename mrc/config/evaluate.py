@@ -6,7 +6,8 @@ from typing import Any
 
 from mrc.config import shared
 from mrc.config.choices import SCORERS
-from mrc.config.flags import Config, flag, option
+from mrc.config.flags import Config, flag
+from mrc.config.setting import option
 from mrc.errors import InputError
 
 # Settings that have no effect without a reader.
@@ -62,13 +63,7 @@ class EvalConfig(Config):
     max_length: int | None = shared.max_length_flag("model")
     stride: int | None = shared.stride_flag("model")
     max_question_length: int | None = shared.max_question_length_flag("model")
-    feature_cache: str | None = flag(
-        None,
-        "folder in which to keep the tokenized texts for the next run",
-        group="model",
-        rare=True,
-        metavar="FOLDER",
-    )
+    feature_cache: str | None = shared.feature_cache_flag("model")
     precision: str | None = shared.precision_flag(
         "model", None, "precision of the forward pass (default: as trained, else auto)"
     )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from packaging.requirements import Requirement
 
-from mrc.config.flags import option
+from mrc.config.setting import option
 from mrc.errors import InputError, how_to_install
 
 DISTRIBUTION = "mrc-reader"

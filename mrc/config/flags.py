@@ -10,8 +10,6 @@ from mrc.config.config_file import ConfigFile, read_config_file
 from mrc.config.setting import KINDS, Setting, option
 from mrc.errors import InputError
 
-__all__ = ["Config", "Setting", "flag", "option", "settings_of"]
-
 
 def flag(
     default: Any,

@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields
 
 from mrc.config import shared
 from mrc.config.evaluate import EvalConfig
-from mrc.config.flags import Config, flag, option
+from mrc.config.flags import Config, flag
 from mrc.config.reader import ReaderConfig
+from mrc.config.setting import option
 from mrc.errors import InputError
 from mrc.wording import did_you_mean
 

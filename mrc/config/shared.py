@@ -100,6 +100,17 @@ def max_question_length_flag(group: str) -> Any:
     )
 
 
+def feature_cache_flag(group: str) -> Any:
+    """Where tokenized texts are kept."""
+    return flag(
+        None,
+        "folder in which to keep the tokenized texts for the next run",
+        group=group,
+        rare=True,
+        metavar="FOLDER",
+    )
+
+
 def split_flag(group: str, default: str = "validation") -> Any:
     """Which part of a data set that has several."""
     return flag(

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from mrc.config import shared
 from mrc.config.choices import HEADS, PRECISIONS, SCORERS
 from mrc.config.extras import check_settings
-from mrc.config.flags import Config, flag, option
+from mrc.config.flags import Config, flag
 from mrc.config.hub import check_repo_name
+from mrc.config.setting import option
 from mrc.errors import InputError
 
 
@@ -113,18 +115,8 @@ class ModelSettings(Config):
         at_least=1,
         rare=True,
     )
-    trust_remote_code: bool = flag(
-        False,
-        "run the code in the model's repository; only if you trust it",
-        group="model",
-        rare=True,
-    )
-    allow_pickle: bool = flag(
-        False,
-        "load weights that are not safetensors; a pickle can run code when it is loaded",
-        group="model",
-        rare=True,
-    )
+    trust_remote_code: bool = shared.trust_remote_code_flag("model")
+    allow_pickle: bool = shared.allow_pickle_flag("model")
     max_length: int = flag(
         384,
         "longest window in tokens, with the question and special tokens",
@@ -142,13 +134,7 @@ class ModelSettings(Config):
     max_question_length: int = flag(
         64, "cut longer questions to this many tokens", group="model", at_least=1, rare=True
     )
-    feature_cache: str | None = flag(
-        None,
-        "folder in which to keep the tokenized texts for the next run",
-        group="model",
-        rare=True,
-        metavar="FOLDER",
-    )
+    feature_cache: str | None = shared.feature_cache_flag("model")
     dropout: float = flag(
         0.1,
         "dropout probability in the encoder's hidden states and before the head",
@@ -405,12 +391,7 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
         group="training",
         rare=True,
     )
-    device: str = flag(
-        "auto",
-        "cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one",
-        group="training",
-        metavar="NAME",
-    )
+    device: str = shared.device_flag("training")
     resume: str | None = flag(
         None,
         "resume a run exactly where it was saved: its folder, or one checkpoint in it; auto "

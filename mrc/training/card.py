@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
-from huggingface_hub.utils import HFValidationError, validate_repo_id
 
+from mrc.config.hub import is_repo_name
 from mrc.config.train import TrainConfig
 from mrc.data.formats import is_hub_id
 from mrc.data.loading import IN_MEMORY
@@ -268,11 +268,8 @@ def loads_in_transformers(model: Any) -> bool:
 
 def is_hub_model(name: str) -> bool:
     """Whether a model's name is a hub id, and no folder."""
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return False
-    return name != "tiny" and not Path(name).exists() and not is_path(name)
+    is_local = name == "tiny" or is_path(name) or Path(name).exists()
+    return is_repo_name(name) and not is_local
 
 
 def is_hub_data(source: str) -> bool:

@@ -11,6 +11,8 @@ from mrc.checkpoint.store import (
     resumable,
 )
 from mrc.config.command_line import program
+from mrc.config.config_file import TRUST
+from mrc.config.setting import option
 from mrc.config.train import TrainConfig
 from mrc.data.loading import IN_MEMORY, data_hashes, describe_source
 from mrc.errors import InputError
@@ -43,8 +45,6 @@ MAY_CHANGE = (
     "push_to_hub",
     "feature_cache",
 )
-# By these, code or pickles are read. A folder must not bring that about, only whoever resumes it.
-TRUST = ("trust_remote_code", "allow_pickle", "model_class")
 
 
 def run_to_resume(config: TrainConfig, latest: Path | None) -> Path | None:
@@ -125,7 +125,7 @@ def check_given(config: TrainConfig, saved: TrainConfig, run: Path) -> None:
         if name in MAY_CHANGE or as_text(name, value) == getattr(saved, name):
             continue
         raise InputError(
-            f"--{name.replace('_', '-')} {as_text(name, value)}: the run in {run} was started "
+            f"{option(name)} {as_text(name, value)}: the run in {run} was started "
             f"with {getattr(saved, name)}, and a resumed run keeps its settings; remove the flag, "
             "or start a new run."
         )

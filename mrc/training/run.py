@@ -11,6 +11,7 @@ import torch
 from mrc.checkpoint.hub import prepare_repo, push
 from mrc.checkpoint.store import BEST
 from mrc.config.command_line import program
+from mrc.config.config_file import TRUST
 from mrc.config.hub import check_token
 from mrc.config.train import TrainConfig
 from mrc.data.loading import report_data_problems
@@ -22,13 +23,7 @@ from mrc.runtime.processes import World, processes
 from mrc.runtime.tables import value_table
 from mrc.training.advice import model_advice, precision_advice
 from mrc.training.preparation import prepare
-from mrc.training.resume import (
-    TRUST,
-    check_same_data,
-    find_run,
-    run_to_resume,
-    was_in_memory,
-)
+from mrc.training.resume import check_same_data, find_run, run_to_resume, was_in_memory
 from mrc.training.run_folder import (
     as_recorded,
     latest_run_folder,

@@ -22,7 +22,14 @@ STDIN = "-"
 # The first bytes of every gzipped file, whatever its name.
 GZIP_MAGIC = b"\x1f\x8b"
 
+NOT_SPACE = re.compile(r"\S")
+
 DATA_SUFFIX = re.compile(r"\.(json|jsonl|ndjson|csv|tsv|parquet)$")
+
+
+def shown_path(path: str | Path) -> str:
+    """A path as messages name it: "standard input" for "-"."""
+    return "standard input" if str(path) == STDIN else str(path)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -111,6 +118,19 @@ def parse_json(text: str, where: str | Path, first_line: int = 1) -> Any:
     except ValueError as error:
         # A number with more digits than Python converts.
         raise InputError(f"{where}: broken JSON: {error}.") from None
+
+
+def is_json_lines(text: str) -> bool:
+    """Whether a text is one JSON object a line, which some tools write under the name of .json."""
+    begin = NOT_SPACE.search(text)
+    if begin is None:
+        return False
+    end = text.find("\n", begin.start())
+    has_more_lines = end >= 0 and NOT_SPACE.search(text, end) is not None
+    try:
+        return has_more_lines and isinstance(json.loads(text[:end]), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def sha256(path: str | Path) -> str:

@@ -181,7 +181,7 @@ def test_ids_on_one_side_only_are_counted_and_shown(write, capsys):
         ("p.jsonl", '{"id": 1, "answer": ""}\n{"id"', "broken JSON at line 2"),
         ("p.jsonl", '{"id": 1, "answer": ""}\n{"id": 1, "answer": ""}', "'1' is answered at"),
         ("p.csv", "id,answer\n1,a\n1,b\n", "row 3: '1' is answered at"),
-        ("p.csv", "id,answer\n1\n", "row 2: has another number of cells than the header"),
+        ("p.csv", "id,answer\n1\n", "row 2: has fewer cells than the header has names"),
         ("p.csv", 'id,answer\n1,"a\n', "broken CSV"),
         ("p.csv", "question,answer\n1,a\n", "has a column id or guid or qid or question_id; it "),
         ("p.csv", "id,question\n1,a\n", "row 2: has none of the fields prediction_text, answer"),

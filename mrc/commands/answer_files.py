@@ -1,8 +1,5 @@
 """Answer files: what any program has answered, in the usual forms, and where a run keeps them."""
 
-import csv
-import io
-import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,9 +8,9 @@ from typing import Any, NamedTuple
 from mrc.commands.results import PREDICTIONS
 from mrc.data.examples import ExampleList
 from mrc.data.formats import JSON, JSON_LINES, TABLES
-from mrc.data.tables import LONGEST_CELL
+from mrc.data.tables import check_cells, read_table
 from mrc.errors import InputError, in_short
-from mrc.files import parse_json, read_json, read_text
+from mrc.files import is_json_lines, parse_json, read_json, read_text
 from mrc.model.pretrained import WEIGHTS
 
 # What a key or a column may be called, in lower case.
@@ -116,7 +113,7 @@ def _parsed(text: str, path: str) -> GivenAnswers:
     looks_like_json = text.lstrip()[:1] in ("{", "[", "")
     if suffix in TABLES or (suffix not in (JSON, *JSON_LINES) and not looks_like_json):
         return _from_records(_table_rows(text, path))
-    if suffix in JSON_LINES or _is_json_lines(text):
+    if suffix in JSON_LINES or is_json_lines(text):
         return _from_records(_lines(text, path))
     root = parse_json(text, path)
     if isinstance(root, list):
@@ -136,15 +133,6 @@ def _checked_values(
     return root
 
 
-def _is_json_lines(text: str) -> bool:
-    """Whether a text is one JSON object a line, which some tools write under the name of .json."""
-    first, _, rest = text.lstrip().partition("\n")
-    try:
-        return bool(rest.strip()) and isinstance(json.loads(first), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
 def _lines(text: str, path: str) -> Iterator[Record]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
@@ -160,27 +148,19 @@ def _items(items: list[Any], path: str) -> Iterator[Record]:
 
 def _table_rows(text: str, path: str) -> Iterator[Record]:
     """The rows of CSV or TSV; of several answers to a question, as `rank` counts them, the best."""
-    csv.field_size_limit(LONGEST_CELL)
-    delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [name.strip().lower() for name in rows.fieldnames or []]
-        if not set(ID_NAMES) & set(header):
-            first = in_short(text.lstrip().partition("\n")[0])
-            raise InputError(
-                f"{path}: is neither JSON nor a table of answers, which has a column "
-                f"{' or '.join(ID_NAMES)}; it begins with '{first}'."
-            )
-        # Rows are numbered as in a spreadsheet, where the header is row 1.
-        for number, row in enumerate(rows, 2):
-            where = f"{path}: row {number}"
-            if None in row or None in row.values():
-                raise InputError(f"{where}: has another number of cells than the header has names.")
-            record = _lower_keys(row, where)
-            if record.get("rank", "1") == "1":
-                yield where, record
-    except csv.Error as error:
-        raise InputError(f"{path}: broken CSV at line {rows.line_num}: {error}.") from None
+    columns, rows = read_table(text, path)
+    names = {column.strip().lower() for column in columns}
+    if not names & set(ID_NAMES):
+        first = in_short(text.lstrip().partition("\n")[0])
+        raise InputError(
+            f"{path}: is neither JSON nor a table of answers, which has a column "
+            f"{' or '.join(ID_NAMES)}; it begins with '{first}'."
+        )
+    for where, row in rows:
+        check_cells(row, where)
+        record = _lower_keys(row, where)
+        if record.get("rank", "1") == "1":
+            yield where, record
 
 
 def _lower_keys(item: Any, where: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mrc.errors import InputError
-from mrc.files import STDIN, read_text
+from mrc.files import read_text, shown_path
 
 if TYPE_CHECKING:
     from mrc.reader.reader import AskSettings, Reader
@@ -36,7 +36,7 @@ def given_texts(given: Sequence[str]) -> list[Text]:
 
 def file_text(path: str) -> Text:
     """The text in a file. Raises InputError if it cannot be read, or holds none."""
-    name = "standard input" if path == STDIN else path
+    name = shown_path(path)
     content = read_text(path)
     if not content.strip():
         raise InputError(f"{name}: is empty.")

@@ -22,7 +22,7 @@ from mrc.data.keys import ANSWER_FIELDS, QUESTION_KEYS, unread_keys
 from mrc.data.memory import count_records, is_in_memory
 from mrc.data.records import OnProblem, Record, raise_problem
 from mrc.errors import InputError
-from mrc.files import STDIN
+from mrc.files import shown_path
 
 # The keys that are read of a question, by the field that holds its answers.
 READ_WITH: dict[str | None, frozenset[str]] = {None: QUESTION_KEYS}
@@ -221,7 +221,7 @@ def _empty_list(source: Any) -> ExampleList:
         return kept
     if is_in_memory(source):
         return ExampleList(source=count_records(source))
-    return ExampleList(source="standard input" if str(source) == STDIN else str(source))
+    return ExampleList(source=shown_path(source))
 
 
 def _plain_records(source: Any) -> Any:

@@ -5,7 +5,6 @@ Parquet, each of them gzipped or not.
 """
 
 import glob
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from mrc.data.records import (
 )
 from mrc.data.tables import begins_table, table_records
 from mrc.errors import InputError
-from mrc.files import STDIN, parse_json, read_bytes
+from mrc.files import STDIN, is_json_lines, parse_json, read_bytes, shown_path
 
 JSON = ".json"
 JSON_LINES = (".jsonl", ".ndjson")
@@ -35,7 +34,6 @@ SUFFIXES = (JSON, *JSON_LINES, *TABLES, PARQUET)
 
 # An object, or a list of objects or of lists: in a file of another name, "[" may begin any text.
 BEGINS_JSON = re.compile(r"\s*(\{|\[\s*[\[{\]])")
-NOT_SPACE = re.compile(r"\S")
 
 
 def read_records(
@@ -123,7 +121,7 @@ def _file_records(file: str, on_problem: OnProblem) -> Iterator[Record]:
     if suffix == PARQUET:
         yield from parquet_records(file, on_problem)
         return
-    name = "standard input" if file == STDIN else file
+    name = shown_path(file)
     text = data_text(read_bytes(file), name)
     # Without a suffix that tells, what begins like JSON is JSON, and the rest must be a table.
     is_table = suffix in TABLES
@@ -133,21 +131,10 @@ def _file_records(file: str, on_problem: OnProblem) -> Iterator[Record]:
             raise not_questions(text, name)
     if is_table:
         yield from table_records(text, name, on_problem)
-    elif suffix in JSON_LINES or _is_json_lines(text):
+    elif suffix in JSON_LINES or is_json_lines(text):
         yield from _line_records(text, name, on_problem)
     else:
         yield from json_records(parse_json(text, name), name, on_problem)
-
-
-def _is_json_lines(text: str) -> bool:
-    """Whether a text is one JSON object a line, which some tools write under the name of .json."""
-    begin = NOT_SPACE.search(text)
-    end = text.find("\n", begin.start()) if begin else -1
-    has_more = end >= 0 and NOT_SPACE.search(text, end)
-    try:
-        return bool(has_more) and isinstance(json.loads(text[:end]), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _line_records(text: str, name: str, on_problem: OnProblem) -> Iterator[Record]:

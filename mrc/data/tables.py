@@ -15,6 +15,8 @@ from mrc.errors import InputError
 # which has 32 bits on Windows.
 LONGEST_CELL = min(sys.maxsize, 2**31 - 1)
 
+# The columns without which a table holds no questions.
+NEEDED = ("question", "context")
 # Columns in which an empty cell is an empty text, and so a fault. In others it is no value.
 TEXT_COLUMNS = ("id", "guid", "question", "context")
 
@@ -26,36 +28,67 @@ MOST_COLUMNS = 10
 TRUE_WORDS = ("true", "1")
 FALSE_WORDS = ("false", "0")
 
+# A row by its columns. What is too much is under the key None; where a cell is missing, it is None.
+Row = dict[Any, Any]
 
-# The columns without which a table holds no questions.
-NEEDED = ("question", "context")
+
+def read_table(text: str, name: str) -> tuple[list[str], Iterator[tuple[str, Row]]]:
+    """Read CSV or TSV.
+
+    Args:
+        text: the whole file. A tab in its first line separates cells, or else a comma, or else a
+            semicolon, as spreadsheets write it where the comma is the decimal point.
+        name: the file, for errors.
+
+    Returns:
+        The names in the header, and each row with its place.
+
+    Raises:
+        InputError: if the file is no CSV or TSV, some of it only once the rows are read.
+    """
+    csv.field_size_limit(LONGEST_CELL)
+    delimiter = _delimiter(text.partition("\n")[0])
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        columns = list(rows.fieldnames or [])
+    except csv.Error as error:
+        raise InputError(f"{name}: broken CSV at line 1: {error}.") from None
+    return columns, _places_and_rows(rows, name)
+
+
+def _places_and_rows(rows: "csv.DictReader[str]", name: str) -> Iterator[tuple[str, Row]]:
+    try:
+        # Rows are numbered as in a spreadsheet, where the header is row 1.
+        for number, row in enumerate(rows, 2):
+            yield f"{name}: row {number}", row
+    except csv.Error as error:
+        raise InputError(f"{name}: broken CSV at line {rows.line_num}: {error}.") from None
+
+
+def check_cells(row: Row, where: str) -> None:
+    """Raise InputError if a row has not as many cells as the header has names."""
+    if None in row or None in row.values():
+        fault = "more" if None in row else "fewer"
+        raise InputError(
+            f"{where}: has {fault} cells than the header has names; is a quotation mark missing?"
+        )
 
 
 def table_records(text: str, name: str, on_problem: OnProblem) -> Iterator[Record]:
     """Yield the records of CSV or TSV, whose header names the fields.
 
     Args:
-        text: the whole file. A tab in its first line separates cells, or else a comma, or else a
-            semicolon, as spreadsheets write it where the comma is the decimal point.
+        text: the whole file.
         name: the file, for errors.
         on_problem: takes the errors of single rows.
 
     Raises:
         InputError: if the file is no CSV or TSV.
     """
-    csv.field_size_limit(LONGEST_CELL)
-    header = text.partition("\n")[0]
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(header), strict=True)
-    try:
-        _check_columns(list(rows.fieldnames or []), name)
-        # Rows are numbered as in a spreadsheet, where the header is row 1.
-        for number, row in enumerate(rows, 2):
-            records = _row_records(row, f"{name}: row {number}", on_problem)
-            yield from guarded(records, on_problem)
-    except csv.Error as error:
-        # 0 if the header itself is broken.
-        line = max(rows.line_num, 1)
-        raise InputError(f"{name}: broken CSV at line {line}: {error}.") from None
+    columns, rows = read_table(text, name)
+    _check_columns(columns, name)
+    for where, row in rows:
+        yield from guarded(_row_records(row, where, on_problem), on_problem)
 
 
 def begins_table(text: str) -> bool:
@@ -81,13 +114,8 @@ def _check_columns(columns: list[str], name: str) -> None:
         raise InputError(f"{name}: row 1: there is no column '{needed}'; {advice}.")
 
 
-def _row_records(row: dict[Any, Any], where: str, on_problem: OnProblem) -> Iterator[Record]:
-    # DictReader puts what is too much under the key None, and None where there is too little.
-    if None in row or None in row.values():
-        fault = "more" if None in row else "fewer"
-        raise InputError(
-            f"{where}: has {fault} cells than the header has names; is a quotation mark missing?"
-        )
+def _row_records(row: Row, where: str, on_problem: OnProblem) -> Iterator[Record]:
+    check_cells(row, where)
     cells = {name: cell for name, cell in row.items() if cell or name in TEXT_COLUMNS}
     yield from item_records(typed_cells(cells, where), where, on_problem)
 

@@ -11,7 +11,13 @@ from typing import Any
 
 from mrc.config.extras import PURPOSES, Package, extras, packages
 from mrc.errors import in_short
-from mrc.runtime.machine import bf16_instructions, cpu_name, main_memory, usable_cores
+from mrc.runtime.machine import (
+    bf16_instructions,
+    cpu_name,
+    free_disk,
+    main_memory,
+    usable_cores,
+)
 from mrc.runtime.units import size_text
 from mrc.version import __version__
 
@@ -35,7 +41,7 @@ def examine() -> dict[str, Any]:
         "packages": [_as_dict(package) for package in needed],
         **devices,
         "memory": main_memory()._asdict(),
-        "disk": {folder: _free_disk(folder) for folder in _folders()},
+        "disk": {folder: free_disk(folder) for folder in _folders()},
         "extras": {name: _as_extra(name, found) for name, found in optional.items()},
     }
     report["problems"] = [
@@ -159,14 +165,6 @@ def _folders() -> list[str]:
     with suppress(ImportError):
         folders.append(importlib.import_module("huggingface_hub.constants").HF_HOME)
     return list(dict.fromkeys(folders))
-
-
-def _free_disk(folder: str) -> int:
-    """The bytes that are free in a folder, or in the first of its parents that exists."""
-    path = Path(folder)
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
 
 
 def _how_to_install(package: Package) -> str:

@@ -1,7 +1,6 @@
 """`mrc train --dry-run`: all of a run but its length; nothing is written."""
 
 import math
-import shutil
 from pathlib import Path
 
 from mrc.commands.estimate import Timing, disk_space, time_scoring, time_training
@@ -11,14 +10,14 @@ from mrc.data.loading import report_data_problems
 from mrc.errors import InputError
 from mrc.features.batching import TrainingLoader
 from mrc.features.dataset import FeatureDataset
-from mrc.runtime.machine import Memory, main_memory
+from mrc.runtime.machine import Memory, free_disk, main_memory
 from mrc.runtime.memory import peak_memory_mb
-from mrc.runtime.processes import is_under_torchrun
 from mrc.runtime.tables import value_table
 from mrc.runtime.terminal import phase
+from mrc.runtime.torchrun import is_under_torchrun
 from mrc.runtime.units import size_text, time_text
-from mrc.training.advice import model_advice, precision_advice
-from mrc.training.description import describe_steps
+from mrc.training.advice import advice_at_start
+from mrc.training.description import describe_steps, head_text, parameters_text
 from mrc.training.parts import Parts, make_parts
 from mrc.training.preparation import Prepared, prepare
 from mrc.training.run_folder import RUNS, check_is_free, run_name
@@ -42,17 +41,7 @@ def rehearse(config: TrainConfig) -> None:
     memory_before = main_memory()
 
     run = prepare(config)
-    parts = make_parts(
-        run.model,
-        run.train_set,
-        run.eval_set,
-        config,
-        device=run.device,
-        optimizer=None,
-        schedule=None,
-        loss=None,
-        loader=None,
-    )
+    parts = usual_parts(config, run)
     print_plan(config, run, parts)
     with phase("taking a few steps"):
         training = time_training(parts, parts.total_steps)
@@ -70,17 +59,27 @@ def rehearse(config: TrainConfig) -> None:
     print(f"{value_table(rows)}\n\nNothing was written{cache}.")
 
 
+def usual_parts(config: TrainConfig, run: Prepared) -> Parts:
+    """Make the parts of the run, all of them as the settings describe them."""
+    return make_parts(
+        run.model,
+        run.train_set,
+        run.eval_set,
+        config,
+        device=run.device,
+        optimizer=None,
+        schedule=None,
+        loss=None,
+        loader=None,
+    )
+
+
 def print_plan(config: TrainConfig, run: Prepared, parts: Parts) -> None:
     """Print what would be trained on what, and what is odd about it."""
     print(value_table([*data_rows(run), model_row(run), *step_rows(config, parts)]))
     report_data_problems(run.train_set, run.eval_set, run.count_left_out, folder=None)
-    advice = (
-        model_advice(config, run.train_set.examples),
-        precision_advice(config, run.device),
-    )
-    for line in advice:
-        if line:
-            print(line)
+    for line in advice_at_start(config, run.train_set.examples, run.device):
+        print(line)
     print(flush=True)
 
 
@@ -106,9 +105,7 @@ def data_rows(run: Prepared) -> Rows:
 
 def model_row(run: Prepared) -> tuple[str, str]:
     """What is trained, and where."""
-    parameters = sum(parameter.numel() for parameter in run.model.parameters())
-    head = "new head" if run.model.head_is_new else "pretrained head"
-    return "model", f"{parameters / 1e6:.1f}M parameters, {head}, on {run.device}"
+    return "model", f"{parameters_text(run.model)}, {head_text(run.model)}, on {run.device}"
 
 
 def step_rows(config: TrainConfig, parts: Parts) -> Rows:
@@ -168,10 +165,7 @@ def memory_row(run: Prepared, peak: float, before: Memory) -> tuple[str, str]:
 
 def disk_row(parts: Parts, config: TrainConfig, folder: Path) -> tuple[str, str]:
     """How much room the checkpoints take, and whether it is there."""
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    free = shutil.disk_usage(existing).free
+    free = free_disk(folder)
     needed = disk_space(parts, config.keep)
     enough = "" if needed < free else ": NOT ENOUGH, use --keep 0 or another --output-dir"
     return "disk", f"at most {size_text(needed)} in {folder}; {size_text(free)} are free{enough}"

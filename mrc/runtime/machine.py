@@ -1,7 +1,8 @@
-"""The machine: its processor, its instructions for bf16, and the memory that is free."""
+"""The machine: its processor, its instructions for bf16, and the room in memory and on disk."""
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,19 +58,35 @@ def main_memory() -> Memory:
     """
     fields = _fields(MEMORY_INFO)
     if "MemAvailable" not in fields:
-        # macOS tells the total only, Windows neither.
-        has_total = sys.platform == "darwin"
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if has_total else None
-        return Memory(None, total)
-    free, total = (
-        2**10 * int(fields[name].removesuffix("kB")) for name in ("MemAvailable", "MemTotal")
-    )
+        return _memory_without_proc()
+    free = _bytes(fields["MemAvailable"])
+    total = _bytes(fields["MemTotal"])
     limit = _number(CONTAINER / "memory.max")
     used = _number(CONTAINER / "memory.current")
     if limit is None or used is None:
         return Memory(free, total)
     cached = int(_fields(CONTAINER / "memory.stat", " ").get("inactive_file", 0))
     return Memory(min(free, limit - used + cached), min(total, limit))
+
+
+def free_disk(folder: str | Path) -> int:
+    """Return the bytes that are free in a folder, or in the first of its parents that exists."""
+    existing = Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
+    return shutil.disk_usage(existing).free
+
+
+def _memory_without_proc() -> Memory:
+    """What other systems than Linux tell: macOS the total, Windows neither."""
+    if sys.platform != "darwin":
+        return Memory(None, None)
+    return Memory(None, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def _bytes(field: str) -> int:
+    """A field of /proc/meminfo, such as "16384 kB", in bytes; its kB are KiB."""
+    return 2**10 * int(field.removesuffix("kB"))
 
 
 def _cpu_info(field: str) -> str:

@@ -21,10 +21,17 @@ LETTER = re.compile(r"[^\W\d_]")
 CONTEXTS = 100
 
 
+def advice_at_start(
+    config: TrainConfig, examples: Iterable[Example], device: torch.device
+) -> list[str]:
+    """Return the lines of advice on a run, mostly none."""
+    lines = [model_advice(config, examples), precision_advice(config, device)]
+    return [line for line in lines if line]
+
+
 def model_advice(config: TrainConfig, examples: Iterable[Example]) -> str:
     """Return a line for a run that trains the built-in encoder on data of the user's, else ""."""
-    is_built_in = config.model == "tiny" and config.model_class is None
-    if not is_built_in or config.train_file is None:
+    if not _is_built_in(config) or config.train_file is None:
         return ""
     return (
         "note: --model tiny starts from random weights, and learns next to nothing from real "
@@ -44,9 +51,8 @@ def precision_advice(config: TrainConfig, device: torch.device) -> str:
 
     Only where the precision was not given. The built-in encoder gains little.
     """
-    is_built_in = config.model == "tiny" and config.model_class is None
     is_chosen = "precision" in config.given or config.resume
-    if is_built_in or is_chosen or device.type != "cpu":
+    if _is_built_in(config) or is_chosen or device.type != "cpu":
         return ""
     instructions = bf16_instructions()
     if not instructions or choose_precision(config.precision, device) != "fp32":
@@ -55,3 +61,8 @@ def precision_advice(config: TrainConfig, device: torch.device) -> str:
         f"note: this processor computes in bf16 ({', '.join(instructions)}): --precision bf16 is "
         "about twice as fast"
     )
+
+
+def _is_built_in(config: TrainConfig) -> bool:
+    """Whether a run trains the built-in encoder."""
+    return config.model == "tiny" and config.model_class is None

@@ -1,10 +1,11 @@
-"""A Trainer in words: what it is about to do, and how far it has come."""
+"""A run in words: its model, what it is about to do, and how far it has come."""
 
 from pathlib import Path
 
 from torch import nn
 
 from mrc.config.train import TrainingSettings
+from mrc.model.span_model import SpanModel
 from mrc.training.precision import Precision
 from mrc.training.state import Progress
 from mrc.wording import counted
@@ -32,7 +33,7 @@ def describe_steps(
     trained = ""
     if settings.freeze_layers is not None or getattr(model, "has_adapters", False):
         some = _millions(model, trained_only=True)
-        trained = f"; {some} of {_millions(model)} parameters are trained"
+        trained = f"; {some} of {parameters_text(model)} are trained"
     return f"{counted(total_steps, 'step')}{size}{shared}, {precision.name}{trained}"
 
 
@@ -52,9 +53,19 @@ def trainer_line(
     if progress.best and score in progress.best:
         best = f"; best {score} {progress.best[score]:.2f} at step {progress.best['step']}"
     return (
-        f"<Trainer: {name} ({_millions(model)} parameters) on {precision.device}, "
+        f"<Trainer: {name} ({parameters_text(model)}) on {precision.device}, "
         f"{precision.name}; step {progress.step} of {total_steps}{best}; run in {folder}>"
     )
+
+
+def parameters_text(model: nn.Module) -> str:
+    """Return the size of a model: "0.7M parameters"."""
+    return f"{_millions(model)} parameters"
+
+
+def head_text(model: SpanModel) -> str:
+    """Return where the weights of a model's head come from."""
+    return "new head" if model.head_is_new else "pretrained head"
 
 
 def _millions(model: nn.Module, *, trained_only: bool = False) -> str:

@@ -16,13 +16,12 @@ from mrc.config.hub import check_token
 from mrc.config.train import TrainConfig
 from mrc.data.loading import report_data_problems
 from mrc.errors import InputError
-from mrc.features.dataset import FeatureDataset
 from mrc.metrics.scoring import SHORT_NAMES
-from mrc.model.span_model import SpanModel
 from mrc.runtime.processes import World, processes
 from mrc.runtime.tables import value_table
-from mrc.training.advice import model_advice, precision_advice
-from mrc.training.preparation import prepare
+from mrc.training.advice import advice_at_start, model_advice
+from mrc.training.description import head_text, parameters_text
+from mrc.training.preparation import Prepared, prepare
 from mrc.training.resume import check_same_data, find_run, run_to_resume, was_in_memory
 from mrc.training.run_folder import (
     as_recorded,
@@ -58,51 +57,30 @@ def train(config: TrainConfig) -> dict[str, Any]:
 
 def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     """Train a reader in one of the processes that share the run."""
-    if config.fsdp and world.size == 1:
-        raise InputError(
-            "--fsdp shards the model over several processes; start them with "
-            "torchrun --nproc_per_node=N train.py ..."
-        )
+    check_processes(config, world)
     # A new run, or one to resume: from here on, `config` is then that run's.
-    name, checkpoint = run_name(config), None
+    name = run_name(config)
+    checkpoint = None
     if config.resume:
         checkpoint, config = find_run(config, latest_run_folder(name), world.size)
     if checkpoint:
         check_same_data(config, checkpoint)
     if config.push_to_hub and world.is_main:
         check_token(config.push_to_hub)
-    device, tokenizer, model, train_set, eval_set, count_left_out = prepare(config, checkpoint)
+    run = prepare(config, checkpoint)
 
-    # The run's folder, which one process creates.
-    # As the run and its checkpoints record it: with text in place of data given from Python.
+    # With text in place of data given from Python, as the run and its checkpoints record it.
     recorded = as_recorded(config)
+    # The run's folder, which one process creates.
     folder = make_run_folder(config, recorded, name, checkpoint, world)
-    print(describe(model, train_set, device, folder, is_new=checkpoint is None))
-    advice = model_advice(config, train_set.examples)
-    for line in (advice, precision_advice(config, device)):
-        if line:
-            print(line)
+    print(describe(run, folder, is_new=checkpoint is None))
+    for line in advice_at_start(config, run.train_set.examples, run.device):
+        print(line)
     if world.is_main:
-        report_data_problems(train_set, eval_set, count_left_out, folder)
+        report_data_problems(run.train_set, run.eval_set, run.count_left_out, folder)
 
     # The loop.
-    try:
-        trainer = Trainer(
-            model,
-            tokenizer,
-            train_set,
-            eval_set,
-            recorded,
-            folder=folder,
-            device=device,
-            world=world,
-            config=recorded,
-        )
-    except InputError:
-        # A setting does not suit the model or the data: nothing was trained yet.
-        if world.is_main and not checkpoint:
-            remove_unstarted_run(folder)
-        raise
+    trainer = make_trainer(run, recorded, folder, world, is_new=checkpoint is None)
     print(trainer.describe())
     if world.rank:
         # All processes have made the same model. From here on, each draws its own dropout.
@@ -114,11 +92,21 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     results = trainer.fit()
 
     print(summary(results, folder, recorded))
+    advice = model_advice(config, run.train_set.examples)
     if advice:
         print(advice)
     if config.push_to_hub and world.is_main:
         print(f"pushed to {push(folder / BEST, config.push_to_hub)}", flush=True)
     return results
+
+
+def check_processes(config: TrainConfig, world: World) -> None:
+    """Raise InputError if the model is to be sharded over a single process."""
+    if config.fsdp and world.size == 1:
+        raise InputError(
+            "--fsdp shards the model over several processes; start them with "
+            "torchrun --nproc_per_node=N train.py ..."
+        )
 
 
 def make_run_folder(
@@ -142,17 +130,37 @@ def make_run_folder(
     return world.broadcast(folder)
 
 
-def describe(
-    model: SpanModel, train_set: FeatureDataset, device: torch.device, folder: Path, *, is_new: bool
-) -> str:
+def make_trainer(
+    run: Prepared, recorded: TrainConfig, folder: Path, world: World, *, is_new: bool
+) -> Trainer:
+    """Make the Trainer of a run. If it is refused, nothing is left of a new run's folder."""
+    try:
+        return Trainer(
+            run.model,
+            run.tokenizer,
+            run.train_set,
+            run.eval_set,
+            recorded,
+            folder=folder,
+            device=run.device,
+            world=world,
+            config=recorded,
+        )
+    except InputError:
+        # A setting does not suit the model or the data: nothing was trained yet.
+        if world.is_main and is_new:
+            remove_unstarted_run(folder)
+        raise
+
+
+def describe(run: Prepared, folder: Path, *, is_new: bool) -> str:
     """Return a line on what is trained on what."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    head = ""
-    if is_new:
-        head = ", new head" if model.head_is_new else ", pretrained head"
+    questions = counted(len(run.train_set.examples), "question")
+    features = counted(len(run.train_set), "feature")
+    head = f", {head_text(run.model)}" if is_new else ""
     return (
-        f"{counted(len(train_set.examples), 'question')}, {counted(len(train_set), 'feature')}; "
-        f"{parameters / 1e6:.1f}M parameters{head}; {device}; run in {folder}"
+        f"{questions}, {features}; {parameters_text(run.model)}{head}; {run.device}; "
+        f"run in {folder}"
     )
 
 

@@ -15,11 +15,11 @@ from mrc.data import Answer, Example, ExampleList, load_data, load_examples, loa
 from mrc.data.loading import (
     data_hashes,
     describe_source,
-    is_in_memory,
     load_run_data,
     load_training_data,
     load_validation_data,
 )
+from mrc.data.memory import is_in_memory
 from mrc.errors import InputError
 
 FILES = ("squad", "korquad", "squad_v2", "news_test")

@@ -229,7 +229,7 @@ def test_an_interrupted_prediction_goes_on(reader_folder, tmp_path, monkeypatch,
         asked.extend(example.id for example in examples)
         if len(asked) == 6:
             raise KeyboardInterrupt
-        answer_part(answerer, examples, path)
+        return answer_part(answerer, examples, path)
 
     monkeypatch.setattr(predict, "answer_part", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -34,7 +34,7 @@ class GivenAnswers(NamedTuple):
     null_odds: dict[str, float]
 
 
-def find_answers(path: str | Path) -> str:
+def find_answer_file(path: str | Path) -> str:
     """The file of answers that a path means: itself, or that of a folder of results or a run's.
 
     Raises:

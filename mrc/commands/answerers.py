@@ -64,11 +64,9 @@ def _n_best_answerer(config: PredictConfig, examples: ExampleList) -> Answerer:
         )
     # Decided once: a part of the questions may look like another kind of data than all of them.
     scorer = _chosen(reader.config.scorer, examples)
-    allows_no_answer = {
-        "auto": reader.knows_no_answer or SCORERS[scorer].allows_no_answer,
-        "yes": True,
-        "no": False,
-    }[config.handle_impossible_answer]
+    allows_no_answer = config.handle_impossible_answer == "yes"
+    if config.handle_impossible_answer == "auto":
+        allows_no_answer = reader.knows_no_answer or SCORERS[scorer].allows_no_answer
     reader.check_threshold(allows_no_answer)
 
     def answer(part: Sequence[Example]) -> list[Answers]:
@@ -95,10 +93,9 @@ def _pipeline_answerer(config: PredictConfig, examples: ExampleList) -> Answerer
 
     trained = reader.settings.get("config") or {}
     scorer = _chosen(trained.get("scorer", "auto"), examples)
-    made_with = {**asdict(settings), "precision": asked.precision}
-    # Only the speed depends on it.
-    del made_with["batch_size"]
-    return Answerer(answer, made_with, scorer)
+    # Only the speed depends on the size of batches.
+    decisive = {name: value for name, value in asdict(settings).items() if name != "batch_size"}
+    return Answerer(answer, {**decisive, "precision": asked.precision}, scorer)
 
 
 def _chosen(scorer: str, examples: ExampleList) -> str:

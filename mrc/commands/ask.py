@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mrc.commands.prompt import Prompt
-from mrc.commands.shown import is_terminal, show
+from mrc.commands.shown import show, shows_bold
 from mrc.commands.texts import find_answers, given_texts
 from mrc.config.command_line import parse_args
 from mrc.config.flags import flag
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if config.json:
         print(json.dumps(as_json(config.question, answers, texts), ensure_ascii=False))
     else:
-        print(show(texts, answers, bold=is_terminal()))
+        print(show(texts, answers, bold=shows_bold()))
 
 
 def as_json(question: str, answers: list[dict[str, Any]], texts: Sequence[Any]) -> dict[str, Any]:

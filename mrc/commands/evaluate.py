@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(EvalConfig, argv, "evaluate")
     with phase(IMPORTING):
+        # What `evaluate` imports: by then it is there.
         import mrc.commands.score_answers  # noqa: F401
     evaluate(config)
 
@@ -93,7 +94,7 @@ def _load_dataset(reader: "TrainedReader") -> tuple["FeatureDataset", str]:
     from mrc.data.loading import report_notes
 
     with phase("reading the questions"):
-        examples, source = _load_examples(reader.config, reader)
+        examples, source = _load_examples(reader)
     with phase("tokenizing"):
         dataset = reader.dataset(examples)
     report_notes(examples)
@@ -104,10 +105,11 @@ def _load_dataset(reader: "TrainedReader") -> tuple["FeatureDataset", str]:
     return dataset, source
 
 
-def _load_examples(config: EvalConfig, reader: "TrainedReader") -> tuple["ExampleList", str]:
+def _load_examples(reader: "TrainedReader") -> tuple["ExampleList", str]:
     """The questions of --data, or those that the run was validated on, and the name of the data."""
     from mrc.data.loading import describe_source, load_questions, load_validation_data
 
+    config = reader.config
     if config.data is not None:
         examples = load_questions(config.data, config.split, config.max_eval_examples)
         return examples, describe_source(config.data) or ""

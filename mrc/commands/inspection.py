@@ -10,8 +10,8 @@ from mrc.data.examples import ExampleList
 from mrc.data.findings import NOT_FOUND, BadAnswer
 from mrc.data.loading import load_data
 from mrc.errors import InputError
-from mrc.features.batching import LengthBucketSampler
 from mrc.features.dataset import FeatureDataset, WindowSettings
+from mrc.features.sampler import LengthBucketSampler
 from mrc.model.baseline import TINY_POSITIONS
 from mrc.model.pretrained import longest_input
 from mrc.model.span_model import check_positions
@@ -48,14 +48,7 @@ def inspect(config: InspectConfig) -> dict[str, Any]:
     )
     if not examples:
         raise InputError(problems[0] if problems else f"{examples.source}: holds no question.")
-    tokenizer: Any
-    if config.model == "tiny":
-        texts = (text for example in examples for text in (example.question, example.context))
-        tokenizer = train_tokenizer(texts)
-        positions: int | None = TINY_POSITIONS
-    else:
-        tokenizer = load_tokenizer(config.model, config.trust_remote_code)
-        positions = longest_input(config.model, config.trust_remote_code)
+    tokenizer, positions = tokenizer_and_positions(config, examples)
     check_positions(config.max_length, positions)
     dataset = FeatureDataset(examples, tokenizer, WindowSettings.from_config(config))
     return {
@@ -70,6 +63,18 @@ def inspect(config: InspectConfig) -> dict[str, Any]:
         "tokens": token_lengths(dataset),
         "windows": windows(dataset, config),
     }
+
+
+def tokenizer_and_positions(config: InspectConfig, examples: ExampleList) -> tuple[Any, int | None]:
+    """The tokenizer that the settings name, and the longest input of its model; None for no limit.
+
+    That of `tiny` learns its vocabulary from the data.
+    """
+    if config.model == "tiny":
+        texts = (text for example in examples for text in (example.question, example.context))
+        return train_tokenizer(texts), TINY_POSITIONS
+    tokenizer = load_tokenizer(config.model, config.trust_remote_code)
+    return tokenizer, longest_input(config.model, config.trust_remote_code)
 
 
 def count(examples: ExampleList) -> dict[str, int]:
@@ -217,5 +222,4 @@ def _padding(lengths: np.ndarray, order: np.ndarray, batch_size: int) -> float:
 def _description(bad: BadAnswer) -> str:
     """An answer that is not at its answer_start, in words."""
     found = "found nowhere" if bad.moved_to == NOT_FOUND else f"moved to {bad.moved_to}"
-    at = "without answer_start" if bad.answer_start is None else f"at {bad.answer_start}"
-    return f"{bad.where}: {bad.text!r} {at}, {found}"
+    return f"{bad.where}: {bad.text!r} {bad.given_place}, {found}"

@@ -43,10 +43,7 @@ def predict(config: PredictConfig) -> None:
     """Answer this process's share of the questions; the main process puts all parts together."""
     rank, processes, _ = torchrun_place()
     output = Path(config.output)
-    if output.exists() and rank == 0:
-        raise InputError(f"--output {output}: already exists; choose another name, or remove it.")
-    if not output.parent.is_dir():
-        raise InputError(f"--output {output}: the folder {output.parent} does not exist.")
+    check_output(output, rank)
     with phase(IMPORTING):
         from mrc.commands.answerers import make_answerer
         from mrc.data.loading import load_questions, report_notes
@@ -64,19 +61,30 @@ def predict(config: PredictConfig) -> None:
         return
     if rank == 0:
         report_notes(examples)
-        done = sum(part_path(folder, number).exists() for number in range(len(parts)))
-        kept = f", {done} of them already answered" if done else ""
-        sizes = f"{counted(len(examples), 'question')} in {counted(len(parts), 'part')}"
-        print(f"{sizes}{kept}", flush=True)
+        print(describe_parts(folder, len(examples), len(parts)), flush=True)
     for number in range(rank, len(parts), processes):
         if not part_path(folder, number).exists():
-            part_started = time.perf_counter()
-            answer_part(answerer, parts[number], part_path(folder, number))
-            rate = len(parts[number]) / (time.perf_counter() - part_started)
+            seconds = answer_part(answerer, parts[number], part_path(folder, number))
+            rate = len(parts[number]) / seconds
             print(f"part {number + 1}/{len(parts)}: {rate:.1f} questions/s", flush=True)
     if rank == 0:
         merge(folder, len(parts), config)
         _report(config, answerer, examples, time.perf_counter() - started)
+
+
+def check_output(output: Path, rank: int) -> None:
+    """Raise InputError if --output cannot be written; the first process sees what is there."""
+    if output.exists() and rank == 0:
+        raise InputError(f"--output {output}: already exists; choose another name, or remove it.")
+    if not output.parent.is_dir():
+        raise InputError(f"--output {output}: the folder {output.parent} does not exist.")
+
+
+def describe_parts(folder: Path, questions: int, parts: int) -> str:
+    """Return a line on how much there is to do, and how much is done already."""
+    done = sum(part_path(folder, number).exists() for number in range(parts))
+    kept = f", {done} of them already answered" if done else ""
+    return f"{counted(questions, 'question')} in {counted(parts, 'part')}{kept}"
 
 
 def fingerprint(
@@ -134,9 +142,11 @@ def open_parts(folder: Path, made_with: dict[str, Any], rank: int, output: Path)
     return True
 
 
-def answer_part(answerer: "Answerer", examples: "Sequence[Example]", path: Path) -> None:
-    """Answer some questions, and write them to `path`, whole or not at all."""
+def answer_part(answerer: "Answerer", examples: "Sequence[Example]", path: Path) -> float:
+    """Answer some questions, write them to `path`, whole or not at all; return the seconds."""
+    started = time.perf_counter()
     write_part(path, examples, answerer.answer(examples))
+    return time.perf_counter() - started
 
 
 def merge(folder: Path, count: int, config: PredictConfig) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from mrc.commands.shown import is_terminal, show
+from mrc.commands.shown import show, shows_bold
 from mrc.commands.texts import Text, file_text, find_answers
 from mrc.errors import InputError
 from mrc.files import STDIN
@@ -116,7 +116,7 @@ class Prompt:
             self.paste([line], end="")
             return
         answers = find_answers(self.reader, self.settings, line, self.texts)
-        print(show(self.texts, answers, bold=is_terminal()))
+        print(show(self.texts, answers, bold=shows_bold()))
 
     def paste(self, lines: list[str], end: str) -> None:
         """Read lines up to the one that is `end`, as one text that begins with `lines`."""

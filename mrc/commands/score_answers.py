@@ -4,13 +4,14 @@ from typing import Any
 
 from mrc.commands.answer_files import (
     GivenAnswers,
-    find_answers,
+    find_answer_file,
     match_ids,
     read_answers,
     read_null_odds,
 )
 from mrc.commands.results import results_folder, results_table, score_names
 from mrc.config.evaluate import EvalConfig
+from mrc.data.examples import ExampleList
 from mrc.data.loading import load_questions, report_notes
 from mrc.errors import InputError, in_short
 from mrc.files import write_json
@@ -27,12 +28,10 @@ NEVER_EXCEEDED = 1.0
 
 def score_predictions(config: EvalConfig, path: str) -> dict[str, Any]:
     """Score the answers in a file or a folder, print a table, return the results."""
-    path = find_answers(path)
-    examples = load_questions(config.data, config.split, config.max_eval_examples)
-    report_notes(examples)
+    path = find_answer_file(path)
+    examples, gold = _load_gold(config)
     given = read_answers(path)
     missing, foreign = match_ids(path, given.texts, examples)
-    gold = Gold(examples, config.scorer or "auto")
     null_odds = _null_odds(config, path, given, gold)
     threshold = NEVER_EXCEEDED if config.null_threshold is None else config.null_threshold
 
@@ -51,19 +50,15 @@ def score_predictions(config: EvalConfig, path: str) -> dict[str, Any]:
     # The details are about the answers that were scored.
     predictions = _with_no_answers(predictions, null_odds, threshold)
     results = {**scores, **results, **details(gold, predictions, examples)}
-    if config.output_dir:
-        folder = results_folder(config.output_dir, "", config.data)
-        write_json(folder / "metrics.json", results, indent=2)
+    _write(config, "metrics.json", results)
     print(results_table(results, score_names(scores), **_notes(missing, foreign, gold)))
     return results
 
 
 def compare_predictions(config: EvalConfig, first: str, second: str) -> dict[str, Any]:
     """Test whether the second set of answers is better; print and return the results."""
-    paths = [find_answers(path) for path in (first, second)]
-    examples = load_questions(config.data, config.split, config.max_eval_examples)
-    report_notes(examples)
-    gold = Gold(examples, config.scorer or "auto")
+    paths = [find_answer_file(path) for path in (first, second)]
+    examples, gold = _load_gold(config)
     texts = []
     for name, path in zip("AB", paths, strict=True):
         texts.append(read_answers(path).texts)
@@ -75,10 +70,22 @@ def compare_predictions(config: EvalConfig, first: str, second: str) -> dict[str
     print(f"{questions}, scorer {result['scorer']}\n")
     print(_comparison_table(result))
     print(f"\nexact by A alone {result['only_a_exact']}, by B alone {result['only_b_exact']}")
+    _write(config, "comparison.json", result)
+    return result
+
+
+def _load_gold(config: EvalConfig) -> tuple[ExampleList, Gold]:
+    """The questions of --data, and their right answers; prints what was odd about them."""
+    examples = load_questions(config.data, config.split, config.max_eval_examples)
+    report_notes(examples)
+    return examples, Gold(examples, config.scorer or "auto")
+
+
+def _write(config: EvalConfig, name: str, results: dict[str, Any]) -> None:
+    """Write results to the folder that --output-dir names, if it names one."""
     if config.output_dir:
         folder = results_folder(config.output_dir, "", config.data)
-        write_json(folder / "comparison.json", result, indent=2)
-    return result
+        write_json(folder / name, results, indent=2)
 
 
 def _null_odds(

@@ -66,7 +66,7 @@ def in_sentence(context: str, start: int, end: int, bold: bool) -> str:
     return shown
 
 
-def is_terminal() -> bool:
+def shows_bold() -> bool:
     """Whether standard output shows bold text."""
     is_plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not is_plain

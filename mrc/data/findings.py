@@ -28,6 +28,11 @@ class BadAnswer:
     answer_start: int | None
     moved_to: int
 
+    @property
+    def given_place(self) -> str:
+        """Where the data says that it stands, in words."""
+        return "without answer_start" if self.answer_start is None else f"at {self.answer_start}"
+
 
 @dataclass
 class Findings:
@@ -57,7 +62,8 @@ class Findings:
         """All of it, but for the bad answers: one sentence on each kind, none if there is none."""
         sentences = self.unused.sentences(source)
         if self.made_ids:
-            sentences.append(f"{source}: no id: {_made_ids(self.made_ids)} from the content.")
+            made = counted(self.made_ids, "id")
+            sentences.append(f"{source}: no id: {made} made from the content.")
         if self.repeated:
             sentences.append(
                 f"{source}: {counted(self.repeated, 'record')} repeated the id, question and "
@@ -70,7 +76,9 @@ class Findings:
                 f"{source}: {counted(self.empty, 'answer')} without text passed over; a question "
                 "without an answer is marked by is_impossible: true, or by an empty list."
             )
-        return [*sentences, self.split] if self.split else sentences
+        if self.split:
+            sentences.append(self.split)
+        return sentences
 
     def about_bad_answers(self, source: str) -> str:
         """A sentence on the answers that are not where the data says, or "" if all are."""
@@ -84,10 +92,9 @@ class Findings:
         if lost:
             counts.append(f"{lost} found nowhere")
         first = self.bad_answers[0]
-        at = "without answer_start" if first.answer_start is None else f"at {first.answer_start}"
         return (
             f"{source}: answers not at their answer_start: {', '.join(counts)}; "
-            f"first {first.where} ({shorten(first.text)} {at})."
+            f"first {first.where} ({shorten(first.text)} {first.given_place})."
         )
 
     def _about_located(self) -> str:
@@ -99,7 +106,3 @@ class Findings:
             occur = "occurs" if self.ambiguous == 1 else "occur"
             sentence += f"; {self.ambiguous} {occur} several times, the first place is taken"
         return f"{sentence}."
-
-
-def _made_ids(count: int) -> str:
-    return f"{counted(count, 'id')} made"

@@ -19,22 +19,6 @@ from mrc.errors import InputError
 from mrc.files import sha256, write_json
 from mrc.wording import counted
 
-__all__ = [
-    "IN_MEMORY",
-    "RunData",
-    "bad_answer_records",
-    "data_hashes",
-    "describe_source",
-    "is_in_memory",
-    "load_data",
-    "load_questions",
-    "load_run_data",
-    "load_training_data",
-    "load_validation_data",
-    "report_data_problems",
-    "report_notes",
-]
-
 # How `describe_source` begins what it says of data in memory.
 IN_MEMORY = "in memory ("
 

@@ -33,6 +33,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{match}'?" if match else ""
 
 
-def printable(text: str) -> str:
-    """A text that came from data, with escapes for the codes that a terminal would obey."""
-    return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+def printable(text: str, controls: re.Pattern[str] = CONTROLS) -> str:
+    """A text that came from data, with escapes for the codes that a terminal would obey.
+
+    Args:
+        text: the text.
+        controls: what is escaped.
+    """
+    return controls.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

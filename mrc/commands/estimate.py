@@ -80,8 +80,8 @@ def time_scoring(run: Prepared, parts: Parts, config: TrainConfig) -> Timing:
     """
     dataset = run.eval_set
     assert dataset is not None
-    seconds = time_widest_batch(parts, dataset, config.eval_batch_size)
-    features_in_time = int(SECONDS / seconds * config.eval_batch_size)
+    seconds_of_batch = time_widest_batch(parts, dataset, config.eval_batch_size)
+    features_in_time = int(SECONDS / seconds_of_batch * config.eval_batch_size)
     # Questions whose windows come to about as many features.
     count = int(np.searchsorted(dataset.windows.cumsum(), features_in_time)) + 1
     examples = dataset.examples
@@ -131,6 +131,9 @@ def disk_space(parts: Parts, keep: int) -> int:
     state = parts.state
     every = sum(parameter.numel() for parameter in parts.model.parameters())
     trained = sum(p.numel() for p in parts.model.parameters() if p.requires_grad)
-    copies = MOMENTS + (1 if state.checkpoint_differs else 0)
+    copies = MOMENTS
+    if state.checkpoint_differs:
+        # The state has the weights that are trained, too.
+        copies += 1
     to_resume = FLOAT32 * (every + copies * trained)
     return FLOAT32 * every + (2 + keep) * to_resume

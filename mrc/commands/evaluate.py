@@ -150,7 +150,7 @@ def _results(
     config: EvalConfig, metrics: "Metrics", scores: dict[str, Any], pruned: "Metrics | None"
 ) -> tuple[list[str], dict[str, Any]]:
     """The names of the scores, and what metrics.json says: the scores, then what explains them."""
-    from mrc.commands.results import score_names
+    from mrc.commands.results import report_unsupported, score_names
     from mrc.metrics.analysis import details
     from mrc.metrics.answers import count_differences, strip_particle
 
@@ -170,6 +170,7 @@ def _results(
         metrics.predictions = {i: strip_particle(text) for i, text in metrics.predictions.items()}
         scores = metrics.gold.score(metrics.predictions)
     if scores:
+        report_unsupported(metrics.gold)
         results.update(details(metrics.gold, metrics.predictions, examples, windows))
     return score_names(scores), {**scores, **results}
 

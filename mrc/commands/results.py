@@ -6,7 +6,7 @@ from typing import Any
 
 from mrc.errors import InputError
 from mrc.files import data_name, make_folder, make_numbered_folder
-from mrc.metrics.scoring import SHORT_NAMES
+from mrc.metrics.scoring import SHORT_NAMES, Gold
 from mrc.model.pretrained import WEIGHTS
 from mrc.runtime.tables import value_table
 from mrc.wording import counted
@@ -52,6 +52,15 @@ def results_table(results: dict[str, Any], scores: Sequence[str], **more: object
     if "seconds" in results:
         rows.append(("seconds", f"{results['seconds']:.0f}"))
     return "\n" + value_table([*rows, *more.items()])
+
+
+def report_unsupported(gold: Gold) -> None:
+    """Print a note if questions have no answer and the scorer does not know of such questions."""
+    if not gold.scorer.allows_no_answer and not all(gold.has_answer.values()):
+        print(
+            "note: some questions have no answer, which this scorer does not support; "
+            "--scorer squad_v2 does."
+        )
 
 
 def score_names(scores: dict[str, float]) -> list[str]:

@@ -9,7 +9,12 @@ from mrc.commands.answer_files import (
     read_answers,
     read_null_odds,
 )
-from mrc.commands.results import results_folder, results_table, score_names
+from mrc.commands.results import (
+    report_unsupported,
+    results_folder,
+    results_table,
+    score_names,
+)
 from mrc.config.evaluate import EvalConfig
 from mrc.data.examples import ExampleList
 from mrc.data.loading import load_questions, report_notes
@@ -49,6 +54,7 @@ def score_predictions(config: EvalConfig, path: str) -> dict[str, Any]:
     results["foreign"] = len(foreign)
     # The details are about the answers that were scored.
     predictions = _with_no_answers(predictions, null_odds, threshold)
+    report_unsupported(gold)
     results = {**scores, **results, **details(gold, predictions, examples)}
     _write(config, "metrics.json", results)
     print(results_table(results, score_names(scores), **_notes(missing, foreign, gold)))

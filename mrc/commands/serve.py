@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mrc.config.command_line import parse_args
-from mrc.config.serve import ServeConfig
+from mrc.config.serve import ANY_ADDRESS, ServeConfig
 from mrc.errors import import_optional
 from mrc.runtime.terminal import IMPORTING, phase
 
@@ -26,13 +26,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         reader, settings = Reader.of(config)
     app = make_app(reader, settings, config, key=key, log=log)
     server = make_server(app, config)
-    host = f"[{config.host}]" if ":" in config.host else config.host
     print(
-        f"{config.checkpoint} on {reader.device}: http://{host}:{server.port}\n"
+        f"{config.checkpoint} on {reader.device}: http://{config.url_host}:{server.port}\n"
         "The API is described at /docs. Press Ctrl-C to quit.",
         flush=True,
     )
-    if config.host in ("0.0.0.0", "::"):
+    if config.host in ANY_ADDRESS:
         who = "everyone" if key is None else "everyone who has the key"
         print(f"note: {who} can use it from this machine's networks.", flush=True)
     server.run()

@@ -10,6 +10,9 @@ from mrc.errors import InputError
 # The environment variable that may hold the key that clients have to send.
 KEY_VARIABLE = "MRC_API_KEY"
 
+# Addresses that stand for all networks of this machine.
+ANY_ADDRESS = ("0.0.0.0", "::")
+
 ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?", re.IGNORECASE)
 
 
@@ -122,6 +125,11 @@ class ServeConfig(ReaderConfig):
     batch_requests: int = flag(
         32, "the most questions to answer in one batch", group="limits", at_least=1, rare=True
     )
+
+    @property
+    def url_host(self) -> str:
+        """The address as URLs write it: one of IPv6 stands in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     def __post_init__(self) -> None:
         """Check the values. Raises InputError for settings that do not go together."""

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from mrc.data.fields import shorten
-from mrc.wording import counted
+from mrc.wording import CONTROLS, counted, printable
 
 # Examples of a list that a notebook shows.
 SHOWN = 5
-# Characters that change how the text around them is shown: the direction of writing, and control
-# characters other than tab and line feed.
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Beside the codes that a terminal would obey, the marks that hint at a direction of writing.
+CONTROLS_AND_MARKS = re.compile(f"{CONTROLS.pattern}|[\u061c\u200e\u200f]")
 
 BOX = "border: 1px solid #8888; padding: 0.5em; margin: 0.5em 0"
 TEXT = "white-space: pre-wrap; max-height: 15em; overflow: auto"
@@ -57,7 +56,7 @@ def examples_html(examples: Sequence[Any], source: str) -> str:
     """Return the first examples of a list as HTML."""
     first = "".join(example_html(example) for example in examples[:SHOWN])
     more = len(examples) - SHOWN
-    rest = f"<p>and {counted(more, 'more question', 'more questions')}</p>" if more > 0 else ""
+    rest = f"<p>and {counted(more, 'more question')}</p>" if more > 0 else ""
     return f"<p>{escaped(examples_line(examples, source))}</p>{first}{rest}"
 
 
@@ -85,8 +84,7 @@ def marked_context(example: Any) -> str:
 
 def escaped(text: str) -> str:
     r"""Return a text as HTML in which nothing acts: a direction override is shown as \u202e."""
-    visible = CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-    return html.escape(visible)
+    return html.escape(printable(text, CONTROLS_AND_MARKS))
 
 
 def _answer_text(example: Any) -> str:

@@ -103,11 +103,6 @@ def details(
         only one), and the "breakdown" of the scores.
     """
     each = gold.each(predictions)
-    if not gold.scorer.allows_no_answer and not all(gold.has_answer.values()):
-        print(
-            "note: some questions have no answer, which this scorer does not support; "
-            "--scorer squad_v2 does."
-        )
     found: dict[str, Any] = {}
     if len({example.context for example in examples}) > 1:
         intervals = confidence_intervals(each, examples)

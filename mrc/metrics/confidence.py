@@ -50,9 +50,8 @@ def confidence_intervals(
     """
     sums, counts = _by_context(each, examples)
     resampled = _resampled_means(sums, counts, np.random.default_rng(seed))
-    exact, similarity = (
-        _interval(sums[:, column] / counts, resampled[:, column]) for column in (0, 1)
-    )
+    exact = _interval(sums[:, 0] / counts, resampled[:, 0])
+    similarity = _interval(sums[:, 1] / counts, resampled[:, 1])
     return exact, similarity
 
 
@@ -62,16 +61,16 @@ def wilson_interval(mean: float, count: int) -> Interval:
     For the mean of values between 0 and 1 it is on the safe side: of all such values, those that
     are 0 or 1 vary the most.
 
+    Source: Wilson 1927, Probable inference, the law of succession, and statistical inference;
+    recommended for shares near 0 and 1 by Brown, Cai and DasGupta 2001, Interval estimation for a
+    binomial proportion.
+
     Args:
         mean: between 0 and 1.
         count: of independent observations.
 
     Returns:
         (low, high), between 0 and 1.
-
-    Source: Wilson 1927, Probable inference, the law of succession, and statistical inference;
-    recommended for shares near 0 and 1 by Brown, Cai and DasGupta 2001, Interval estimation for a
-    binomial proportion.
     """
     z2 = Z**2
     center = mean + z2 / (2 * count)
@@ -121,7 +120,13 @@ def compare(
     by_id = dict(zip(common, difference.tolist(), strict=True))
     sums, counts = _by_context(by_id, examples)
     rng = np.random.default_rng(seed)
-    low, high = 100 * np.percentile(_resampled_means(sums, counts, rng), (2.5, 97.5), axis=0)
+    means = {
+        "a": 100 * a.mean(axis=0),
+        "b": 100 * b.mean(axis=0),
+        "difference": 100 * difference.mean(axis=0),
+    }
+    # intervals: (2 scores, low and high)
+    intervals = 100 * np.percentile(_resampled_means(sums, counts, rng), (2.5, 97.5), axis=0).T
     p = _sign_flip_p(sums, rng)
     result: dict[str, Any] = {
         "scorer": gold.name,
@@ -130,13 +135,9 @@ def compare(
         "only_b_exact": int((b[:, 0] > a[:, 0]).sum()),
     }
     for column, name in enumerate(gold.scorer.names):
-        result[name] = {
-            "a": 100 * float(a[:, column].mean()),
-            "b": 100 * float(b[:, column].mean()),
-            "difference": 100 * float(difference[:, column].mean()),
-            "interval": [float(low[column]), float(high[column])],
-            "p": float(p[column]),
-        }
+        result[name] = {which: float(mean[column]) for which, mean in means.items()}
+        result[name]["interval"] = intervals[column].tolist()
+        result[name]["p"] = float(p[column])
     return result
 
 

@@ -10,10 +10,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mrc.commands.server.errors import ApiError
-from mrc.config.serve import ServeConfig
+from mrc.config.serve import ANY_ADDRESS, ServeConfig
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
-ANY_ADDRESS = ("0.0.0.0", "::")
 
 # Bytes of a refused body that are read and thrown away before the connection is closed.
 MAX_DISCARDED = 2**24
@@ -108,8 +107,7 @@ def host_names(config: ServeConfig) -> set[str] | None:
         return None if "*" in names else names
     if config.host in ANY_ADDRESS:
         return None
-    own_name = f"[{config.host}]" if ":" in config.host else config.host.lower()
-    return {*LOCAL_NAMES, own_name}
+    return {*LOCAL_NAMES, config.url_host.lower()}
 
 
 async def refuse(

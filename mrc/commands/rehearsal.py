@@ -41,7 +41,7 @@ def rehearse(config: TrainConfig) -> None:
     memory_before = main_memory()
 
     run = prepare(config)
-    parts = usual_parts(config, run)
+    parts = make_parts(run.model, run.train_set, run.eval_set, config, device=run.device)
     print_plan(config, run, parts)
     with phase("taking a few steps"):
         training = time_training(parts, parts.total_steps)
@@ -57,21 +57,6 @@ def rehearse(config: TrainConfig) -> None:
     ]
     cache = f" but the feature cache, {config.feature_cache}" if config.feature_cache else ""
     print(f"{value_table(rows)}\n\nNothing was written{cache}.")
-
-
-def usual_parts(config: TrainConfig, run: Prepared) -> Parts:
-    """Make the parts of the run, all of them as the settings describe them."""
-    return make_parts(
-        run.model,
-        run.train_set,
-        run.eval_set,
-        config,
-        device=run.device,
-        optimizer=None,
-        schedule=None,
-        loss=None,
-        loader=None,
-    )
 
 
 def print_plan(config: TrainConfig, run: Prepared, parts: Parts) -> None:

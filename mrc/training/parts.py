@@ -80,10 +80,10 @@ def make_parts(
     settings: TrainingSettings,
     *,
     device: str | torch.device,
-    optimizer: Optimizer | None,
-    schedule: LRScheduler | None,
-    loss: Loss | None,
-    loader: DataLoader[Any] | None,
+    optimizer: Optimizer | None = None,
+    schedule: LRScheduler | None = None,
+    loss: Loss | None = None,
+    loader: DataLoader[Any] | None = None,
     world: World = ALONE,
 ) -> Parts:
     """Make the parts of a run; arguments are those of the Trainer. Raises InputError."""
@@ -95,22 +95,14 @@ def make_parts(
     tune_malloc(device)
     precision = make_precision(choose_precision(settings.precision, device), device)
     model = as_span_model(model)
-    if settings.label_smoothing and has_own_loss(model):
-        raise InputError(
-            "label_smoothing: has no effect on a model that brings its loss; remove it."
-        )
-    # Smoothing is a means of training; the validation loss is without it.
-    eval_loss = loss or loss_of(model)
-    if loader is not None:
-        # A loss of yours may read fields that only the batches of your loader have.
-        eval_loss = loss_of(model)
-    loss = loss or loss_of(model, settings.label_smoothing)
+    loss, eval_loss = choose_losses(model, settings, loss, has_own_loader=loader is not None)
     step_loader = make_step_loader(train_set, settings, loader, precision, world)
     if len(step_loader) == 0:
         raise InputError("Trainer: there is nothing to train on.")
     metrics = make_metrics(eval_set, settings, learns_no_answer(train_set))
     total_steps = settings.max_steps or step_loader.total_steps(settings.epochs)
-    warmup_steps = count_warmup_steps(settings, total_steps)
+    # Raises InputError now, and not once the model is prepared.
+    count_warmup_steps(settings, total_steps)
 
     input_names = (*INPUTS, "start_positions") if model.takes_start_positions else INPUTS
     wrapped_model, full_model = prepare_model(
@@ -122,22 +114,7 @@ def make_parts(
         input_names,
         world,
     )
-    if schedule is not None:
-        if optimizer not in (None, schedule.optimizer):
-            raise InputError("Trainer: the schedule is of another optimizer than the one given.")
-        optimizer = schedule.optimizer
-    if optimizer is None:
-        optimizer = make_optimizer(
-            model,
-            settings.learning_rate,
-            settings.weight_decay,
-            layer_decay=settings.layer_decay,
-            depths=layer_depths(model) if settings.layer_decay != 1.0 else None,
-        )
-    if schedule is None:
-        schedule = make_schedule(
-            optimizer, settings.schedule, warmup_steps=warmup_steps, total_steps=total_steps
-        )
+    optimizer, schedule = choose_optimizer(model, settings, total_steps, optimizer, schedule)
     average = WeightAverage(model, settings.ema_decay) if settings.ema_decay else None
     take_step = TrainStep(
         wrapped_model,
@@ -179,6 +156,50 @@ def check_no_ignored_settings(settings: TrainingSettings, own_parts: Collection[
             "fsdp=True: the optimizer must be made after the model is sharded; leave out "
             "optimizer= and schedule=."
         )
+
+
+def choose_losses(
+    model: SpanModel, settings: TrainingSettings, own_loss: Loss | None, *, has_own_loader: bool
+) -> tuple[Loss, Loss]:
+    """Return the loss to train with, and the loss to report of the validation data."""
+    if settings.label_smoothing and has_own_loss(model):
+        raise InputError(
+            "label_smoothing: has no effect on a model that brings its loss; remove it."
+        )
+    if own_loss is None:
+        # Smoothing is a means of training; the validation loss is without it.
+        return loss_of(model, settings.label_smoothing), loss_of(model)
+    if has_own_loader:
+        # A loss of yours may read fields that only the batches of your loader have.
+        return own_loss, loss_of(model)
+    return own_loss, own_loss
+
+
+def choose_optimizer(
+    model: SpanModel,
+    settings: TrainingSettings,
+    total_steps: int,
+    optimizer: Optimizer | None,
+    schedule: LRScheduler | None,
+) -> tuple[Optimizer, LRScheduler]:
+    """Return the optimizer and the schedule: those given, else those that the settings describe."""
+    if schedule is not None:
+        if optimizer not in (None, schedule.optimizer):
+            raise InputError("Trainer: the schedule is of another optimizer than the one given.")
+        return schedule.optimizer, schedule
+    if optimizer is None:
+        optimizer = make_optimizer(
+            model,
+            settings.learning_rate,
+            settings.weight_decay,
+            layer_decay=settings.layer_decay,
+            depths=layer_depths(model) if settings.layer_decay != 1.0 else None,
+        )
+    warmup_steps = count_warmup_steps(settings, total_steps)
+    schedule = make_schedule(
+        optimizer, settings.schedule, warmup_steps=warmup_steps, total_steps=total_steps
+    )
+    return optimizer, schedule
 
 
 def make_step_loader(

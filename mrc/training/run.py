@@ -60,11 +60,7 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     check_processes(config, world)
     # A new run, or one to resume: from here on, `config` is then that run's.
     name = run_name(config)
-    checkpoint = None
-    if config.resume:
-        checkpoint, config = find_run(config, latest_run_folder(name), world.size)
-    if checkpoint:
-        check_same_data(config, checkpoint)
+    checkpoint, config = checkpoint_to_resume(config, name, world)
     if config.push_to_hub and world.is_main:
         check_token(config.push_to_hub)
     run = prepare(config, checkpoint)
@@ -107,6 +103,18 @@ def check_processes(config: TrainConfig, world: World) -> None:
             "--fsdp shards the model over several processes; start them with "
             "torchrun --nproc_per_node=N train.py ..."
         )
+
+
+def checkpoint_to_resume(
+    config: TrainConfig, name: str, world: World
+) -> tuple[Path | None, TrainConfig]:
+    """Return the checkpoint to resume from, None for a new run; and the config to go on with."""
+    if not config.resume:
+        return None, config
+    checkpoint, resumed = find_run(config, latest_run_folder(name), world.size)
+    if checkpoint:
+        check_same_data(resumed, checkpoint)
+    return checkpoint, resumed
 
 
 def make_run_folder(

@@ -48,7 +48,8 @@ async function ask() {
     if ($("key").value) setKey($("key").value);
     const answers = await answersTo(form, mayBeNone);
     if (mine !== asked) return;
-    setResult({ ...form, mayBeNone }, answers);
+    const mayChoose = !$("impossible-row").hidden;
+    setResult({ ...form, mayBeNone, mayChoose }, answers);
     addToHistory(form.question, bestAnswer(), digestOf(form.texts));
     changed(isAsked(form) ? null : "changed");
     bringIntoView($("result"));

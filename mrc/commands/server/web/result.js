@@ -113,8 +113,13 @@ function showRemark() {
   if (right)
     $("remark").textContent = t(best === right ? "example_right" : "example_wrong", { a: right });
   else if (!best) $("remark").textContent = t("example_none_right");
-  else
-    $("remark").textContent = t(shown.mayBeNone ? "example_none_wrong" : "example_none_untrained");
+  else $("remark").textContent = t(remarkOnWrongAnswer());
+}
+
+// Why an example without an answer was given one.
+function remarkOnWrongAnswer() {
+  if (shown.mayBeNone) return "example_none_wrong";
+  return shown.mayChoose ? "example_none_not_asked" : "example_none_untrained";
 }
 
 // The text that an answer stands in; without an answer, the first.

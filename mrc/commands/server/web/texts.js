@@ -41,6 +41,8 @@ export const TEXTS = {
     example_none_right: "Right: the text of this example does not answer the question.",
     example_none_wrong:
       "The text of this example does not answer the question. This reader could have said so, but did not.",
+    example_none_not_asked:
+      "The text of this example does not answer the question. Tick \"There may be no answer\" to let the reader say so.",
     example_none_untrained:
       "The text of this example does not answer the question. This reader cannot say so: it was trained on questions that have an answer.",
     changed: "The text or the question has changed since.",
@@ -81,7 +83,7 @@ export const TEXTS = {
       file_not_utf8: "{name}: the file is not text in UTF-8.",
       file_not_json: "{name}: the file is not valid JSON.",
       file_empty: "{name}: the file holds no text.",
-      file_too_many: "{name}: with this file there would be {count} texts; {limit} are allowed.",
+      file_too_many: "{name}: holds {count} texts; {limit} more are allowed.",
       link_too_long:
         "The text is too long for a link: it would have {length} characters; {limit} are allowed.",
       link_damaged: "The link holds no text and no question that can be read.",
@@ -126,6 +128,8 @@ export const TEXTS = {
     example_none_right: "맞습니다. 이 예시의 글에는 질문의 답이 없습니다.",
     example_none_wrong:
       "이 예시의 글에는 질문의 답이 없습니다. 모델은 답이 없다고 할 수 있었는데도 답을 냈습니다.",
+    example_none_not_asked:
+      "이 예시의 글에는 질문의 답이 없습니다. '답이 없을 수도 있음'을 선택하면 모델이 답이 없다고 할 수 있습니다.",
     example_none_untrained:
       "이 예시의 글에는 질문의 답이 없습니다. 답이 있는 질문으로만 학습한 모델이어서, 답이 없다고 하지 못합니다.",
     changed: "이 답을 얻은 뒤에 글이나 질문이 바뀌었습니다.",

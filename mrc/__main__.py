@@ -8,7 +8,8 @@ from mrc.errors import InputError, command_line
 from mrc.version import __version__
 from mrc.wording import nearest
 
-COMMANDS = {  # name -> what it does; mrc.commands.NAME has its main(argv)
+# What each command does, by its name; mrc.commands.NAME has its main(argv).
+COMMANDS = {
     "train": "train a reader",
     "evaluate": "score a reader, or answers that any program has written",
     "ask": "ask a reader about a text, at a prompt or once",

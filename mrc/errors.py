@@ -30,7 +30,7 @@ class Stopped(Exception):
         self.signal = signal
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows: the message. Where the signal came tells nothing."""
+        """What a notebook shows: the message. The line that a signal interrupts says nothing."""
         return [str(self)]
 
 

@@ -204,7 +204,7 @@ def load_state(checkpoint: str | Path) -> dict[str, Any]:
     path = Path(checkpoint) / STATE
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    # What a damaged file makes of PyTorch's reader: EOFError, RuntimeError, UnpicklingError, ...
+    # PyTorch's reader raises EOFError, RuntimeError, UnpicklingError and others on a damaged file.
     except Exception as error:
         raise InputError(
             f"{path}: is damaged, or not the state of a run ({in_short(error)})."

@@ -67,7 +67,7 @@ def take_step(parts: Parts, loader: TrainingLoader, number: int) -> float:
     result = parts.take_step(step_batch)
     if parts.state.average is not None:
         parts.state.average.update()
-    # To read a number is to wait until the device has computed it.
+    # Reading a number waits until the device has computed it.
     result.loss.item()
     return time.perf_counter() - started
 
@@ -112,7 +112,7 @@ def time_widest_batch(parts: Parts, dataset: FeatureDataset, batch_size: int) ->
     batch = to_device(next(iter(loader)), precision.device)
     with precision.autocast():
         output = parts.model(**{name: batch[name] for name in INPUTS if name in batch})
-        # To read a number is to wait until the device has computed it.
+        # Reading a number waits until the device has computed it.
         span_logits(output)[0].sum().item()
     return time.perf_counter() - started
 

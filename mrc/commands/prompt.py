@@ -70,7 +70,7 @@ class Prompt:
                 print("\ncancelled")
 
     def next_line(self) -> str | None:
-        """What is typed next, in spite of lines that are cancelled; None for the end."""
+        """The next line that is not cancelled; None at the end of input."""
         has_warned = False
         while True:
             try:

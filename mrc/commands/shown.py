@@ -20,7 +20,7 @@ def show(texts: Sequence[Text], answers: Sequence[dict[str, Any]], bold: bool) -
     """The best answer in its sentence, then every answer with its score, and where it was found.
 
     Args:
-        texts: that were asked about.
+        texts: what was asked about.
         answers: what `find_answers` has found in them.
         bold: whether the terminal shows bold text.
     """

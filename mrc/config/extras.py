@@ -34,7 +34,7 @@ PURPOSES = {
     "test": "pytest",
     "dev": "formatting, linting, type checking",
 }
-# The settings that need an extra, whatever their value; data sets of the hub are told by theirs.
+# The settings that need an extra, whatever their value. Whether data needs one shows in its name.
 NEEDED_BY = {"lora_rank": "lora", "tensorboard": "tensorboard", "plot": "plot"}
 
 
@@ -75,7 +75,7 @@ def check_settings(given: Mapping[str, Any]) -> None:
 def check_extra(extra: str, purpose: str) -> None:
     """Raise InputError if a package of an extra is not installed.
 
-    Nothing is imported for this: a package that is damaged is told when it is used.
+    Nothing is imported for this: a damaged package shows when it is used.
 
     Args:
         extra: the extra's name.

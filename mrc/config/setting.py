@@ -59,7 +59,7 @@ class Setting:
             value: text, or what TOML and JSON have for it.
 
         Raises:
-            ValueError: saying what the value must be, to go behind the name of the setting.
+            ValueError: saying what the value must be, to follow the name of the setting.
         """
         if self.nargs is None:
             return self.typed_one(value)
@@ -86,7 +86,7 @@ class Setting:
         raise ValueError(f"must be {KINDS[kind]}")
 
     def problem(self, value: Any) -> str | None:
-        """What is wrong with a value of the right type, to go behind it; None if nothing is."""
+        """What is wrong with a value of the right type, to follow it; None if nothing is."""
         if self.choices and value not in self.choices:
             return f"choose one of {', '.join(self.choices)}"
         if isinstance(value, float) and not math.isfinite(value):

@@ -139,7 +139,7 @@ class _ArraysToLists(ast.NodeTransformer):
 
 
 def first_place(context: str, text: str) -> tuple[int, int]:
-    """Find a text of which nobody says where it stands.
+    """Find an answer whose start the data does not give.
 
     Args:
         context: where to look.

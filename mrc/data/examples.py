@@ -334,7 +334,7 @@ class _ExampleMaker:
         return tuple(answers)
 
     def _locate(self, text: str, context: str) -> int:
-        """Where an answer stands of which the data does not say it, or NOT_FOUND."""
+        """Find an answer whose start the data does not give; NOT_FOUND if it is nowhere."""
         start, occurrences = first_place(context, text)
         self.findings.located += occurrences > 0
         self.findings.ambiguous += occurrences > 1

@@ -59,7 +59,7 @@ class Findings:
     split: str = ""
 
     def sentences(self, source: str) -> list[str]:
-        """All of it, but for the bad answers: one sentence on each kind, none if there is none."""
+        """One sentence on each kind of finding that there is, but for the bad answers."""
         sentences = self.unused.sentences(source)
         if self.made_ids:
             made = counted(self.made_ids, "id")

@@ -1,4 +1,4 @@
-"""Foreign files: what a file is that holds no questions, told by its first characters."""
+"""Foreign files: what a file without questions is instead, by its first characters."""
 
 import re
 

@@ -10,7 +10,7 @@ from mrc.data.examples import ExampleList
 from mrc.errors import InputError
 from mrc.wording import counted
 
-# The share that is set aside may miss the one that was asked for by this part of it, before
+# How far the share that is set aside may be from the one that is wanted, as a part of that, before
 # articles are divided.
 TOLERANCE = 0.25
 
@@ -52,7 +52,7 @@ def split_examples(
 
 
 def _miss(is_aside: npt.NDArray[np.bool_], wanted: float) -> float:
-    """By which part of the number that is wanted the number set aside differs from it."""
+    """How far the number set aside is from the number that is wanted, as a part of that."""
     return abs(float(is_aside.sum()) - wanted) / wanted
 
 
@@ -92,7 +92,7 @@ def _split_note(train: ExampleList, validation: ExampleList) -> str:
 
 
 def _connected(examples: ExampleList) -> npt.NDArray[np.int64]:
-    """Number the groups of examples that hang together by a context or a title.
+    """Number the groups of examples that are connected by a context or a title.
 
     Returns:
         (examples,) the number of each example's group, from 0 on. An empty title joins nothing.
@@ -103,7 +103,7 @@ def _connected(examples: ExampleList) -> npt.NDArray[np.int64]:
     def root(key: tuple[str, str]) -> tuple[str, str]:
         parent.setdefault(key, key)
         while parent[key] != key:
-            # Shorten the way for the next one who goes it.
+            # Shorten the path for later calls.
             parent[key] = parent[parent[key]]
             key = parent[key]
         return key

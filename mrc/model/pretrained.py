@@ -71,8 +71,9 @@ def load_config(
 
 
 def check_config(config: PretrainedConfig) -> None:
-    """Raise InputError if a configuration names its architectures wrongly, or has far too many
-    layers: to make them would take hours, though no file has weights for them.
+    """Raise InputError if a configuration's architectures are no names, or its layers too many.
+
+    Making them would take hours, although no file has weights for them.
     """
     architectures = config.architectures
     names = architectures if isinstance(architectures, list) else [architectures]

@@ -49,9 +49,12 @@ def folder_lock(folder: str | Path, use: str) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"{folder}: cannot be locked ({error.strerror}).") from None
     try:
-        is_first = lock.lock_counter == 1
-        with _ownership(folder, use) if is_first else contextlib.nullcontext():
+        if lock.lock_counter > 1:
+            # This process has said so already.
             yield
+        else:
+            with _ownership(folder, use):
+                yield
     finally:
         lock.release()
 
@@ -87,7 +90,7 @@ def _show_life(path: Path, has_ended: threading.Event) -> None:
 def _check_other_machines(folder: Path, use: str) -> None:
     """Raise InputError if a process of another machine has the folder, and is alive."""
     owner = _owner(folder)
-    # Of a process on this machine, the operating system's lock has told already.
+    # For a process on this machine, the operating system's lock has answered already.
     if not owner or owner.get("host") == socket.gethostname():
         return
     silent = _seconds_since_change(folder / OWNER)

@@ -13,7 +13,7 @@ from tqdm.utils import disp_trim
 
 from mrc.runtime.torchrun import torchrun_place
 
-# A bar that stays below this survives most changes of the terminal's width as it is.
+# A bar no wider than this survives most changes of the terminal's width.
 MAX_WIDTH = 80
 # Columns that are left free, for the ^C that a terminal shows where the cursor is.
 MARGIN = 3
@@ -67,15 +67,15 @@ def phase(what: str, *, in_logs: bool = True) -> Iterator[None]:
 class LastLine(tqdm):
     """A bar of tqdm's on the last line of the terminal, for as long as the block lasts.
 
-    What the block prints, whoever prints it, comes to stand above: the bar is erased before, and
-    drawn again with its next update. The arguments are those of tqdm.
+    Whatever is printed in the block appears above it: the bar is erased first, and drawn again at
+    its next update. The arguments are those of tqdm.
     """
 
     # No thread draws a bar that was not updated: it could come between a line and its end.
     monitor_interval = 0
 
     def __init__(self, *, bar_format: str = BAR_FORMAT, **settings: Any) -> None:
-        # Of a bar within another, the outer one's Lines are not what it writes to.
+        # A bar inside another writes to the terminal itself, not through the outer bar's Lines.
         stream = sys.stderr
         while isinstance(stream, Lines):
             stream = stream.stream
@@ -144,7 +144,7 @@ class LastLine(tqdm):
 
     @staticmethod
     def status_printer(file: Any) -> Any:
-        """Return what draws a text. tqdm pads with spaces, which in a narrowed terminal wrap."""
+        """Return what draws a text. tqdm pads with spaces, which wrap in a narrowed terminal."""
 
         def draw(text: str) -> None:
             file.write(f"\r{text}{ERASE_TO_END_OF_LINE}")
@@ -154,7 +154,7 @@ class LastLine(tqdm):
 
 
 class Lines:
-    """A stream whose lines come to stand above a LastLine; otherwise the stream itself."""
+    """A stream whose text appears above a LastLine; in all else it is the stream itself."""
 
     def __init__(self, stream: Any, last_line: LastLine) -> None:
         self.stream = stream

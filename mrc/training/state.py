@@ -149,7 +149,7 @@ class TrainState:
         """
         try:
             self._take_up(state)
-        # What PyTorch and NumPy make of moments and generators that are those of something else.
+        # What PyTorch and NumPy raise for the moments and generators of something else.
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
                 f"--resume: the saved state is not that of this model ({in_short(error)})."

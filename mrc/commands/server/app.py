@@ -64,7 +64,7 @@ def make_app(
         task.cancel()
         batcher.thread.shutdown(wait=True, cancel_futures=True)
 
-    # The folder that it lies in is nobody's business.
+    # Clients need not know which folder it is in.
     name = Path(config.checkpoint).name
     app = FastAPI(
         title="mrc",

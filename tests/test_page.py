@@ -337,7 +337,7 @@ def test_files(page):
         ("photo_png", "x", "photo.png: only .txt, .md, .json, .jsonl and .pdf files can be read."),
         ("blank_txt", " ", "blank.txt: the file holds no text."),
         ("broken_json", "{", "broken.json: the file is not valid JSON."),
-        ("long_json", json.dumps(["x"] * 201), "there would be 201 texts; 200 are allowed."),
+        ("long_json", json.dumps(["x"] * 201), "holds 201 texts; 200 more are allowed."),
         ("large_txt", "x" * 1_100_000, "the file has 1,075 KiB; 1,024 are allowed."),
         ("scan_pdf", "x", "This is not a PDF file that can be read."),
     ],

@@ -85,14 +85,7 @@ def evaluate(
     ) as progress:
         for batch in _padded_with_none(loader, rounds):
             if batch is not None:
-                indices = batch["feature_index"].numpy()
-                batch = to_device(batch, device)
-                inputs = {name: batch[name] for name in INPUTS if name in batch}
-                with autocast(device, precision):
-                    output = model(**inputs)
-                    mean_loss.update(output, batch, indices)
-                for collector in collectors:
-                    collector.update(indices, *span_logits(output))
+                _take_in(batch, model, collectors, mean_loss, device, precision)
             elif is_sharded(model):
                 # The other processes wait for this one's shards.
                 with autocast(device, precision):
@@ -101,6 +94,25 @@ def evaluate(
             if signals and world.max(signals.received)[0]:
                 return None
     return _scores_of_all(collectors, mean_loss, world)
+
+
+def _take_in(
+    batch: dict[str, Any],
+    model: nn.Module,
+    collectors: Sequence[Metrics],
+    mean_loss: "MeanLoss",
+    device: torch.device,
+    precision: str,
+) -> None:
+    """Run the model over a batch; add its spans to the collectors, and its loss to the mean."""
+    indices = batch["feature_index"].numpy()
+    batch = to_device(batch, device)
+    inputs = {name: batch[name] for name in INPUTS if name in batch}
+    with autocast(device, precision):
+        output = model(**inputs)
+        mean_loss.update(output, batch, indices)
+    for collector in collectors:
+        collector.update(indices, *span_logits(output))
 
 
 class MeanLoss:

@@ -14,7 +14,7 @@ from mrc.config.command_line import program
 from mrc.config.config_file import TRUST
 from mrc.config.setting import option
 from mrc.config.train import TrainConfig
-from mrc.data.loading import IN_MEMORY, data_hashes, describe_source
+from mrc.data.loading import DATA_SETTINGS, IN_MEMORY, data_hashes, describe_source
 from mrc.errors import InputError
 from mrc.files import read_json_object
 from mrc.model.custom import class_name
@@ -134,7 +134,7 @@ def check_given(config: TrainConfig, saved: TrainConfig, run: Path) -> None:
             f"--batch-size {config.batch_size}: the run in {run} has --max-tokens-per-batch "
             "instead; remove the flag."
         )
-    for name in ("train_file", "validation_file"):
+    for name in DATA_SETTINGS:
         was_given_in_memory = was_in_memory(getattr(saved, name))
         if was_given_in_memory and name not in config.given:
             raise InputError(
@@ -145,7 +145,7 @@ def check_given(config: TrainConfig, saved: TrainConfig, run: Path) -> None:
 
 def as_text(name: str, value: Any) -> Any:
     """Return a given setting as a run records it."""
-    if name in ("train_file", "validation_file"):
+    if name in DATA_SETTINGS:
         return describe_source(value)
     if name == "model_class" and not isinstance(value, str):
         return class_name(value)
@@ -167,7 +167,7 @@ def merge(config: TrainConfig, saved: TrainConfig, run: Path) -> TrainConfig:
     """Return the run's config with what was given anew, and with data and classes in memory."""
     changed = {name: value for name, value in config.given.items() if name in MAY_CHANGE}
     changed["output_dir"] = str(run)
-    for name in ("train_file", "validation_file", "model_class"):
+    for name in (*DATA_SETTINGS, "model_class"):
         if name in config.given:
             changed[name] = config.given[name]
     return saved.changed(**changed)
@@ -260,8 +260,7 @@ def how_to_resume(settings: TrainConfig | None, folder: Path, processes: int = 1
     """
     if settings is None:
         return f'trainer.resume("{folder}") and trainer.fit()'
-    names = ("train_file", "validation_file")
-    in_memory = [name for name in names if was_in_memory(getattr(settings, name))]
+    in_memory = [name for name in DATA_SETTINGS if was_in_memory(getattr(settings, name))]
     if in_memory:
         data = "".join(f", {name}=..." for name in in_memory)
         return f'mrc.train(TrainConfig(resume="{folder}"{data})) and the same data'

@@ -57,23 +57,9 @@ def make_app(
     """
     batcher = Batcher(reader, config.max_queue, config.batch_requests)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(batcher.run())
-        yield
-        task.cancel()
-        batcher.thread.shutdown(wait=True, cancel_futures=True)
-
     # Clients need not know which folder it is in.
     name = Path(config.checkpoint).name
-    app = FastAPI(
-        title="mrc",
-        version=__version__,
-        description=f"Answers to questions on texts, by {name}.",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-    )
+    app = _empty_app(batcher, name)
     add_api(app, batcher, settings, config)
     add_pdf(app, config)
     _add_state(app, batcher, name)
@@ -84,6 +70,26 @@ def make_app(
     if log:
         listeners.append(log)
     return Observer(_guarded(app, config, key), listeners)
+
+
+def _empty_app(batcher: Batcher, name: str) -> FastAPI:
+    """An application without a path, which runs the batcher for as long as it lives."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(batcher.run())
+        yield
+        task.cancel()
+        batcher.thread.shutdown(wait=True, cancel_futures=True)
+
+    return FastAPI(
+        title="mrc",
+        version=__version__,
+        description=f"Answers to questions on texts, by {name}.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
 
 
 def _guarded(app: ASGIApp, config: ServeConfig, key: str | None) -> ASGIApp:

@@ -46,42 +46,46 @@ function statusesOf({ responses }) {
 function triedBy(method, path, operation) {
   const schema = requestSchema(operation);
   const isFile = !schema && operation.requestBody;
+  const output = outputOf(method, path);
+  const input = inputOf(path, schema, isFile);
+  const send = make("button", { className: "send", textContent: `Send ${method} ${path}` });
+  const form = make("form", {}, ...input.elements, send);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const request = method === "GET" ? {} : { method, body: input.body(), type: input.type };
+    showResponse(output, path, request);
+  });
+  return [form, output, curl(method, path, schema, isFile)];
+}
+
+function outputOf(method, path) {
   const output = make("pre", {
     className: "result",
     hidden: true,
     tabIndex: 0,
     "aria-live": "polite",
+    "aria-label": `Response of ${method} ${path}`,
   });
   output.setAttribute("role", "region");
-  output.setAttribute("aria-label", `Response of ${method} ${path}`);
-  const send = make("button", { className: "send", textContent: `Send ${method} ${path}` });
-  const form = make("form", {});
-  let body = () => undefined;
-  let type = "application/json";
+  return output;
+}
+
+// What a form has to fill in: its elements, the body that they make, and the body's type.
+function inputOf(path, schema, isFile) {
+  const id = `body${path.replaceAll("/", "-")}`;
   if (schema) {
-    const field = make("textarea", { id: `body${path.replaceAll("/", "-")}`, spellcheck: false });
+    const field = make("textarea", { id, spellcheck: false });
     field.value = JSON.stringify(exampleOf(resolved(schema)), null, 2);
-    form.append(make("label", { htmlFor: field.id, textContent: "Body (JSON)" }), field);
-    body = () => field.value;
-  } else if (isFile) {
-    const field = make("input", {
-      type: "file",
-      id: `body${path.replaceAll("/", "-")}`,
-      accept: ".pdf",
-    });
-    form.append(
-      make("label", { htmlFor: field.id, textContent: "PDF file" }),
-      make("p", {}, field),
-    );
-    body = () => field.files[0];
-    type = "application/pdf";
+    const label = make("label", { htmlFor: id, textContent: "Body (JSON)" });
+    return { elements: [label, field], body: () => field.value, type: "application/json" };
   }
-  form.append(send);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    showResponse(output, path, method === "GET" ? {} : { method, body: body(), type });
-  });
-  return [form, output, curl(method, path, schema, isFile)];
+  if (isFile) {
+    const field = make("input", { type: "file", id, accept: ".pdf" });
+    const label = make("label", { htmlFor: id, textContent: "PDF file" });
+    const elements = [label, make("p", {}, field)];
+    return { elements, body: () => field.files[0], type: "application/pdf" };
+  }
+  return { elements: [], body: () => undefined, type: "application/json" };
 }
 
 async function showResponse(output, path, { method = "GET", body, type }) {

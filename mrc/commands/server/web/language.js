@@ -50,13 +50,17 @@ export function pageLanguage() {
 export function startLanguage(listener) {
   listeners.push(listener);
   const wanted = recall("localStorage", "language");
-  setLanguage(wanted in TEXTS ? wanted : navigator.language.startsWith("ko") ? "ko" : "en");
+  setLanguage(wanted in TEXTS ? wanted : browserLanguage());
   for (const name of Object.keys(TEXTS)) {
     $("to-" + name).addEventListener("click", () => {
       setLanguage(name);
       remember("localStorage", "language", name);
     });
   }
+}
+
+function browserLanguage() {
+  return navigator.language.startsWith("ko") ? "ko" : "en";
 }
 
 function setLanguage(to) {

@@ -59,20 +59,28 @@ export function markedText(characters, answer, shade) {
   for (let i = 0; i + 1 < cuts.length; i += 1) {
     const [start, end] = [cuts[i], cuts[i + 1]];
     const isMarked = answer.start <= start && end <= answer.end;
-    if (isMarked && !mark) pieces.append((mark = make("mark")));
-    if (!isMarked) mark = null;
+    if (!isMarked) {
+      mark = null;
+    } else if (!mark) {
+      mark = make("mark");
+      pieces.append(mark);
+    }
     const piece = make("span", { textContent: characters.slice(start, end).join("") });
     while (shade && word < shade.words.length && shade.words[word][1] <= start) word += 1;
     if (shade && word < shade.words.length && shade.words[word][0] <= start) {
-      const probability = shade.probabilities[word];
-      // Small probabilities, which are most, can still be told apart by their roots.
-      const share = Math.sqrt(probability / highest).toFixed(3);
-      piece.style.backgroundColor = `rgb(var(--${shade.side}) / calc(${share} * var(--shade)))`;
-      piece.title = percent(probability);
+      paint(piece, shade.side, shade.probabilities[word], highest);
     }
     (mark ?? pieces).append(piece);
   }
   return pieces;
+}
+
+// Shade a piece by the probability of its word; `highest` is that of the likeliest one.
+function paint(piece, side, probability, highest) {
+  // Small probabilities, which are most, can still be told apart by their roots.
+  const share = Math.sqrt(probability / highest).toFixed(3);
+  piece.style.backgroundColor = `rgb(var(--${side}) / calc(${share} * var(--shade)))`;
+  piece.title = percent(probability);
 }
 
 // An answer with some words around it, as a fragment.

@@ -109,15 +109,14 @@ function showRemark() {
   const right = shown.example;
   const best = shown.candidates[0].answer;
   $("remark").hidden = right === undefined;
-  if (right === undefined) return;
-  if (right)
-    $("remark").textContent = t(best === right ? "example_right" : "example_wrong", { a: right });
-  else if (!best) $("remark").textContent = t("example_none_right");
-  else $("remark").textContent = t(remarkOnWrongAnswer());
+  if (right !== undefined) $("remark").textContent = t(remarkOn(best, right), { a: right });
 }
 
-// Why an example without an answer was given one.
-function remarkOnWrongAnswer() {
+// Which text says how an example went; "" is the right answer of one that has none.
+function remarkOn(best, right) {
+  if (best === right) return right ? "example_right" : "example_none_right";
+  if (right) return "example_wrong";
+  // Why an example without an answer was given one.
   if (shown.mayBeNone) return "example_none_wrong";
   return shown.mayChoose ? "example_none_not_asked" : "example_none_untrained";
 }

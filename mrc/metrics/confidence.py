@@ -116,17 +116,11 @@ def compare(
     # (questions, 2) each
     a = np.array([each_a[identity] for identity in common])
     b = np.array([each_b[identity] for identity in common])
-    difference = b - a
-    by_id = dict(zip(common, difference.tolist(), strict=True))
+    by_id = dict(zip(common, (b - a).tolist(), strict=True))
     sums, counts = _by_context(by_id, examples)
     rng = np.random.default_rng(seed)
-    means = {
-        "a": 100 * a.mean(axis=0),
-        "b": 100 * b.mean(axis=0),
-        "difference": 100 * difference.mean(axis=0),
-    }
-    # intervals: (2 scores, low and high)
-    intervals = 100 * np.percentile(_resampled_means(sums, counts, rng), (2.5, 97.5), axis=0).T
+    # (low and high, 2 scores)
+    intervals = np.percentile(_resampled_means(sums, counts, rng), (2.5, 97.5), axis=0)
     p = _sign_flip_p(sums, rng)
     result: dict[str, Any] = {
         "scorer": gold.name,
@@ -135,10 +129,21 @@ def compare(
         "only_b_exact": int((b[:, 0] > a[:, 0]).sum()),
     }
     for column, name in enumerate(gold.scorer.names):
-        result[name] = {which: float(mean[column]) for which, mean in means.items()}
-        result[name]["interval"] = intervals[column].tolist()
-        result[name]["p"] = float(p[column])
+        result[name] = {
+            **_means(a[:, column], b[:, column]),
+            "interval": (100 * intervals[:, column]).tolist(),
+            "p": float(p[column]),
+        }
     return result
+
+
+def _means(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """The means of one score (questions,) of both readers and of its difference, in percent."""
+    return {
+        "a": 100 * float(a.mean()),
+        "b": 100 * float(b.mean()),
+        "difference": 100 * float((b - a).mean()),
+    }
 
 
 def _by_context(

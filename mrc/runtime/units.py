@@ -2,7 +2,6 @@
 
 KIB = 2**10
 MINUTE = 60
-HOUR = 60 * MINUTE
 
 
 def size_text(count: float) -> str:

@@ -136,9 +136,28 @@ def test_what_an_answer_names_is_a_flag():
 
 
 @pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["evaluate", "run"], "run: a value stands behind its flag; write --checkpoint run."),
+        (
+            ["predict", "--checkpoint", "run"],
+            "--checkpoint: give it without the flag: mrc predict run.",
+        ),
+        (["ask", "--model=run"], "--model: give it without the flag: mrc ask run."),
+        (["push", "--repo", "a/b"], "--repo: give it without the flag: mrc push CHECKPOINT a/b."),
+    ],
+)
+def test_a_flag_too_many_or_too_few(argv, message):
+    with pytest.raises(InputError) as raised:
+        main(argv)
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
     ("config_class", "theirs", "ours"),
     [
         (EvalConfig, "model_name_or_path", "--checkpoint"),
+        (EvalConfig, "model", "--checkpoint"),
         (EvalConfig, "null_score_diff_threshold", "--null-threshold"),
         (EvalConfig, "validation-file", "--data"),
         (PredictConfig, "test_file", "--data"),
@@ -173,7 +192,7 @@ def test_a_whole_foreign_command_line_is_answered_at_once():
         (["--epochs"], "--epochs: needs a value"),
         (["--plot", "yes"], "--plot yes: --plot takes no value; remove yes."),
         (["--plot=yes"], "--plot: takes no value."),
-        (["data.json"], "data.json: not expected here"),
+        (["data.json"], "data.json: a value stands behind its flag; write --train-file data.json."),
     ],
 )
 def test_a_wrong_command_line_costs_one_line(argv, message):

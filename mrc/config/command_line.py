@@ -10,11 +10,10 @@ from typing import Any
 from mrc.config.config_file import ConfigFile, read_config_file
 from mrc.config.flags import AnyConfig, Config, settings_of
 from mrc.config.help import Formatter, describe, usage
-from mrc.config.other_names import answer
+from mrc.config.refusals import unexpected_value, unknown_flags
 from mrc.config.setting import Setting, option
 from mrc.config.yaml_file import as_yaml
 from mrc.errors import InputError, in_short
-from mrc.wording import nearest
 
 # Scripts at the root of the repository, for those who read before they install.
 SCRIPTS = ("train", "evaluate")
@@ -186,9 +185,9 @@ def _read_flags(
         raise InputError(_in_words(error)) from None
     unknown = [word.partition("=")[0] for word in rest if word.startswith("-") and word != "-"]
     if unknown:
-        raise InputError(_unknown(unknown, settings))
+        raise InputError(unknown_flags(unknown, argv, settings, parser.prog))
     if rest:
-        raise InputError(_unexpected(rest[0], argv, settings))
+        raise InputError(unexpected_value(rest[0], argv, settings))
     return vars(given)
 
 
@@ -209,35 +208,3 @@ def _in_words(error: argparse.ArgumentError) -> str:
     if error.message.startswith("ignored explicit"):
         return f"{error.argument_name}: takes no value."
     return f"{error.argument_name} {error.message}"
-
-
-def _unknown(names: list[str], settings: Collection[str]) -> str:
-    """The message for flags that are not known: one line each, with what to write instead."""
-    lines = []
-    for name in dict.fromkeys(names):
-        known = answer(name, settings)
-        lines.append(f"{name}: {known or 'no such flag; ' + _advice(name, settings)}")
-    if len(lines) == 1:
-        return lines[0] + ("" if lines[0].endswith("?") else ".")
-    return f"{len(lines)} flags are not known here.\n  " + "\n  ".join(lines)
-
-
-def _advice(name: str, settings: Collection[str]) -> str:
-    """What to do about an unknown flag: a question with the one that may be meant."""
-    flags = [*(option(setting) for setting in settings), "--config", "--print-config", "--help"]
-    typed = "--" + name.lstrip("-").replace("_", "-").lower()
-    match = nearest(typed, flags)
-    # "rate" is spelled like no flag, but it is a part of --learning-rate.
-    is_telling = len(typed) > len("--xx")
-    if match is None and is_telling:
-        match = next((flag for flag in flags if typed[2:] in flag), None)
-    return f"did you mean {match}?" if match else "--help-all lists all flags"
-
-
-def _unexpected(value: str, argv: list[str], settings: dict[str, Setting]) -> str:
-    """The message for a value without a flag before it."""
-    before = argv[argv.index(value) - 1] if argv.index(value) else ""
-    setting = settings.get(before.removeprefix("--").replace("-", "_"))
-    if setting and setting.kind is bool:
-        return f"{before} {value}: {before} takes no value; remove {value}."
-    return f"{in_short(value)}: not expected here; a value stands behind its flag. See --help."

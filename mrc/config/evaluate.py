@@ -109,7 +109,8 @@ class EvalConfig(Config):
 
     scorer: str | None = flag(
         None,
-        "official score to report (default: as trained, else auto)",
+        "official score to report (default: the run's --scorer, mostly auto, which goes by the "
+        "data, so that it may be another one than the run's)",
         group="scores",
         choices=SCORERS,
         metavar="NAME",

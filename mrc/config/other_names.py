@@ -1,11 +1,12 @@
 """Other names of settings: what Hugging Face's examples and pipelines call them, and what we do."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
-from mrc.config.setting import option
+from mrc.config.setting import Setting, option
 
 # Their name -> ours, the first of which a command has, with the value to give where it is fixed.
 SAME = {
+    "model": "checkpoint",
     "model_name_or_path": "model checkpoint",
     "model_name": "model checkpoint",
     "model_id": "model checkpoint",
@@ -137,24 +138,35 @@ NONE = {
 }
 
 
-def answer(name: str, known: Collection[str], *, in_file: bool = False) -> str | None:
+def answer(name: str, known: Mapping[str, Setting], *, in_file: bool = False) -> str | None:
     """What to write in place of a setting's other name; None if the name is not known here.
 
     Args:
         name: of a flag, with or without its hyphens.
-        known: names of the settings that the command has.
+        known: the settings that the command has, by name.
         in_file: whether it is a key of a config file, and no flag.
     """
-    key = name.lstrip("-").replace("-", "_").lower()
+    key = _key(name)
     if key in WITH_VALUE and WITH_VALUE[key][0] in known:
         setting, value = WITH_VALUE[key]
         return f"write {setting}: {value}" if in_file else f"write {option(setting)} {value}"
-    if "train_file" in known:
-        # There, --data names a part of the built-in corpus.
-        known = set(known) - {"data"}
-    ours = [setting for setting in SAME.get(key, "").split() if setting in known]
+    ours = our_name(key, known)
     if ours:
-        return f"write {ours[0] if in_file else option(ours[0])}"
+        return f"write {ours if in_file else option(ours)}"
     if key in NONE:
         return f"leave it out; {NONE[key]}"
     return None
+
+
+def our_name(name: str, known: Mapping[str, Setting]) -> str | None:
+    """The setting that another name of it means here, or None."""
+    if "train_file" in known:
+        # There, --data names a part of the built-in corpus.
+        known = {setting: known[setting] for setting in known if setting != "data"}
+    ours = [setting for setting in SAME.get(_key(name), "").split() if setting in known]
+    return ours[0] if ours else None
+
+
+def _key(name: str) -> str:
+    """A name as the tables above have it."""
+    return name.lstrip("-").replace("-", "_").lower()

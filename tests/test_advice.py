@@ -40,6 +40,11 @@ def test_a_run_says_it_at_the_start_and_at_the_end(tmp_path, capsys):
     steps = [number for number, line in enumerate(lines) if line.startswith("step 1/1")]
     assert told[0] < steps[0]
     assert told[1] == len(lines) - 1
+    assert lines[-1] == "note: trained from random weights; try --model klue/roberta-base"
+    # What there is no data for is said before the steps, and is missing in the next command.
+    told = next(number for number, line in enumerate(lines) if "nothing will be scored" in line)
+    assert told < steps[0]
+    assert any(line.startswith("Next: ") and line.endswith("run --data FILE") for line in lines)
 
 
 def test_a_processor_that_computes_in_bf16(monkeypatch, tmp_path):

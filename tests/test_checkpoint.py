@@ -137,7 +137,7 @@ def test_run_folders_are_never_taken_twice(tmp_path, monkeypatch):
     # An empty folder is fine.
     assert new_run_folder("mine", "x").name == "mine"
     with pytest.raises(
-        InputError, match="mine: holds a run already; choose another folder, or remove this one"
+        InputError, match="mine: holds a run already; continue it with --resume auto, or choose"
     ):
         new_run_folder("mine", "x")
     (tmp_path / "file").touch()

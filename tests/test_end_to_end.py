@@ -94,7 +94,7 @@ def test_a_run_ends_with_a_table_and_the_next_command(trained, encoder_folder):
     metrics = json.loads((cwd / name / "metrics.json").read_text())
     assert (
         f"EM           {metrics['exact_match']:.2f}\nF1           {metrics['f1']:.2f}\n"
-        f"loss         {metrics['eval_loss']:.3f}\nquestions    10\n" in tail
+        f"eval loss    {metrics['eval_loss']:.3f}\nquestions    10\n" in tail
     )
     assert metrics["f1"] >= metrics["exact_match"] >= 80
     assert f"checkpoint   {name}/best" in tail
@@ -653,7 +653,10 @@ def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys)
             "--max-length 129 is above the 128 positions that the model has; "
             "use --max-length 128 or less",
         ),
-        (["--output-dir", "taken"], "taken: holds a run already"),
+        (
+            ["--output-dir", "taken", "--train-file", "absent.json"],
+            "taken: holds a run already; continue it with --resume auto, or choose another folder",
+        ),
         (["--model", "nobody/nothing"], "could not be fetched from the Hugging Face hub"),
         (
             ["--model", "."],

@@ -57,7 +57,8 @@ def test_no_validation_data_and_fewer_weights_to_train(rehearse, encoder_folder)
         "--model", encoder_folder, "--train-file", DATA / "squad.json", *WINDOWS,
         "--freeze-layers", 1, "--max-steps", 1, "--ema-decay", 0.9,
     )  # fmt: skip
-    assert "none: nothing is scored" in shown
+    assert "none: the last checkpoint counts" in shown
+    assert "nothing will be scored: give --validation-file" in shown
     assert "saved once, at the end" in shown
     assert "M parameters are trained" in shown
     assert "scoring  " not in shown

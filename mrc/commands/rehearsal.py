@@ -84,7 +84,7 @@ def data_rows(run: Prepared) -> Rows:
     """What is trained on and scored on."""
     rows: Rows = [("data", _counts(run.train_set))]
     if run.eval_set is None:
-        return [*rows, ("validation", "none: nothing is scored, and the last checkpoint counts")]
+        return [*rows, ("validation", "none: the last checkpoint counts")]
     return [*rows, ("validation", _counts(run.eval_set))]
 
 

@@ -174,7 +174,6 @@ class TrainingSettings(Config):
         "stop after this many optimizer steps, whatever --epochs says",
         group="training",
         at_least=1,
-        rare=True,
     )
     batch_size: int = flag(
         16, "features per forward pass (and process)", group="training", at_least=1
@@ -280,7 +279,6 @@ class TrainingSettings(Config):
         "file says so, squad_v2 if questions may have no answer, else squad",
         group="evaluation",
         choices=SCORERS,
-        rare=True,
         metavar="NAME",
     )
     search: str = flag(
@@ -507,11 +505,15 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
                 "none; name a --model."
             )
 
+    @property
+    def has_validation_data(self) -> bool:
+        """Whether there is something to score."""
+        if self.data or self.validation_fraction is not None:
+            return True
+        return self.validation_file is not None
+
     def _check_loop(self) -> None:
-        is_scored = (
-            self.data or self.validation_file is not None or self.validation_fraction is not None
-        )
-        if not is_scored and (self.patience is not None or self.metric_for_best):
+        if not self.has_validation_data and (self.patience is not None or self.metric_for_best):
             raise InputError(
                 "--patience and --metric-for-best need validation data: --validation-file or "
                 "--validation-fraction."

@@ -59,6 +59,14 @@ def folder_lock(folder: str | Path, use: str) -> Iterator[None]:
         lock.release()
 
 
+def check_unlocked(folder: Path, use: str) -> None:
+    """Raise InputError if another process has a folder; arguments are those of `folder_lock`."""
+    # A folder that was never locked stays as it is.
+    if (folder / LOCK).exists():
+        with folder_lock(folder, use):
+            pass
+
+
 @contextmanager
 def _ownership(folder: Path, use: str) -> Iterator[None]:
     """Say in the folder who has it, with a sign of life now and then."""

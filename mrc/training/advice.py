@@ -25,8 +25,19 @@ def advice_at_start(
     config: TrainConfig, examples: Iterable[Example], device: torch.device
 ) -> list[str]:
     """Return the lines of advice on a run, mostly none."""
-    lines = [model_advice(config, examples), precision_advice(config, device)]
+    lines = [
+        scoring_advice(config),
+        model_advice(config, examples),
+        precision_advice(config, device),
+    ]
     return [line for line in lines if line]
+
+
+def scoring_advice(config: TrainConfig) -> str:
+    """Return a line for a run without validation data, else ""."""
+    if config.has_validation_data or config.resume:
+        return ""
+    return "note: nothing will be scored: give --validation-file, or --validation-fraction 0.1"
 
 
 def model_advice(config: TrainConfig, examples: Iterable[Example]) -> str:
@@ -37,6 +48,13 @@ def model_advice(config: TrainConfig, examples: Iterable[Example]) -> str:
         "note: --model tiny starts from random weights, and learns next to nothing from real "
         f"text; try a pretrained encoder: --model {encoder_for(examples)}"
     )
+
+
+def model_reminder(config: TrainConfig, examples: Iterable[Example]) -> str:
+    """Return the advice on the model once more, in short, for the end of a run."""
+    if not model_advice(config, examples):
+        return ""
+    return f"note: trained from random weights; try --model {encoder_for(examples)}"
 
 
 def encoder_for(examples: Iterable[Example]) -> str:

@@ -16,15 +16,17 @@ from mrc.config.hub import check_token
 from mrc.config.train import TrainConfig
 from mrc.data.loading import report_data_problems
 from mrc.errors import InputError
+from mrc.files import STDIN
 from mrc.metrics.scoring import SHORT_NAMES
 from mrc.runtime.processes import World, processes
 from mrc.runtime.tables import value_table
-from mrc.training.advice import advice_at_start, model_advice
+from mrc.training.advice import advice_at_start, model_reminder
 from mrc.training.description import head_text, parameters_text
 from mrc.training.preparation import Prepared, prepare
 from mrc.training.resume import check_same_data, find_run, run_to_resume, was_in_memory
 from mrc.training.run_folder import (
     as_recorded,
+    check_is_free,
     latest_run_folder,
     record_resumption,
     remove_unstarted_run,
@@ -51,6 +53,9 @@ def train(config: TrainConfig) -> dict[str, Any]:
     with processes(config.device) as world:
         # Before its checkpoints are read: another process may be about to write them.
         resumed = run_to_resume(config, latest_run_folder(run_name(config)))
+        # Before hours of reading and tokenizing.
+        if config.output_dir and not config.resume and world.is_main:
+            check_is_free(Path(config.output_dir))
         with run_lock(resumed, world):
             return train_in_process(config, world)
 
@@ -88,9 +93,9 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     results = trainer.fit()
 
     print(summary(results, folder, recorded))
-    advice = model_advice(config, run.train_set.examples)
-    if advice:
-        print(advice)
+    reminder = model_reminder(config, run.train_set.examples)
+    if reminder:
+        print(reminder)
     if config.push_to_hub and world.is_main:
         print(f"pushed to {push(folder / BEST, config.push_to_hub)}", flush=True)
     return results
@@ -193,7 +198,7 @@ def summary(results: dict[str, Any], folder: Path, config: TrainConfig) -> str:
             rows.append((short_name, f"{results[name]:.2f}"))
     is_scored = bool(rows)
     if "eval_loss" in results:
-        rows.append(("loss", f"{results['eval_loss']:.3f}"))
+        rows.append(("eval loss", f"{results['eval_loss']:.3f}"))
     if is_scored:
         rows += [("questions", results["total"]), ("scorer", results["scorer"])]
     if not is_scored:
@@ -216,4 +221,10 @@ def how_to_evaluate(config: TrainConfig, folder: Path) -> str:
         trusted = [name for name in TRUST if getattr(config, name)]
         more = "".join(f", {name}=..." for name in trusted)
         return f'mrc.evaluate(EvalConfig(checkpoint="{folder}", data=...{more}))'
-    return f"{program('evaluate')} --checkpoint {folder}{config.trust_flags()}"
+    # What came through standard input is gone.
+    can_be_read = config.has_validation_data and STDIN not in (
+        config.train_file,
+        config.validation_file,
+    )
+    data = "" if can_be_read else " --data FILE"
+    return f"{program('evaluate')} --checkpoint {folder}{config.trust_flags()}{data}"

@@ -17,7 +17,7 @@ from mrc.data.loading import data_hashes, describe_source
 from mrc.errors import InputError
 from mrc.files import data_name, make_folder, make_numbered_folder, read_json_object, write_json
 from mrc.model.custom import class_name
-from mrc.runtime.locks import folder_lock
+from mrc.runtime.locks import check_unlocked, folder_lock
 from mrc.runtime.processes import World
 from mrc.version import __version__
 
@@ -25,6 +25,8 @@ from mrc.version import __version__
 RUNS = Path("checkpoints")
 # What a run was made from: every setting, the versions, the command line, hashes of the data.
 RECORD = "config.json"
+# What a run does in its folder, for the error that another run meets.
+IN_TRAINING = "is being trained in"
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
@@ -58,22 +60,23 @@ def new_run_folder(output_dir: str | Path | None, name: str, *, take_over: bool 
         # To make it is to claim the folder: of two runs that start together, one gets it.
         (folder / RUN_FILE).touch(exist_ok=False)
     except FileExistsError:
-        raise _is_taken(folder) from None
+        raise InputError(
+            f"--output-dir {folder}: another run has just started there; choose another folder."
+        ) from None
     return folder
 
 
 def check_is_free(folder: Path) -> None:
     """Raise InputError if a folder for a new run holds a run, or anything else."""
     if (folder / RUN_FILE).exists():
-        raise _is_taken(folder)
+        check_unlocked(folder, use=IN_TRAINING)
+        how = f"--resume {folder}" if resumable(folder) else "--resume auto"
+        raise InputError(
+            f"--output-dir {folder}: holds a run already; continue it with {how}, or choose "
+            "another folder."
+        )
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"--output-dir {folder}: holds files already; choose another folder.")
-
-
-def _is_taken(folder: Path) -> InputError:
-    return InputError(
-        f"--output-dir {folder}: holds a run already; choose another folder, or remove this one."
-    )
 
 
 @contextmanager
@@ -86,7 +89,7 @@ def run_lock(folder: Path | None, world: World) -> Iterator[None]:
     if folder is None or not world.is_main:
         yield
         return
-    with folder_lock(folder, use="is being trained in"):
+    with folder_lock(folder, use=IN_TRAINING):
         yield
 
 

@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 
 from mrc.config.train import TrainConfig
-from mrc.data.examples import Answer, Example, load_examples
+from mrc.data.examples import Answer, Example
+from mrc.data.loading import load_examples
 from mrc.errors import InputError, command_line
 from mrc.features.batching import make_training_loader
 from mrc.features.dataset import FeatureDataset, WindowSettings

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 
 
 class Client(threading.Thread):

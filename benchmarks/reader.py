@@ -18,7 +18,7 @@ import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from mrc.checkpoint.loading import find_checkpoint
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.reader.reader import Reader
 
 MAX_ANSWER_LEN = 15

@@ -105,7 +105,7 @@ def recipe(args):
         get_linear_schedule_with_warmup,
     )
 
-    from mrc.data.examples import load_examples
+    from mrc.data.loading import load_examples
     from mrc.runtime.device import autocast, choose_precision
     from mrc.runtime.memory import peak_memory_mb
     from mrc.training.flops import FlopCounter
@@ -205,7 +205,7 @@ def keep(model, tokenizer, folder):
 
 def make_dataset(args):
     """The windows of the first questions, as many as fit into --features windows."""
-    from mrc.data.examples import load_examples
+    from mrc.data.loading import load_examples
     from mrc.features.dataset import FeatureDataset
     from mrc.model.tokenizer import load_tokenizer
 

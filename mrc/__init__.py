@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from mrc.commands.evaluate import evaluate
     from mrc.config.evaluate import EvalConfig
     from mrc.config.train import TrainConfig, TrainingSettings
-    from mrc.data.examples import Answer, Example, load_examples
+    from mrc.data.examples import Answer, Example
+    from mrc.data.loading import load_examples
     from mrc.features.batching import Collator
     from mrc.features.dataset import FeatureDataset, WindowSettings
     from mrc.features.sampler import LengthBucketSampler
@@ -40,7 +41,7 @@ _PLACES = {
     "Reader": "mrc.reader.reader",
     "Answer": "mrc.data.examples",
     "Example": "mrc.data.examples",
-    "load_examples": "mrc.data.examples",
+    "load_examples": "mrc.data.loading",
     "load_checkpoint": "mrc.checkpoint.loading",
     "save_checkpoint": "mrc.checkpoint.store",
 }

@@ -27,7 +27,7 @@ from tokenizers import (
 from transformers import BertConfig, BertForQuestionAnswering, BertModel, PreTrainedTokenizerFast
 
 from mrc.config.serve import ServeConfig
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.data.sample import sample_examples
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.tokenizer import train_tokenizer

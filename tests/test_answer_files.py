@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import mrc
 from mrc.commands import evaluate
 from mrc.commands.answer_files import read_answers
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.errors import InputError, command_line
 
 SQUAD = str(DATA / "squad.json")

@@ -5,11 +5,13 @@ from conftest import DATA, real_data
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mrc
 from mrc.config.train import TrainConfig
-from mrc.data.examples import Answer, Example, ExampleList, load_examples
+from mrc.data.examples import Answer, Example, ExampleList
 from mrc.data.loading import (
     bad_answer_records,
     load_data,
+    load_examples,
     load_training_data,
 )
 from mrc.data.splitting import leak_warning, split_examples
@@ -113,6 +115,16 @@ def test_the_parts_of_a_run():
     assert load_data("sample:ko") == validation
     with pytest.raises(InputError, match="has the splits train and validation, and not 'test'"):
         load_data("sample", "test")
+
+
+def test_the_built_in_corpus_is_loaded_by_its_name():
+    validation = mrc.load_examples("sample:en", split="validation")
+    assert validation[0].id == "validation-en-0-0"
+    assert mrc.load_examples("sample:en")[0].id == "train-en-0-0"
+    unanswerable = mrc.load_examples("sample:en:unanswerable", split="validation")
+    assert any(example.is_impossible for example in unanswerable)
+    with pytest.raises(InputError, match="sample:fr: 'fr' is neither 'unanswerable' nor a list"):
+        mrc.load_examples("sample:fr")
 
 
 def test_a_split_to_score_on_comes_from_the_training_data_unless_said_otherwise():

@@ -21,7 +21,7 @@ from transformers import AutoModelForQuestionAnswering
 
 from mrc.checkpoint.store import load_state
 from mrc.commands import evaluate, train
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.data.squad import write_squad
 from mrc.errors import InputError, command_line
 from mrc.model.baseline import BaselineModel

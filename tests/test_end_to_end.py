@@ -15,7 +15,7 @@ from test_custom_architecture import GUESTS
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, PreTrainedModel
 
 from mrc.commands import evaluate, train
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.data.squad import write_squad
 from mrc.errors import command_line
 from mrc.features.dataset import FeatureDataset, WindowSettings

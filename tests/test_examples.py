@@ -7,8 +7,9 @@ from conftest import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrc.data.examples import Answer, Example, load_examples
+from mrc.data.examples import Answer, Example
 from mrc.data.findings import NOT_FOUND
+from mrc.data.loading import load_examples
 from mrc.data.squad import write_squad
 from mrc.errors import InputError
 

@@ -36,7 +36,7 @@ from mrc.checkpoint.store import save_checkpoint
 from mrc.commands import evaluate
 from mrc.config.export import ExportConfig
 from mrc.config.train import TrainConfig
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.errors import InputError, command_line
 from mrc.export.folder import export_onnx
 from mrc.export.onnx import TOLERANCE, OnnxReader, quantize, to_onnx, write_graph

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForQuestionAnswering
 from mrc.checkpoint.loading import load_checkpoint
 from mrc.commands import evaluate, train
 from mrc.config.export import ExportConfig
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.data.squad import write_squad
 from mrc.errors import InputError
 from mrc.export.folder import export_onnx

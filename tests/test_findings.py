@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import mrc
 from mrc.config.train import TrainConfig
-from mrc.data.examples import Answer, load_examples, read_examples
+from mrc.data.examples import Answer, read_examples
 from mrc.data.findings import NOT_FOUND
-from mrc.data.loading import load_questions, load_run_data
+from mrc.data.loading import load_examples, load_questions, load_run_data
 from mrc.errors import InputError
 
 CONTEXT = "Bobby met Bob in Rome in 1784. Bob left."

@@ -12,8 +12,9 @@ from conftest import DATA
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mrc.data.examples import Answer, Example, load_examples
+from mrc.data.examples import Answer, Example
 from mrc.data.formats import is_hub_id
+from mrc.data.loading import load_examples
 from mrc.errors import InputError
 from mrc.metrics.scoring import choose_scorer
 

@@ -15,7 +15,7 @@ from conftest import DATA
 import mrc
 from mrc.__main__ import main
 from mrc.commands import evaluate, predict
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.data.sample import load_sample
 from mrc.errors import command_line
 

@@ -16,7 +16,7 @@ from transformers import (
 
 import mrc
 from mrc.commands.evaluate import main as evaluate_main
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.data.sample import sample_examples
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.metrics.evaluation import evaluate

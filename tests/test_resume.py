@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from mrc.checkpoint.loading import load_checkpoint
 from mrc.checkpoint.store import find_resumable, load_state
 from mrc.commands import train
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.data.squad import write_squad
 from mrc.errors import InputError, command_line
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mrc.commands import sample
-from mrc.data.examples import load_examples
+from mrc.data.loading import load_examples
 from mrc.data.sample import LANGUAGES, Hangul, load_sample, sample_examples
 from mrc.data.squad import write_squad
 from mrc.errors import InputError

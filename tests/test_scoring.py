@@ -15,7 +15,8 @@ from conftest import real_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrc.data.examples import Answer, Example, ExampleList, load_examples
+from mrc.data.examples import Answer, Example, ExampleList
+from mrc.data.loading import load_examples
 from mrc.data.sample import sample_examples
 from mrc.data.squad import write_squad
 from mrc.errors import InputError

@@ -1,6 +1,5 @@
 """Examples: questions on contexts, checked once, here, where data enters the program."""
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
@@ -142,46 +141,6 @@ class ExampleList(list[Example]):
         return "\n".join([*self.notes(), bad_answers] if bad_answers else self.notes())
 
 
-def load_examples(
-    source: Any,
-    *,
-    on_bad_answer: str = "repair",
-    split: str | None = None,
-    usual_split: str = "train",
-    name: str = "",
-    on_problem: OnProblem = raise_problem,
-) -> ExampleList:
-    """Read and check a data set.
-
-    Args:
-        source: a path, a glob, a hub id, or "-" for standard input, as `formats.read_records`
-            takes it; or the data itself: a list of dicts as a JSON file would hold them, a list
-            of Examples, a `datasets.Dataset` or a pandas DataFrame.
-        on_bad_answer: what to do with an answer that is not at its answer_start. "repair" moves
-            it to its nearest exact occurrence. "skip" gives it the start NOT_FOUND, as "repair"
-            does if it is nowhere: it is not trained on, but its text counts in scores, because
-            official scorers never look at answer_start. "error" raises.
-        split: the split to read of a data set that has several, or a slice of it.
-        usual_split: what `split` is if it is not given.
-        name: what errors call data in memory, such as "train_file".
-        on_problem: takes the error of each record that is refused; by default it is raised.
-
-    Raises:
-        InputError: naming file, record and field.
-    """
-    examples = read_examples(
-        source,
-        on_bad_answer=on_bad_answer,
-        split=split,
-        usual_split=usual_split,
-        name=name,
-        on_problem=on_problem,
-    )
-    for sentence in examples.findings.unused.sentences(examples.source):
-        warnings.warn(sentence, stacklevel=2)
-    return examples
-
-
 def read_examples(
     source: Any,
     *,
@@ -191,7 +150,7 @@ def read_examples(
     name: str = "",
     on_problem: OnProblem = raise_problem,
 ) -> ExampleList:
-    """`load_examples` without its warning, for commands that print `ExampleList.report`."""
+    """Read and check a data set from anywhere but the built-in corpus; see `load_examples`."""
     records = read_records(
         _plain_records(source),
         split=split,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -49,6 +50,48 @@ class ExampleView(Protocol):
         """What to tell the user about them, or ""."""
 
 
+def load_examples(
+    source: Any,
+    *,
+    on_bad_answer: str = "repair",
+    split: str | None = None,
+    usual_split: str = "train",
+    name: str = "",
+    on_problem: OnProblem = raise_problem,
+) -> ExampleList:
+    """Read and check a data set, and warn of keys in it that nothing reads.
+
+    Args:
+        source: "sample", "sample:ko,en" or "sample:en:unanswerable" for the built-in corpus; a
+            path, a glob, a hub id, or "-" for standard input, as `formats.read_records` takes it;
+            or the data itself: a list of dicts as a JSON file would hold them, a list of Examples,
+            a `datasets.Dataset` or a pandas DataFrame.
+        on_bad_answer: what to do with an answer that is not at its answer_start. "repair" moves
+            it to its nearest exact occurrence. "skip" gives it the start NOT_FOUND, as "repair"
+            does if it is nowhere: it is not trained on, but its text counts in scores, because
+            official scorers never look at answer_start. "error" raises.
+        split: the split to read of a data set that has several, or a slice of it; "train" or
+            "validation" for the corpus.
+        usual_split: what `split` is if it is not given.
+        name: what errors call data in memory, such as "train_file".
+        on_problem: takes the error of each record that is refused; by default it is raised.
+
+    Raises:
+        InputError: naming file, record and field.
+    """
+    examples = load_data(
+        source,
+        split,
+        usual_split=usual_split,
+        on_bad_answer=on_bad_answer,
+        name=name,
+        on_problem=on_problem,
+    )
+    for sentence in examples.findings.unused.sentences(examples.source):
+        warnings.warn(sentence, stacklevel=2)
+    return examples
+
+
 def load_data(
     source: Any,
     split: str | None = None,
@@ -58,19 +101,7 @@ def load_data(
     name: str = "",
     on_problem: OnProblem = raise_problem,
 ) -> ExampleList:
-    """Load the built-in corpus, or any source that `load_examples` reads.
-
-    Args:
-        source: "sample", "sample:ko,en" and so on for the corpus; see `load_examples`.
-        split: the split to load; "train" or "validation" for the corpus.
-        usual_split: what `split` is if it is not given.
-        on_bad_answer: as for `load_examples`.
-        name: as for `load_examples`.
-        on_problem: as for `load_examples`.
-
-    Raises:
-        InputError: naming file, record and field.
-    """
+    """`load_examples` without its warning, for commands that print `ExampleList.report`."""
     if not is_in_memory(source):
         if is_sample(source):
             return load_sample(source, split or usual_split)

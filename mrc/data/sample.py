@@ -84,7 +84,7 @@ def load_sample(spec: str, split: str = "train") -> ExampleList:
         )
     if split not in CONTEXTS:
         splits = " and ".join(CONTEXTS)
-        raise InputError(f"--data {spec}: has the splits {splits}, and not '{split}'.")
+        raise InputError(f"{spec}: has the splits {splits}, and not '{split}'.")
     languages: tuple[str, ...] = LANGUAGES
     unanswerable = False
     for part in spec.split(":")[1:]:
@@ -94,9 +94,7 @@ def load_sample(spec: str, split: str = "train") -> ExampleList:
         languages = tuple(dict.fromkeys(part.split(",")))
         if not set(languages) <= set(LANGUAGES):
             known = ", ".join(LANGUAGES)
-            raise InputError(
-                f"--data {spec}: '{part}' is neither 'unanswerable' nor a list of {known}."
-            )
+            raise InputError(f"{spec}: '{part}' is neither 'unanswerable' nor a list of {known}.")
     return sample_examples(split, languages, unanswerable=unanswerable)
 
 

@@ -40,6 +40,21 @@ def in_short(text: object) -> str:
     return " ".join(words)[:MAX_LENGTH_IN_SHORT]
 
 
+def expect(value: object, kind: type | tuple[type, ...], name: str, hint: str) -> None:
+    """Raise InputError if an argument is of another type than it must be.
+
+    Args:
+        value: the argument.
+        kind: what it must be an instance of.
+        name: whose argument it is, and its name: "Metrics: dataset".
+        hint: what to give instead, to follow "give".
+    """
+    if isinstance(value, kind):
+        return
+    given = "None" if value is None else f"of type {type(value).__name__}"
+    raise InputError(f"{name} is {given}; give {hint}.")
+
+
 def import_optional(module: str, *, extra: str, purpose: str) -> ModuleType:
     """Import a module of an optional package.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrc.config.command_line import parse_args
 from mrc.config.evaluate import EvalConfig
-from mrc.errors import InputError
+from mrc.errors import InputError, expect
 from mrc.files import STDIN, write_json
 from mrc.runtime.terminal import IMPORTING, phase
 from mrc.wording import counted
@@ -43,6 +43,9 @@ def evaluate(config: EvalConfig) -> dict[str, Any]:
     Raises:
         InputError: something that `config` names cannot be used.
     """
+    expect(
+        config, EvalConfig, "evaluate: config", "an EvalConfig, as in EvalConfig(checkpoint=...)"
+    )
     # Imported here, so that --help and a mistyped flag need not wait for torch.
     from mrc.commands.score_answers import compare_predictions, score_predictions
     from mrc.runtime.processes import processes

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from mrc.errors import InputError
-from mrc.features.dataset import FeatureDataset, Selection
+from mrc.features.dataset import FeatureDataset, Selection, expect_features
 from mrc.features.sampler import WIDTH_STEP, LengthBucketSampler, StepBatch
 from mrc.runtime.device import DTYPES
 
@@ -47,6 +47,7 @@ class Collator:
         precision: str = "fp32",
         pad_to: int | Literal["max_length"] | None = None,
     ) -> None:
+        expect_features(dataset, "Collator: dataset")
         self.dataset = dataset
         self.multiple = length_multiple(device, precision)
         self.width = self._width(pad_to)

@@ -12,6 +12,7 @@ context, `truncation="only_second"`, `stride` and `return_overflowing_tokens=Tru
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from torch.utils.data import Dataset
 
 from mrc.data.examples import Example
 from mrc.data.findings import NOT_FOUND
-from mrc.errors import InputError
+from mrc.errors import InputError, expect
 from mrc.features.arrays import distinct, is_between, ranges, round_up
 from mrc.features.template import Template
 from mrc.features.tokens import Tokens
@@ -52,7 +53,7 @@ class WindowSettings:
         cache: a folder that keeps the tokenized texts between runs (see tokens.py), or None.
 
     Raises:
-        InputError: if a number is out of range.
+        InputError: if a number is out of range, or no whole number.
     """
 
     max_length: int = 384
@@ -63,6 +64,8 @@ class WindowSettings:
     cache: str | Path | None = None
 
     def __post_init__(self) -> None:
+        for name in ("max_length", "stride", "max_question_length"):
+            expect(getattr(self, name), Integral, f"WindowSettings: {name}", "a whole number")
         if self.stride < 0:
             raise InputError(f"stride {self.stride}: must be 0 or more.")
         if self.max_question_length < 1:
@@ -112,7 +115,8 @@ class FeatureDataset(Dataset):
         context_index, question_index: which of the distinct `contexts` and `questions` it has.
 
     Raises:
-        InputError: if the stride leaves a window no room to advance, or for a slow tokenizer.
+        InputError: if the stride leaves a window no room to advance, for a slow tokenizer, or for
+            an argument of another type.
     """
 
     def __init__(
@@ -121,6 +125,7 @@ class FeatureDataset(Dataset):
         tokenizer: "PreTrainedTokenizerFast",
         settings: WindowSettings = DEFAULT_WINDOWS,
     ) -> None:
+        _check_arguments(examples, settings)
         self.examples = examples
         self.tokenizer = tokenizer
         self.settings = settings
@@ -521,3 +526,20 @@ def _answer_span(example: Example) -> tuple[int, int]:
         if answer.start != NOT_FOUND:
             return answer.start, answer.start + len(answer.text)
     return NOT_FOUND, NOT_FOUND
+
+
+def expect_features(value: object, name: str) -> None:
+    """Raise InputError if an argument is no FeatureDataset; `name` as for `expect`."""
+    expect(
+        value, FeatureDataset, name, "a FeatureDataset, as in FeatureDataset(examples, tokenizer)"
+    )
+
+
+def _check_arguments(examples: Any, settings: object) -> None:
+    """Raise InputError for examples that are not loaded, and settings that are none."""
+    hint = "Examples, as load_examples returns them"
+    expect(examples, Sequence, "FeatureDataset: examples", hint)
+    for example in examples[:1]:
+        expect(example, Example, "FeatureDataset: examples[0]", hint)
+    hint = "a WindowSettings, such as WindowSettings(max_length=128)"
+    expect(settings, WindowSettings, "FeatureDataset: settings", hint)

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import Sampler
 
-from mrc.errors import InputError
+from mrc.errors import InputError, expect
 from mrc.features.arrays import round_up
 
 # Tokens: lengths of batches are rounded up to this where few different widths matter.
@@ -15,6 +16,9 @@ WIDTH_STEP = 16
 
 # How many optimizer steps' worth of shuffled features are sorted by length together.
 POOL_STEPS = 50
+
+# What can hold the lengths of the features.
+LENGTHS = (Sequence, np.ndarray, Tensor)
 
 
 class StepBatch(NamedTuple):
@@ -63,7 +67,7 @@ class LengthBucketSampler(Sampler[list[int]]):
         rank, world_size: which process this is, and of how many.
 
     Raises:
-        InputError: if a size is below 1.
+        InputError: if a size is below 1, or `lengths` is a dataset.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class LengthBucketSampler(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
+        expect(lengths, LENGTHS, "LengthBucketSampler: lengths", "the dataset's: dataset.lengths")
         for name, value in (
             ("batch_size", batch_size),
             ("accumulation_steps", accumulation_steps),

@@ -231,9 +231,14 @@ def backend_tokenizer(tokenizer: "PreTrainedTokenizerFast") -> tokenizers.Tokeni
     Hugging Face sets both anew at each call.
 
     Raises:
-        InputError: for a slow (Python) tokenizer.
+        InputError: for a slow (Python) tokenizer, or none.
     """
-    if not getattr(tokenizer, "is_fast", False):
+    if not hasattr(tokenizer, "is_fast"):
+        raise InputError(
+            f"the tokenizer is of type {type(tokenizer).__name__}; give a Hugging Face fast "
+            "tokenizer, as AutoTokenizer.from_pretrained loads it."
+        )
+    if not tokenizer.is_fast:
         raise InputError(
             f"{type(tokenizer).__name__} is a slow (Python) tokenizer, which gives no character "
             "offsets; use a fast one."

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mrc.errors import InputError
-from mrc.features.dataset import FeatureDataset
+from mrc.features.dataset import FeatureDataset, expect_features
 from mrc.metrics.decoding import Spans, best_spans
 from mrc.metrics.merging import FeatureSpans, RankedSpans, merge_spans
 from mrc.metrics.scoring import Gold
@@ -93,6 +93,7 @@ class Metrics:
         tune_threshold: bool = False,
         clean: Callable[[str], str] | None = None,
     ) -> None:
+        expect_features(dataset, "Metrics: dataset")
         self.dataset = dataset
         self.gold = Gold(dataset.examples, scorer)
         self.scorer = self.gold.name

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from einops import rearrange
 from torch import nn
 from transformers import AutoModel, BertConfig, PretrainedConfig, PreTrainedModel
 
-from mrc.errors import InputError, import_optional
+from mrc.errors import InputError, expect, import_optional
 from mrc.model.heads import HEADS
 from mrc.model.pretrained import (
     attention_error,
@@ -41,7 +42,7 @@ class BaselineModel(SpanModel):
         head: a name in HEADS.
 
     Raises:
-        InputError: the encoder is a name, or dropout and head are not given by keyword.
+        InputError: the encoder is no model, or dropout and head are not given by keyword.
     """
 
     def __init__(
@@ -89,6 +90,11 @@ class BaselineModel(SpanModel):
             start_positions: (batch,); used by the conditional head in training. Otherwise that head
                 returns three tensors, see ConditionalHead.
         """
+        if isinstance(input_ids, Mapping):
+            raise InputError(
+                "the model takes the tensors of a batch, and not the batch: "
+                'model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]).'
+            )
         inputs = self._encoder_inputs(input_ids, attention_mask, token_type_ids)
         states = self.encoder(**inputs).last_hidden_state
         # (batch, length, hidden)
@@ -290,6 +296,7 @@ def _check_arguments(encoder: object, unnamed: tuple[object, ...]) -> None:
             "BaselineModel takes an encoder, not the name of one; to load one by name, use "
             f"BaselineModel.from_pretrained({str(encoder)!r})."
         )
+    expect(encoder, nn.Module, "BaselineModel: encoder", "a Hugging Face model")
     if unnamed:
         raise InputError(
             "BaselineModel takes dropout and head by keyword, as in "

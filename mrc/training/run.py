@@ -15,7 +15,7 @@ from mrc.config.config_file import TRUST
 from mrc.config.hub import check_token
 from mrc.config.train import TrainConfig
 from mrc.data.loading import report_data_problems
-from mrc.errors import InputError
+from mrc.errors import InputError, expect
 from mrc.files import STDIN
 from mrc.metrics.scoring import SHORT_NAMES
 from mrc.runtime.processes import World, processes
@@ -49,6 +49,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     Raises InputError for settings or data that cannot be used, and Stopped, once all is saved, if
     SIGINT or SIGTERM ends the run.
     """
+    expect(config, TrainConfig, "train: config", "a TrainConfig, as in TrainConfig(epochs=2)")
     # One process, unless torchrun has started several, each of which runs this.
     with processes(config.device) as world:
         # Before its checkpoints are read: another process may be about to write them.

@@ -35,6 +35,7 @@ from mrc.runtime.memory import peak_memory_mb
 from mrc.runtime.processes import ALONE, World
 from mrc.runtime.sharding import gather_full_model
 from mrc.runtime.signals import StopSignals
+from mrc.training.arguments import check_arguments
 from mrc.training.card import card_text
 from mrc.training.description import describe_steps, trainer_line
 from mrc.training.log import figure_class, plot
@@ -97,7 +98,9 @@ class Trainer:
         loader: DataLoader[Any] | None = None,
         world: World = ALONE,
         config: TrainConfig | None = None,
+        **unknown: object,
     ) -> None:
+        check_arguments(tokenizer, train_set, eval_set, settings, unknown)
         self.settings = settings or TrainingSettings()
         self.tokenizer = tokenizer
         self.train_set = train_set

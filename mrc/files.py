@@ -68,9 +68,22 @@ def decode_text(content: bytes, path: str | Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: byte {error.start} is not UTF-8; convert the file to UTF-8."
-        ) from None
+        advice = "convert the file to UTF-8"
+        if _is_cp949(content):
+            advice = "it reads as CP949 (Korean); convert it by iconv -f cp949 -t utf-8"
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; {advice}.") from None
+
+
+def _is_cp949(content: bytes) -> bool:
+    """Whether bytes can be Korean text as Windows and older spreadsheets write it."""
+    try:
+        text = content.decode("cp949")
+    except UnicodeDecodeError:
+        return False
+    # Accented letters of other encodings are taken for a syllable at times, but rarely all of them.
+    foreign = [letter for letter in text if not letter.isascii()]
+    hangul = [letter for letter in foreign if "\uac00" <= letter <= "\ud7a3"]
+    return 2 * len(hangul) > len(foreign)
 
 
 def read_json(path: str | Path) -> Any:

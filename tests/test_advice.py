@@ -1,11 +1,16 @@
 """Advice at the start of a run, on choices that are rarely meant."""
 
+import json
+
 import pytest
 import torch
 from conftest import DATA
 
+from mrc.commands.evaluate import evaluate
+from mrc.config.evaluate import EvalConfig
 from mrc.config.train import TrainConfig
 from mrc.data.examples import Example, ExampleList
+from mrc.metrics.hangul import words_note
 from mrc.runtime import machine
 from mrc.training import advice, run
 
@@ -45,6 +50,34 @@ def test_a_run_says_it_at_the_start_and_at_the_end(tmp_path, capsys):
     told = next(number for number, line in enumerate(lines) if "nothing will be scored" in line)
     assert told < steps[0]
     assert any(line.startswith("Next: ") and line.endswith("run --data FILE") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("context", "is_impossible", "version", "note"),
+    [
+        ("서울은 대한민국의 수도이다.", False, "", "--scorer korquad counts characters"),
+        ("서울은 대한민국의 수도이다.", True, "", "--scorer klue compares characters"),
+        ("서울은 대한민국의 수도이다.", False, "KorQuAD_v1.0_dev", ""),
+        ("The old mill (서울).", False, "", ""),
+    ],
+)
+def test_korean_that_is_scored_by_words(context, is_impossible, version, note):
+    questions = [Example("1", "?", context, is_impossible=is_impossible)]
+    examples = ExampleList(questions, version=version)
+    assert words_note(examples, "auto").endswith(note)
+    assert bool(words_note(examples, "auto")) == bool(note)
+    assert not words_note(examples, "squad")
+
+
+def test_a_score_of_korean_says_how_it_was_counted(tmp_path, capsys):
+    record = {"id": "1", "question": "?", "context": "서울에 있다.", "answer": "서울"}
+    data, predictions = tmp_path / "ko.json", tmp_path / "predictions.json"
+    data.write_text(json.dumps([record]))
+    predictions.write_text('{"1": "서울"}')
+    evaluate(EvalConfig(predictions=str(predictions), data=str(data)))
+    assert capsys.readouterr().out.count("note: Korean text is scored by words") == 1
+    evaluate(EvalConfig(predictions=str(predictions), data=str(data), scorer="korquad"))
+    assert "note" not in capsys.readouterr().out
 
 
 def test_a_processor_that_computes_in_bf16(monkeypatch, tmp_path):

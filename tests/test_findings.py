@@ -143,7 +143,7 @@ def test_an_answer_that_is_nowhere_is_a_bad_answer(read):
         examples = read(records, on_bad_answer=policy)
         assert examples[0].answers == (Answer("Alice", NOT_FOUND),)
         assert not examples.trainable()
-        assert "1 found nowhere; first" in examples.report()
+        assert "answers not in their context: 1 found nowhere; first" in examples.report()
         assert "('Alice' without answer_start)" in examples.report()
     with pytest.raises(InputError, match="'Alice' does not stand in the context; correct it"):
         read(records, on_bad_answer="error")
@@ -179,6 +179,48 @@ def test_numbers_that_pandas_has_read_are_texts():
     examples = read_examples(pandas.read_csv(io.StringIO(table)))
     assert examples[0].answers == (Answer("1784", 3),)
     assert not examples[1].is_labeled
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"answer": 1784},
+        {"answers": 1784},
+        {"answers": [1784]},
+        {"answers": {"text": 1784}},
+        {"answers": [{"text": 1784, "answer_start": 25}]},
+    ],
+)
+def test_a_year_without_quotation_marks_is_a_text(write, answers):
+    assert load_examples(write([record(**answers)]))[0].answers == (Answer("1784", 25),)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"answer": "Bob"},
+        {"answers": ["", "Bob"]},
+        {"answers": {"text": ["Bob"], "answer_start": [10]}},
+        {"answers": [{"text": "Bob", "answer_start": 10}]},
+    ],
+)
+def test_an_answer_to_an_unanswerable_question_is_told(read, answers):
+    examples = read([record("1", is_impossible=True, **answers)])
+    assert examples[0].answers == ()
+    assert "1 question is marked is_impossible: true beside an answer" in examples.report()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"answer": " "},
+        {"answers": []},
+        {"answers": {"text": [], "answer_start": []}},
+        {"answers": [], "plausible_answers": [{"text": "Bob", "answer_start": 10}]},
+    ],
+)
+def test_no_answer_to_an_unanswerable_question_is_no_news(read, answers):
+    assert read([record("1", is_impossible=True, **answers)]).report() == ""
 
 
 def test_an_empty_answer_is_no_answer_and_is_told():
@@ -246,7 +288,14 @@ def test_a_misspelled_key_is_named(read, key, meant):
     examples = read(records)
     assert not examples[0].is_labeled
     (sentence,) = examples.report().splitlines()
-    assert sentence.endswith(f": '{key}' is not used; did you mean '{meant}'?")
+    said = f"2 records have '{key}', which is not used; did you mean '{meant}'?"
+    assert sentence == f"{examples.source}: {said}"
+
+
+def test_a_key_that_is_misspelled_once_is_named_with_its_place(write):
+    path = write([record("1", answer="Bob", answer_start=10), record("2", answer="Bob", start=10)])
+    report = load_examples_quietly(path).report()
+    assert f"{path}: [1]: 'start' is not used; did you mean 'answer_start'?" in report
 
 
 def test_other_keys_are_named_together_and_once(read):
@@ -283,6 +332,39 @@ def test_a_run_without_labels_says_why():
         load_run_data(config)
 
 
+def test_a_run_without_answers_says_where_they_are_read_from(write):
+    path = write([{"question": "Who?", "context": CONTEXT} for _ in range(3)])
+    with pytest.raises(InputError) as raised:
+        load_run_data(TrainConfig(train_file=str(path)))
+    assert str(raised.value) == (
+        f"{path}: holds no question that can be trained on: it holds no answers; they are read "
+        "from 'answers', 'answer' or 'answer_text' (found: question, context)."
+    )
+
+
+def test_a_run_whose_answers_stand_nowhere_says_so(write):
+    path = write([record(str(n), answer="Zed" if n else "ROME") for n in (3, 2, 1, 0)])
+    with pytest.raises(InputError) as raised:
+        load_run_data(TrainConfig(train_file=str(path)))
+    assert str(raised.value) == (
+        f"{path}: holds no question that can be trained on: none of its 4 answers stands in its "
+        "context; first [0].answer 'Zed'; 1 would be found if case were ignored: write them as "
+        "in the context."
+    )
+
+
+@pytest.mark.parametrize(("good", "warning"), [(3, "warning: "), (20, "")])
+def test_questions_that_are_left_out_are_counted(good, warning):
+    records = [record(str(n), answer="Rome") for n in range(good)]
+    records += [record("a", answer="ROME"), record("b", answer="Zed"), record("c")]
+    data = load_run_data(TrainConfig(train_file=records))
+    assert data.left_out == (
+        f"{warning}3 of {good + 3} questions are left out: 1 without an answer, 2 whose answer "
+        "does not stand in the context; 1 would be found if case were ignored: write them as in "
+        "the context."
+    )
+
+
 def test_well_known_sets_make_no_noise(write, tmp_path):
     for name in ("squad", "korquad", "squad_v2", "news_test"):
         assert load_examples(DATA / f"{name}.json").report() == ""
@@ -310,6 +392,28 @@ def test_real_sets_make_no_noise(name):
 
 
 # Files that hold no questions
+
+
+@pytest.mark.parametrize("orient", ["columns", "split", "index"])
+def test_columns_of_pandas_are_called_so(tmp_path, orient):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([record("1", answer="Bob"), record("2", answer="Rome")])
+    path = tmp_path / "data.json"
+    frame.to_json(path, orient=orient)
+    with pytest.raises(InputError, match=r"a pandas DataFrame; .* to_json\(orient='records'\)"):
+        load_examples(path)
+    frame.to_json(path, orient="records")
+    assert len(load_examples(path)) == 2
+
+
+def test_korean_in_another_encoding_is_called_so(tmp_path):
+    path = tmp_path / "ko.csv"
+    path.write_bytes("question,context\n어디?,서울에 있다\n".encode("cp949"))
+    with pytest.raises(InputError, match=r"reads as CP949 .* iconv -f cp949 -t utf-8"):
+        load_examples(path)
+    path.write_bytes("question,context\nOù ?,Né à Orléans\n".encode("latin-1"))
+    with pytest.raises(InputError, match="is not UTF-8; convert the file to UTF-8"):
+        load_examples(path)
 
 
 @pytest.mark.parametrize(

@@ -217,8 +217,8 @@ GOOD = {
         ),
         (
             "a.json",
-            json.dumps([{**GOOD, "answers": {"text": 1784, "answer_start": 3}}]),
-            "[0].answers.text: must be a string or a list, not a whole number",
+            json.dumps([{**GOOD, "answers": {"text": 1.5, "answer_start": 3}}]),
+            "[0].answers.text: must be a string or a whole number or a list, not a number",
         ),
         (
             "a.json",
@@ -239,9 +239,19 @@ GOOD = {
         (
             "a.csv",
             "id,question,passage\n1,When?,c",
-            "row 1: there is no column 'context'; rename 'passage'",
+            "row 1: there is no column 'context'; rename 'passage' to 'context'.",
         ),
-        ("a.csv", "a,b\n1,2", "row 1: there is no column 'question'; it has 'a', 'b'"),
+        (
+            "a.csv",
+            "a,b\n1,2",
+            "row 1: there is no column 'question' or 'context'; it has 'a', 'b'",
+        ),
+        (
+            "a.csv",
+            "ID,Question,Context,Answer\n1,When?,c,c",
+            "row 1: there is no column 'question' or 'context'; rename 'Question' to 'question', "
+            "'Context' to 'context', 'ID' to 'id', 'Answer' to 'answer'.",
+        ),
         ("a.csv", "id,question,context\n1,,c", "row 2.question: is empty"),
         (
             "a.csv",

@@ -162,7 +162,7 @@ def test_faults_are_listed_and_the_rest_is_read(write, tokenizer_folder, capsys)
     shown = capsys.readouterr().out
     assert "2 records refused:" in shown
     assert "line 3.question: is empty" in shown
-    assert "1 answer not at its answer_start:" in shown
+    assert "1 bad answer:" in shown
     assert "'1784' at 2, moved to 3" in shown
 
 

@@ -262,7 +262,8 @@ def test_a_run_counts_what_it_leaves_out(questions, labeled):
     config = TrainConfig(train_file=[flat(e) for e in questions], max_train_examples=3)
     data = load_run_data(config)
     assert data.train == labeled[:3]
-    assert data.without_label == len(questions) - len(labeled)
+    count = len(questions) - len(labeled)
+    assert f"{count} of {len(questions)} questions" in data.left_out
     assert data.validation is None
 
 

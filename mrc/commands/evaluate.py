@@ -94,6 +94,7 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
 
 def _load_dataset(reader: "TrainedReader") -> tuple["FeatureDataset", str]:
     """The questions with the windows on their contexts, and the name of the data."""
+    from mrc.commands.results import report_words
     from mrc.data.loading import report_notes
 
     with phase("reading the questions"):
@@ -101,6 +102,7 @@ def _load_dataset(reader: "TrainedReader") -> tuple["FeatureDataset", str]:
     with phase("tokenizing"):
         dataset = reader.dataset(examples)
     report_notes(examples)
+    report_words(examples, reader.config.scorer)
     sizes = f"{counted(len(examples), 'question')}, {counted(len(dataset), 'feature')}"
     print(f"{sizes}; {reader.checkpoint} on {reader.device}")
     if dataset.report():

@@ -55,7 +55,7 @@ def _faults(report: dict[str, Any]) -> list[str]:
     """What was odd, and the first few records that were refused and answers that were moved."""
     titles = {
         "refused": ("record refused", "records refused"),
-        "bad_answers": ("answer not at its answer_start", "answers not at their answer_start"),
+        "bad_answers": ("bad answer", "bad answers"),
     }
     lines = list(report["notes"])
     for name, (title, titles_of_several) in titles.items():

@@ -62,8 +62,8 @@ def rehearse(config: TrainConfig) -> None:
 def print_plan(config: TrainConfig, run: Prepared, parts: Parts) -> None:
     """Print what would be trained on what, and what is odd about it."""
     print(value_table([*data_rows(run), model_row(run), *step_rows(config, parts)]))
-    report_data_problems(run.train_set, run.eval_set, run.count_left_out, folder=None)
-    for line in advice_at_start(config, run.train_set.examples, run.device):
+    report_data_problems(run.train_set, run.eval_set, run.left_out, folder=None)
+    for line in advice_at_start(config, run):
         print(line)
     print(flush=True)
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mrc.data.examples import ExampleList
 from mrc.errors import InputError
 from mrc.files import data_name, make_folder, make_numbered_folder
+from mrc.metrics.hangul import words_note
 from mrc.metrics.scoring import SHORT_NAMES, Gold
 from mrc.model.pretrained import WEIGHTS
 from mrc.runtime.tables import value_table
@@ -52,6 +54,13 @@ def results_table(results: dict[str, Any], scores: Sequence[str], **more: object
     if "seconds" in results:
         rows.append(("seconds", f"{results['seconds']:.0f}"))
     return "\n" + value_table([*rows, *more.items()])
+
+
+def report_words(examples: ExampleList, scorer: str) -> None:
+    """Print a note if Korean questions are scored by words because nobody chose a scorer."""
+    note = words_note(examples, scorer)
+    if note:
+        print(note)
 
 
 def report_unsupported(gold: Gold) -> None:

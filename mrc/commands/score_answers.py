@@ -11,6 +11,7 @@ from mrc.commands.answer_files import (
 )
 from mrc.commands.results import (
     report_unsupported,
+    report_words,
     results_folder,
     results_table,
     score_names,
@@ -84,7 +85,9 @@ def _load_gold(config: EvalConfig) -> tuple[ExampleList, Gold]:
     """The questions of --data, and their right answers; prints what was odd about them."""
     examples = load_questions(config.data, config.split, config.max_eval_examples)
     report_notes(examples)
-    return examples, Gold(examples, config.scorer or "auto")
+    scorer = config.scorer or "auto"
+    report_words(examples, scorer)
+    return examples, Gold(examples, scorer)
 
 
 def _write(config: EvalConfig, name: str, results: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import ast
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from mrc.data.fields import field, json_name, shorten
@@ -57,9 +58,10 @@ def given_answers(
     if isinstance(answers, list) and answers and isinstance(answers[0], dict):
         return [_one(item, f"{place}[{n}]", unused) for n, item in enumerate(answers)]
     if isinstance(answers, dict):
-        texts = field(answers, "text", (str, list), place, hint=FORMS_HINT)
+        texts = _text_of(field(answers, "text", (str, int, list), place, hint=FORMS_HINT))
         unused.note(unread_keys(answers, ANSWER_KEYS), place, ANSWER_KEYS - answers.keys())
         return list(_paired(texts, answers.get("answer_start"), place))
+    answers = _text_of(answers)
     if not isinstance(answers, (str, list)):
         found = json_name(answers)
         raise InputError(f"{place}: must be a text, a list or an object, not {found}.{FORMS_HINT}")
@@ -69,7 +71,7 @@ def given_answers(
 
 def _one(item: Any, where: str, unused: UnusedKeys) -> GivenAnswer:
     """An answer that is an object of its own, as in SQuAD."""
-    text = field(item, "text", str, where)
+    text = _text_of(field(item, "text", (str, int), where))
     if item.keys() != ANSWER_KEYS:
         unused.note(unread_keys(item, ANSWER_KEYS), where, ANSWER_KEYS - item.keys())
     return text, _start(item.get("answer_start"), where), where
@@ -93,11 +95,31 @@ def _paired(texts: str | list[Any], starts: Any, where: str) -> Iterator[GivenAn
             f"{counted(len(starts), 'value')} of answer_start."
         )
     for n, (text, start) in enumerate(zip(texts, starts, strict=True)):
+        place = f"{where}[{n}]"
+        text = _text_of(text)
         if not isinstance(text, str):
             found = json_name(text)
-            raise InputError(f"{where}[{n}]: must be a text, not {found}.{FORMS_HINT}")
-        place = f"{where}[{n}]"
+            raise InputError(f"{place}: must be a text, not {found}.{FORMS_HINT}")
         yield text, _start(start, place), place
+
+
+def _text_of(answer: Any) -> Any:
+    """The text of a whole number, such as a year without quotation marks; all else as it is."""
+    # Not by isinstance: in Python, True is an int.
+    return str(answer) if type(answer) is int else answer
+
+
+def has_text(answers: Any) -> bool:
+    """Whether a field of answers, of whatever form, holds more than empty texts."""
+    with suppress(InputError):
+        answers = parse_cell(answers, "")
+    if isinstance(answers, dict):
+        answers = answers.get("text")
+    for answer in answers if isinstance(answers, list) else [answers]:
+        text = _text_of(answer.get("text") if isinstance(answer, dict) else answer)
+        if isinstance(text, str) and text.strip():
+            return True
+    return False
 
 
 def _start(start: Any, where: str) -> int | None:

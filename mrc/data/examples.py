@@ -9,6 +9,7 @@ from mrc.data.answers import (
     answer_field,
     first_place,
     given_answers,
+    has_text,
     misplaced_error,
     nearest_place,
 )
@@ -225,7 +226,11 @@ class _ExampleMaker:
             is_impossible = field(values, "is_impossible", bool, where)
         name = answer_field(values)
         answers: tuple[Answer, ...] = ()
-        if name and not is_impossible:
+        if name is None:
+            self._note_no_answer(record)
+        elif is_impossible:
+            self._note_impossible(record, name)
+        else:
             given = given_answers(values, name, where, self.findings.unused)
             answers = self._answers(given, context, example_id)
             # Some tools write SQuAD 2.0 without is_impossible, and an empty list alone.
@@ -262,6 +267,17 @@ class _ExampleMaker:
         )
         self.findings.repeated += 1
 
+    def _note_no_answer(self, record: Record) -> None:
+        """Note the keys of the first question that has no field for answers."""
+        if not self.findings.keys_without_answer:
+            self.findings.keys_without_answer = tuple(map(str, record.values))
+
+    def _note_impossible(self, record: Record, name: str) -> None:
+        """Count a question that is marked as having no answer and has one."""
+        # The hub's KLUE has its plausible answers there.
+        if "klue" not in record.version.lower():
+            self.findings.on_impossible += has_text(record.values[name])
+
     def _note_keys(self, record: Record, name: str | None) -> None:
         """Note the keys that nothing reads, of a record and of what it stands in."""
         self.findings.unused.note(record.unread, record.where)
@@ -269,7 +285,7 @@ class _ExampleMaker:
         possible = set(QUESTION_KEYS)
         if name is None:
             possible |= ANSWER_FIELDS.keys() - {"text"}
-        elif isinstance(record.values[name], str):
+        elif isinstance(record.values[name], (str, int)):
             possible.add(ANSWER_FIELDS[name])
         self.findings.unused.note(unread, record.where, possible - record.values.keys())
 

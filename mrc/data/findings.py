@@ -44,6 +44,8 @@ class Findings:
         located: how many answers had no answer_start and were found in their contexts.
         ambiguous: how many of these occur several times.
         empty: how many answers are an empty text.
+        on_impossible: how many questions are marked as having no answer and have one.
+        keys_without_answer: the keys of the first question that has no field for answers.
         made_ids: how many questions had no id.
         repeated: how many records were further ones of a question.
         split: how it was divided in two, if not by whole articles.
@@ -54,6 +56,8 @@ class Findings:
     located: int = 0
     ambiguous: int = 0
     empty: int = 0
+    on_impossible: int = 0
+    keys_without_answer: tuple[str, ...] = ()
     made_ids: int = 0
     repeated: int = 0
     split: str = ""
@@ -76,6 +80,12 @@ class Findings:
                 f"{source}: {counted(self.empty, 'answer')} without text passed over; a question "
                 "without an answer is marked by is_impossible: true, or by an empty list."
             )
+        if self.on_impossible:
+            questions = counted(self.on_impossible, "question is", "questions are")
+            sentences.append(
+                f"{source}: {questions} marked is_impossible: true beside an answer, which is "
+                "passed over."
+            )
         if self.split:
             sentences.append(self.split)
         return sentences
@@ -92,8 +102,10 @@ class Findings:
         if lost:
             counts.append(f"{lost} found nowhere")
         first = self.bad_answers[0]
+        has_starts = any(bad.answer_start is not None for bad in self.bad_answers)
+        fault = "not at their answer_start" if has_starts else "not in their context"
         return (
-            f"{source}: answers not at their answer_start: {', '.join(counts)}; "
+            f"{source}: answers {fault}: {', '.join(counts)}; "
             f"first {first.where} ({shorten(first.text)} {first.given_place})."
         )
 

@@ -1,6 +1,7 @@
 """Keys: the fields of records that are read, and a word on each that is not."""
 
 from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass
 from typing import Any
 
 from mrc.wording import nearest
@@ -51,6 +52,9 @@ SYNONYMS = {
     "content": "context",
     "label": "answers",
     "gold": "answers",
+    "start": "answer_start",
+    "begin": "answer_start",
+    "offset": "answer_start",
 }
 
 
@@ -75,15 +79,30 @@ def stand_in(name: str, keys: Collection[str]) -> str | None:
     return None
 
 
+@dataclass(slots=True)
+class UnusedKey:
+    """A key that nothing reads.
+
+    Attributes:
+        where: the place of its first record.
+        meant: the known key that it may stand for.
+        count: how many records have it.
+    """
+
+    where: str
+    meant: str | None
+    count: int = 0
+
+
 class UnusedKeys:
     """The keys of a data set that nothing reads.
 
     Attributes:
-        first: {key: (the place of its first record, the known key that it may stand for)}.
+        found: {key: what is known of it}.
     """
 
     def __init__(self) -> None:
-        self.first: dict[str, tuple[str, str | None]] = {}
+        self.found: dict[str, UnusedKey] = {}
 
     def note(self, keys: Collection[str], where: str, known: Collection[str] = ()) -> None:
         """Note keys that are not read.
@@ -94,16 +113,26 @@ class UnusedKeys:
             known: the keys that could have been there in their place.
         """
         for key in keys:
-            if key not in self.first:
-                self.first[key] = (where, meant_by(key, known))
+            if key not in self.found:
+                self.found[key] = UnusedKey(where, meant_by(key, known))
+            self.found[key].count += 1
+
+    def misspelled(self, source: str) -> list[str]:
+        """One sentence on each key that may be misspelled."""
+        sentences = []
+        for key, unused in self.found.items():
+            if not unused.meant:
+                continue
+            fault = f"{unused.where}: '{key}' is not used"
+            if unused.count > 1:
+                fault = f"{source}: {unused.count} records have '{key}', which is not used"
+            sentences.append(f"{fault}; did you mean '{unused.meant}'?")
+        return sentences
 
     def sentences(self, source: str) -> list[str]:
         """One sentence on each key that may be misspelled, and one on all the others."""
-        sentences = []
-        for key, (where, meant) in self.first.items():
-            if meant:
-                sentences.append(f"{where}: '{key}' is not used; did you mean '{meant}'?")
-        others = [f"'{key}'" for key, (_, meant) in self.first.items() if not meant]
+        sentences = self.misspelled(source)
+        others = [f"'{key}'" for key, unused in self.found.items() if not unused.meant]
         if others:
             sentences.append(f"{source}: not used: {', '.join(others)}.")
         return sentences

@@ -11,6 +11,7 @@ from mrc.config.extras import check_extra
 from mrc.config.train import TrainConfig
 from mrc.data.examples import ExampleList, read_examples
 from mrc.data.formats import PARQUET, files_of, is_hub_id
+from mrc.data.left_out import about_left_out, nothing_to_train_on
 from mrc.data.library import is_saved_folder
 from mrc.data.memory import is_in_memory
 from mrc.data.records import OnProblem, raise_problem
@@ -33,12 +34,12 @@ class RunData(NamedTuple):
     Attributes:
         train: those to train on.
         validation: those to score, or None.
-        without_label: how many questions were left out because they have no answer to train on.
+        left_out: a sentence on the questions that cannot be trained on, or "".
     """
 
     train: ExampleList
     validation: ExampleList | None
-    without_label: int
+    left_out: str
 
 
 class ExampleView(Protocol):
@@ -203,18 +204,14 @@ def load_run_data(config: TrainConfig) -> RunData:
         InputError: if the data cannot be loaded, or a part of it holds nothing of use.
     """
     loaded, validation = load_training_data(config)
-    trainable = loaded.trainable()
-    train = trainable.head(config.max_train_examples)
+    train = loaded.trainable().head(config.max_train_examples)
     if not train:
-        fault = f"{train.source}: holds no question that can be trained on."
-        # The answers may stand under a key that nothing reads.
-        reasons = loaded.findings.unused.sentences(loaded.source)
-        raise InputError(" ".join([fault, *reasons]))
+        raise nothing_to_train_on(loaded)
     if validation is not None:
         validation = validation.head(config.max_eval_examples)
         if not validation:
             raise InputError(f"{validation.source}: holds no question to score.")
-    return RunData(train, validation, len(loaded) - len(trainable))
+    return RunData(train, validation, about_left_out(loaded))
 
 
 def bad_answer_records(*parts: ExampleList | None) -> list[dict[str, Any]]:
@@ -225,21 +222,15 @@ def bad_answer_records(*parts: ExampleList | None) -> list[dict[str, Any]]:
 
 
 def report_data_problems(
-    train_set: ExampleView, eval_set: ExampleView | None, without_label: int, folder: Path | None
+    train_set: ExampleView, eval_set: ExampleView | None, left_out: str, folder: Path | None
 ) -> None:
     """Print what in the data of a run was left out, cut or repaired.
 
-    Answers that are not at their answer_start are listed in the folder's bad_answers.json, if there
-    is a folder.
+    Bad answers are listed in the folder's bad_answers.json, if there is a folder.
     """
     train = train_set.examples
     validation = eval_set.examples if eval_set else None
-    reports = [train.report()]
-    if without_label:
-        have = "has" if without_label == 1 else "have"
-        questions = counted(without_label, "question")
-        reports.append(f"{questions} {have} no answer to train on; left out.")
-    reports.append(train_set.report())
+    reports = [train.report(), left_out, train_set.report()]
     if eval_set and validation:
         reports += [validation.report(), eval_set.report(), leak_warning(train, validation)]
     # Each sentence once: both parts may be of one file.
@@ -251,7 +242,7 @@ def report_data_problems(
     if bad_answers and folder is not None:
         file = folder / "bad_answers.json"
         write_json(file, bad_answers, indent=2)
-        print(f"The answers not at their answer_start are listed in {file}.")
+        print(f"The bad answers are listed in {file}.")
 
 
 def describe_source(source: Any) -> str | None:

@@ -82,7 +82,15 @@ def json_records(root: Any, name: str, on_problem: OnProblem) -> Iterator[Record
         root: {"data": [...]}, a list, or one article, paragraph or question.
         name: the file, for errors.
         on_problem: takes the errors of single records.
+
+    Raises:
+        InputError: if it holds columns in place of records, or nothing of this kind.
     """
+    if _is_data_frame(root):
+        raise InputError(
+            f"{name}: holds the columns of a pandas DataFrame; write it with "
+            "to_json(orient='records')."
+        )
     if isinstance(root, dict) and not ITEM_KEYS & root.keys():
         items = field(root, "data", list, name, hint=FORMS_HINT)
         around = Around(version=str(root.get("version", ""))).within(root, ROOT_KEYS)
@@ -93,6 +101,18 @@ def json_records(root: Any, name: str, on_problem: OnProblem) -> Iterator[Record
             yield from item_records(item, f"{name}: [{n}]", on_problem)
     else:
         yield from item_records(root, name, on_problem)
+
+
+def _is_data_frame(root: Any) -> bool:
+    """Whether a file is what `DataFrame.to_json` writes unless told orient='records'."""
+    if not isinstance(root, dict):
+        return False
+    is_split = root.keys() == {"columns", "index", "data"}
+    # By columns, or with orient='index' by rows.
+    columns = [root.get("context"), root.get("question")]
+    is_by_column = all(isinstance(column, dict) for column in columns)
+    is_by_row = "0" in root and isinstance(root["0"], dict)
+    return is_split or is_by_column or is_by_row
 
 
 def item_records(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mrc.data.fields import shorten
-from mrc.data.keys import ANSWER_FIELDS, stand_in
+from mrc.data.keys import ANSWER_FIELDS, QUESTION_KEYS, stand_in
 from mrc.data.records import OnProblem, Record, guarded, item_records
 from mrc.errors import InputError
 
@@ -19,6 +19,9 @@ LONGEST_CELL = min(sys.maxsize, 2**31 - 1)
 NEEDED = ("question", "context")
 # Columns in which an empty cell is an empty text, and so a fault. In others it is no value.
 TEXT_COLUMNS = ("id", "guid", "question", "context")
+
+# The columns that are read.
+KNOWN = (*sorted(QUESTION_KEYS), *ANSWER_FIELDS, "answer_start")
 
 DELIMITERS = ("\t", ",", ";")
 
@@ -105,13 +108,20 @@ def _delimiter(header: str) -> str:
 
 def _check_columns(columns: list[str], name: str) -> None:
     """Raise InputError if the header of a table does not name what every question needs."""
-    for needed in NEEDED:
-        if needed in columns:
-            continue
-        other = stand_in(needed, columns)
-        found = ", ".join(shorten(column) for column in columns[:MOST_COLUMNS])
-        advice = f"rename {shorten(other)}" if other else f"it has {found}"
-        raise InputError(f"{name}: row 1: there is no column '{needed}'; {advice}.")
+    missing = [needed for needed in NEEDED if needed not in columns]
+    if not missing:
+        return
+    # All at once, those that are read but not needed too.
+    renamed = {known: stand_in(known, columns) for known in missing}
+    capitals = {column.lower(): column for column in columns if column not in KNOWN}
+    renamed.update({known: capitals[known] for known in KNOWN if known in capitals})
+    advice = ", ".join(f"{shorten(old)} to '{new}'" for new, old in renamed.items() if old)
+    found = ", ".join(shorten(column) for column in columns[:MOST_COLUMNS])
+    absent = " or ".join(f"'{needed}'" for needed in missing)
+    raise InputError(
+        f"{name}: row 1: there is no column {absent}; "
+        f"{f'rename {advice}' if advice else f'it has {found}'}."
+    )
 
 
 def _row_records(row: Row, where: str, on_problem: OnProblem) -> Iterator[Record]:

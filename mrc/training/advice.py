@@ -1,35 +1,30 @@
 """Advice at the start of a run, on choices that are rarely meant."""
 
-import re
 from collections.abc import Iterable
-from itertools import islice
 
 import torch
 
 from mrc.config.train import TrainConfig
 from mrc.data.examples import Example
+from mrc.metrics.hangul import is_mostly_hangul, words_note
 from mrc.runtime.device import choose_precision
 from mrc.runtime.machine import bf16_instructions
+from mrc.training.preparation import Prepared
 
 # Encoders of about the size of BERT base.
 KOREAN_ENCODER = "klue/roberta-base"
 MULTILINGUAL_ENCODER = "bert-base-multilingual-cased"
 
-HANGUL = re.compile("[\uac00-\ud7a3]")
-LETTER = re.compile(r"[^\W\d_]")
-# Contexts that are looked at to tell the language.
-CONTEXTS = 100
 
-
-def advice_at_start(
-    config: TrainConfig, examples: Iterable[Example], device: torch.device
-) -> list[str]:
+def advice_at_start(config: TrainConfig, run: Prepared) -> list[str]:
     """Return the lines of advice on a run, mostly none."""
     lines = [
         scoring_advice(config),
-        model_advice(config, examples),
-        precision_advice(config, device),
+        model_advice(config, run.train_set.examples),
+        precision_advice(config, run.device),
     ]
+    if run.eval_set is not None:
+        lines.append(words_note(run.eval_set.examples, config.scorer))
     return [line for line in lines if line]
 
 
@@ -59,9 +54,7 @@ def model_reminder(config: TrainConfig, examples: Iterable[Example]) -> str:
 
 def encoder_for(examples: Iterable[Example]) -> str:
     """Return a pretrained encoder for the language of some examples, as far as its script tells."""
-    text = " ".join(example.context for example in islice(examples, CONTEXTS))
-    is_mostly_hangul = 2 * len(HANGUL.findall(text)) > len(LETTER.findall(text))
-    return KOREAN_ENCODER if is_mostly_hangul else MULTILINGUAL_ENCODER
+    return KOREAN_ENCODER if is_mostly_hangul(examples) else MULTILINGUAL_ENCODER
 
 
 def precision_advice(config: TrainConfig, device: torch.device) -> str:

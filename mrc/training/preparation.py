@@ -29,7 +29,7 @@ class Prepared(NamedTuple):
         model: on the CPU; the Trainer moves it.
         train_set: the features to train on.
         eval_set: the features to score, or None.
-        count_left_out: how many questions have no answer to train on.
+        left_out: a sentence on the questions that cannot be trained on, or "".
     """
 
     device: torch.device
@@ -37,7 +37,7 @@ class Prepared(NamedTuple):
     model: SpanModel
     train_set: FeatureDataset
     eval_set: FeatureDataset | None
-    count_left_out: int
+    left_out: str
 
 
 def prepare(config: TrainConfig, checkpoint: Path | None = None) -> Prepared:
@@ -53,7 +53,7 @@ def prepare(config: TrainConfig, checkpoint: Path | None = None) -> Prepared:
 
     # Questions to train on, and questions to score on.
     with phase("reading the data"):
-        train_examples, eval_examples, count_left_out = load_run_data(config)
+        train_examples, eval_examples, left_out = load_run_data(config)
 
     # A tokenizer, and an encoder with a head.
     with phase(f"loading {config.model}"):
@@ -70,7 +70,7 @@ def prepare(config: TrainConfig, checkpoint: Path | None = None) -> Prepared:
     with phase("tokenizing"):
         train_set = FeatureDataset(train_examples, tokenizer, windows)
         eval_set = FeatureDataset(eval_examples, tokenizer, windows) if eval_examples else None
-    return Prepared(device, tokenizer, model, train_set, eval_set, count_left_out)
+    return Prepared(device, tokenizer, model, train_set, eval_set, left_out)
 
 
 def check_model_name(model: str) -> None:

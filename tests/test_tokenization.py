@@ -72,7 +72,9 @@ def test_a_slow_tokenizer_is_refused(monkeypatch):
 
 
 def test_a_missing_tokenizer_says_what_to_do(tmp_path):
-    with pytest.raises(InputError, match="tokenizer is no local folder and could not be fetched"):
+    with pytest.raises(
+        InputError, match=r"model is neither a local folder nor could its tokenizer be fetched"
+    ):
         load_tokenizer("no-such-user/no-such-model")
     with pytest.raises(InputError, match="this folder holds no tokenizer"):
         load_tokenizer(tmp_path)

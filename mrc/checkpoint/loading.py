@@ -22,7 +22,7 @@ from mrc.errors import InputError, in_short
 from mrc.features.template import Template
 from mrc.model.loading import load_model
 from mrc.model.span_model import SpanModel
-from mrc.model.tokenizer import is_path, load_tokenizer
+from mrc.model.tokenizer import is_path, load_tokenizer, quiet_loading
 
 # The settings of a run that its reader is used with. The others, which may have been those of a
 # model or a loop of one's own, are not checked again.
@@ -112,8 +112,11 @@ def fetch(checkpoint: str | Path) -> str | Path:
     if Path(checkpoint).exists():
         return checkpoint
     try:
-        huggingface_hub.hf_hub_download(str(checkpoint), SETTINGS)
-        folder = huggingface_hub.snapshot_download(str(checkpoint), allow_patterns=list(OWN_FILES))
+        with quiet_loading():
+            huggingface_hub.hf_hub_download(str(checkpoint), SETTINGS)
+            folder = huggingface_hub.snapshot_download(
+                str(checkpoint), allow_patterns=list(OWN_FILES)
+            )
     # Not made here, or not on the hub: whoever loads it says which.
     except Exception:
         return checkpoint

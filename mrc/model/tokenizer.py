@@ -117,9 +117,9 @@ def loading_error(name_or_path: str | Path, what: str, error: BaseException) -> 
             f"{name_or_path}: this folder holds no {what} that can be loaded: {cause}"
         )
     return InputError(
-        f"{name_or_path}: the {what} is no local folder and could not be fetched from the Hugging "
-        "Face hub: check the name and the connection, or give a local folder (or train the "
-        f"built-in one: train.py --model tiny). ({reason})"
+        f"{name_or_path} is neither a local folder nor could its {what} be fetched from the "
+        f"Hugging Face hub ({reason.removesuffix('.')}). Check the name and the connection, or "
+        "train the built-in encoder: train.py --model tiny."
     )
 
 

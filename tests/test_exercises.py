@@ -138,6 +138,7 @@ def test_an_exercise_is_linked(name, page):
     assert EXERCISES / f"{name}.py" in linked
 
 
+@pytest.mark.slow
 @each_exercise
 def test_a_stub_fails_and_says_what_to_do(grades, name):
     status, results = grades["stubs"]
@@ -148,6 +149,7 @@ def test_a_stub_fails_and_says_what_to_do(grades, name):
         assert f"{name}.py is not written yet." in message
 
 
+@pytest.mark.slow
 @each_exercise
 def test_a_solution_passes(grades, name):
     status, results = grades["solutions"]
@@ -156,6 +158,7 @@ def test_a_solution_passes(grades, name):
     assert set(results[name].values()) == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", WRONG_ANSWERS, ids=lambda path: f"{path.stem}-{path.parent.name}")
 def test_a_usual_mistake_is_found(grades, path):
     _, results = grades[path.parent.name]
@@ -170,6 +173,7 @@ def test_every_exercise_has_usual_mistakes(name):
     assert sum(path.stem == name for path in WRONG_ANSWERS) >= 2
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_graded_is_one_sentence(grades, broken):
     _, results = grades[broken.name]
     assert all("window_labels.py is missing." in m for m in results["window_labels"].values())

@@ -150,6 +150,7 @@ def test_it_learns_a_few_examples_by_heart(examples, bert, encoder_folder, tmp_p
         epochs=50,
         learning_rate=3e-3,
         max_length=128,
+        eval_every=10_000,
     ).fit()
     assert results["exact_match"] == 100
     assert results["f1"] == 100
@@ -255,6 +256,7 @@ def test_lower_precisions_train(examples, bert, encoder_folder, tmp_path, precis
         tmp_path / "run",
         precision=precision,
         epochs=20,
+        eval_every=10_000,
         learning_rate=3e-3,
     ).fit()
     assert results["precision"] == precision
@@ -580,7 +582,7 @@ def test_compiled_once_for_all_lengths(examples, bert, encoder_folder, tmp_path,
         lambda self, **settings: compile_in_place(self, backend=backend, **settings),
     )
     trainer = make_trainer(
-        examples, bert, encoder_folder, tmp_path / "run", batch_size=3, epochs=3, compile=True
+        examples, bert, encoder_folder, tmp_path / "run", batch_size=3, epochs=1, compile=True
     )
     trainer.fit()
     lengths = set(trainer.train_set.lengths.tolist())

@@ -192,7 +192,7 @@ def test_only_the_checkpoints_own_files_go(hub, checkpoint, tmp_path, capsys):
     assert hub.files["someone/reader"]["README.md"].endswith(b"by hand")
 
 
-def test_a_dry_run_uploads_nothing(hub, checkpoint, capsys):
+def test_a_dry_run_uploads_nothing(hub, checkpoint, capsys, monkeypatch):
     mrc.__main__.main(["push", str(checkpoint.parent), "someone/reader", "--dry-run"])
     shown = capsys.readouterr().out
     assert {line.split()[0] for line in shown.splitlines() if line} >= OWN
@@ -201,6 +201,9 @@ def test_a_dry_run_uploads_nothing(hub, checkpoint, capsys):
     assert shown.endswith("Nothing was uploaded.\n")
     assert not hub.private
     assert not hub.files
+    monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
+    mrc.__main__.main(["push", str(checkpoint.parent), "someone/reader", "--dry-run"])
+    assert "none; needed to push" in capsys.readouterr().out
 
 
 def test_name_and_token_are_checked_before_anything_is_read(hub, capsys, monkeypatch):
@@ -208,7 +211,7 @@ def test_name_and_token_are_checked_before_anything_is_read(hub, capsys, monkeyp
         assert "a/b/c: cannot be the name of a repository" in fails(capsys, *argv)
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     unread = ["--train-file", "absent.json", "--push-to-hub", "a/b"]
-    for argv in (["push", "./absent", "a/b", "--dry-run"], ["train", *unread]):
+    for argv in (["push", "./absent", "a/b"], ["train", *unread]):
         assert "pushing needs a token" in fails(capsys, *argv)
 
 

@@ -189,11 +189,18 @@ def test_a_submission_has_the_columns_that_it_needs(reader_folder, tmp_path, cap
     best = json.loads((tmp_path / "all.json").read_text("utf-8"))
     capsys.readouterr()
     run(reader_folder, tmp_path / "out.csv", "--columns", "Id=id,Predicted=answer")
-    assert "Next:" not in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Next:" not in shown
+    assert "note:" not in shown
     text = (tmp_path / "out.csv").read_text("utf-8")
     assert text.startswith("Id,Predicted\n") or text.startswith("Id,Predicted\r\n")
     assert {row["Id"]: row["Predicted"] for row in rows(tmp_path / "out.csv")} == best
     run(reader_folder, tmp_path / "out.jsonl", "--columns", "guid=id, text = answer, start")
+    assert "note:" not in capsys.readouterr().out
+    # Names that mrc evaluate does not know.
+    run(reader_folder, tmp_path / "named.csv", "--columns", "Nr=id,Reply=answer")
+    shown = capsys.readouterr().out
+    assert "note: mrc evaluate --predictions needs the id under one of the names id, " in shown
     lines = records(tmp_path / "out.jsonl")
     assert [list(line) for line in lines] == [["guid", "text", "start"]] * len(best)
     assert {line["guid"]: line["text"] for line in lines} == best

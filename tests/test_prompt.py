@@ -68,6 +68,19 @@ def test_ctrl_c_cancels_and_ctrl_d_leaves(terminal):
     terminal.expect_exact("\r\nthe end")
 
 
+def test_quit_without_its_colon_is_no_text_and_no_question(terminal):
+    terminal.sendline("quit")
+    terminal.expect_exact(":quit leaves, or Ctrl-D.\r\ntext> ")
+    terminal.sendline("A text.\n")
+    terminal.expect_exact("question> ")
+    terminal.sendline("Exit")
+    terminal.expect_exact(":quit leaves, or Ctrl-D.\r\nquestion> ")
+    terminal.sendline("exit where?")
+    terminal.expect_exact("exit")
+    terminal.sendline(":quit")
+    terminal.expect_exact("the end")
+
+
 def test_a_second_ctrl_c_on_an_empty_line_leaves(terminal):
     terminal.sendintr()
     terminal.expect_exact("text> ")

@@ -72,6 +72,17 @@ def read_answers(path: str) -> GivenAnswers:
     return answers
 
 
+def are_readable(columns: dict[str, str]) -> bool:
+    """Whether `read_answers` finds the ids and the answers in a file with these columns.
+
+    columns: what stands under each name.
+    """
+    found = {name.lower(): source for name, source in columns.items()}
+    first_id = next((found[name] for name in ID_NAMES if name in found), None)
+    first_text = next((found[name] for name in TEXT_NAMES if name in found), None)
+    return (first_id, first_text) == ("id", "answer")
+
+
 def read_null_odds(path: str) -> dict[str, float]:
     """Read {id: the probability that the question has no answer}. Raises InputError."""
     return _checked_values(read_json(path), path, "probability", (int, float), "a number")

@@ -176,6 +176,21 @@ def _report(
     # A file with other columns is for another program.
     if is_scorable and config.columns is None:
         print(f"\nNext: {_scoring_command(config, answerer, examples)}")
+    note = columns_note(config.column_sources())
+    if note:
+        print(note)
+
+
+def columns_note(columns: dict[str, str] | None) -> str:
+    """Return a line if `mrc evaluate` cannot read what was written under these names, else ""."""
+    from mrc.commands.answer_files import ID_NAMES, TEXT_NAMES, are_readable
+
+    if columns is None or are_readable(columns):
+        return ""
+    return (
+        f"note: mrc evaluate --predictions needs the id under one of the names "
+        f"{', '.join(ID_NAMES)}, and the answer under one of {', '.join(TEXT_NAMES)}"
+    )
 
 
 def _scoring_command(config: PredictConfig, answerer: "Answerer", examples: "ExampleList") -> str:

@@ -93,7 +93,9 @@ class Prompt:
         command, _, rest = line.partition(" ")
         if not command:
             return
-        if not command.startswith(":"):
+        if line.lower() in ("quit", "exit"):
+            print(":quit leaves, or Ctrl-D.")
+        elif not command.startswith(":"):
             self.take(line)
         elif command in (":load", ":add"):
             loaded = [file_text(name) for name in _file_names(command, rest)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mrc.config.command_line import parse_args
 from mrc.config.flags import Config, flag
-from mrc.config.hub import check_repo_name, check_token
+from mrc.config.hub import check_repo_name, check_token, has_token
 
 
 @dataclass
@@ -46,7 +46,8 @@ class PushConfig(Config):
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     config = parse_args(PushConfig, argv, "push")
-    check_token(config.repo)
+    if not config.dry_run:
+        check_token(config.repo)
     # Imported once the flags are known to be right: torch takes seconds to load.
     from mrc.checkpoint.hub import files_to_push, push
     from mrc.checkpoint.loading import find_checkpoint
@@ -63,6 +64,9 @@ def describe(config: PushConfig, files: list[Path]) -> str:
     from mrc.runtime.tables import column_table, value_table
     from mrc.runtime.units import size_text
 
+    token = "none; needed to push"
+    if has_token():
+        token = "there; whether it may write shows when pushing"
     visibility = "public" if config.public else "private"
     account = "" if "/" in config.repo else ", under the account of the token"
     sizes = {path.name: path.stat().st_size for path in files}
@@ -70,7 +74,7 @@ def describe(config: PushConfig, files: list[Path]) -> str:
     where = [
         ("checkpoint", files[0].parent),
         ("repository", f"{config.repo}{account}; {visibility} if it is new"),
-        ("token", "there; whether it may write shows when pushing"),
+        ("token", token),
     ]
     return (
         f"{value_table(where)}\n\n"

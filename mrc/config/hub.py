@@ -30,7 +30,12 @@ def check_repo_name(repo: str) -> None:
         )
 
 
+def has_token() -> bool:
+    """Whether there is a token to push with; the hub is not asked."""
+    return huggingface_hub.get_token() is not None
+
+
 def check_token(repo: str) -> None:
     """Raise InputError if there is no token to push with; the hub is not asked."""
-    if huggingface_hub.get_token() is None:
+    if not has_token():
         raise InputError(f"{repo}: pushing needs a token of the Hugging Face hub: {LOGIN}.")

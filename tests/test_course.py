@@ -47,6 +47,8 @@ def test_a_korean_page_is_in_korean_and_has_an_english_twin(page):
 def test_the_first_cell_installs(page):
     first = cells_of(page)[0]
     assert "import mrc" in first
+    # A folder called mrc can be imported as well; it has no Trainer.
+    assert "from mrc import Trainer" in first
     assert re.search(r'%pip install (-q )?"?mrc-reader', first)
     assert "remove-output" in first
 

@@ -181,6 +181,29 @@ def test_a_file_that_cannot_be_graded_is_one_sentence(grades, broken):
     assert any("a `return` is missing" in m for m in results["null_decision"].values())
 
 
+def test_the_table_comes_last_and_counts_what_did_not_run():
+    process = start(
+        [sys.executable, "-m", "pytest", "docs/course/exercises/test_span_loss.py", "-x"], "0"
+    )
+    output, _ = process.communicate()
+    table = output.partition("= exercises =")[2]
+    assert "span_loss              0 of 13 tests pass; 12 did not run" in table
+    assert "FAILED" not in table
+
+
+def test_answers_in_no_folder_are_one_sentence(tmp_path):
+    process = start(
+        [sys.executable, "-m", "pytest", "docs/course/exercises"], str(tmp_path / "none")
+    )
+    output, _ = process.communicate()
+    assert output == f"ERROR: MRC_SOLUTIONS={tmp_path / 'none'}: no such folder.\n\n"
+
+
+def test_a_failure_ends_with_its_sentence(grades):
+    messages = [m for _, results in grades.values() for r in results.values() for m in r.values()]
+    assert not [m for m in messages if m and "where False = all(" in m]
+
+
 def solution(name):
     """The function of a solution."""
     path = EXERCISES / "solutions" / f"{name}.py"

@@ -104,6 +104,16 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     )
 
 
+def test_a_folder_of_several_runs_is_refused(tmp_path, monkeypatch, capsys):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}", "utf-8")
+    monkeypatch.setattr(sys, "argv", ["rung.py", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        RUNG["main"]()
+    assert "holds several folders of runs; give one of them." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("page", PAGES, ids=["English", "Korean"])
 def test_the_page_states_the_targets_and_where_they_are_treated(page):
     text = page.read_text("utf-8")
@@ -163,7 +173,7 @@ def test_a_solution_reaches_its_rung(number, tmp_path):
     """About 40 seconds of one core each."""
     command = solution_commands()[number].removeprefix("python ")
     environment = os.environ | {"PYTHONPATH": str(LADDER), "OMP_NUM_THREADS": "1"}
-    arguments = [*command.split(), "--seed", "1", "--output-dir", str(tmp_path / "run")]
+    arguments = [*command.split(), "--output-dir", str(tmp_path / "run")]
     subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=True)
     rung_script = [sys.executable, str(LADDER / "rung.py"), str(tmp_path / "run")]
     environment["PYTHONPATH"] = str(ROOT)

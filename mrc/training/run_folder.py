@@ -99,8 +99,8 @@ def check_holds_no_run(folder: Path) -> None:
     has_log = log.exists() and log.stat().st_size > 0
     if has_log or (folder / BEST).exists() or (folder / LAST).exists():
         raise InputError(
-            f"{folder}: holds a run already; choose another folder, or continue the run with "
-            f'trainer.resume("{folder}").'
+            f"{folder}: holds a run already; choose another folder, delete this one, or continue "
+            f'an unfinished run with trainer.resume("{folder}").'
         )
 
 

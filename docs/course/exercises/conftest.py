@@ -6,6 +6,7 @@ MRC_SOLUTIONS can also name a folder of answers, one file an exercise: a student
 import functools
 import importlib.util
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ import torch
 from hypothesis import Phase, settings
 
 HERE = Path(__file__).parent
+
+# What pytest adds to the sentence of a failure where no two values were compared.
+BARE_TRUTH = re.compile(r"(?<=.)\nassert (not )?(True|False|tensor\((True|False)\))(\n.*|$)", re.S)
 
 # The same cases for every student and in every run.
 settings.register_profile(
@@ -32,10 +36,22 @@ settings.load_profile("course")
 torch.set_num_threads(1)
 
 
+# How many tests there are of each exercise.
+collected: Counter[str] = Counter()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Show short tracebacks: the sentence at the end is what counts."""
+    """Refuse a folder that is not there; show short tracebacks: the last sentence counts."""
+    if not answers_folder().is_dir():
+        raise pytest.UsageError(f"MRC_SOLUTIONS={answers_folder()}: no such folder.")
     if config.option.tbstyle == "auto":
         config.option.tbstyle = "short"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Count the tests, of which `-x` may run only the first."""
+    collected.clear()
+    collected.update(exercise_of(item.nodeid) for item in session.items)
 
 
 @pytest.fixture(scope="module")
@@ -94,28 +110,37 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
-    """Turn the error of an exercise that is not written yet into one sentence."""
+    """Make one sentence of an exercise that is not written yet, and keep that of a failure."""
     try:
         return (yield)
+    except AssertionError as error:
+        error.args = (BARE_TRUTH.sub("", str(error)),)
+        raise
     except NotImplementedError as error:
         sentence = f"{exercise_of(pyfuncitem.nodeid)}.py is not written yet. {error}"
     raise pytest.fail.Exception(sentence, pytrace=False)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many tests of each exercise pass."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Print how many tests of each exercise pass, below pytest's own list of failures."""
+    yield
     passed: Counter[str] = Counter()
-    total: Counter[str] = Counter()
+    ran: Counter[str] = Counter()
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.getreports(outcome):
             exercise = exercise_of(report.nodeid)
-            total[exercise] += 1
+            ran[exercise] += 1
             passed[exercise] += outcome == "passed"
     terminalreporter.section("exercises")
-    for exercise, tests in sorted(total.items()):
-        mark = "solved" if passed[exercise] == tests else ""
-        line = f"{exercise:20} {passed[exercise]:3} of {tests:2} tests pass  {mark}"
-        terminalreporter.write_line(line.rstrip())
+    # Several processes (-n) collect where this one does not see it.
+    for exercise, tests in sorted((collected or ran).items()):
+        line = f"{exercise:20} {passed[exercise]:3} of {tests:2} tests pass"
+        if passed[exercise] == tests:
+            line += "  solved"
+        if ran[exercise] < tests:
+            line += f"; {tests - ran[exercise]} did not run"
+        terminalreporter.write_line(line)
 
 
 def exercise_of(test: str) -> str:

@@ -62,6 +62,8 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     for name in ("config.json", "metrics.json"):
         if not (folder / name).is_file():
+            if any(folder.glob("*/config.json")):
+                raise InputError(f"{folder}: holds several folders of runs; give one of them.")
             raise InputError(f"{folder}: has no {name}; give the folder of a finished run.")
     settings, scores = read_json(folder / "config.json"), read_json(folder / "metrics.json")
     is_record = isinstance(settings, dict) and "model_class" in settings

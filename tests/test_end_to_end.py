@@ -675,7 +675,7 @@ def test_any_form_of_data_trains_and_is_scored(tmp_path, encoder_folder, capsys)
         ),
         (["--max-tokens-per-batch", "64"], "--max-tokens-per-batch 64 is below --max-length 96"),
         (["--resume", "absent"], "--resume absent: no such folder"),
-        (["--device", "toaster"], "--device toaster: not available on this machine"),
+        (["--device", "toaster"], "--device toaster: choose cpu, cuda, cuda:N or mps"),
     ],
 )
 def test_bad_input_to_train(tmp_path, monkeypatch, capsys, data, encoder_folder, argv, message):

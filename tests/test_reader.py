@@ -292,6 +292,10 @@ def test_the_threshold_of_a_checkpoint_decides_on_no_answer(reader):
         ({"inputs": {"question": ["Who?", "Where?"], "context": [CONTEXT, CONTEXT]}}, 2),
         ({"inputs": ({"question": "Who?", "context": CONTEXT} for _ in range(2))}, 2),
         ({"inputs": []}, 0),
+        ({"inputs": "Who?", "context": CONTEXT}, None),
+        ({"inputs": ["Who?", "Where?"], "context": CONTEXT}, 2),
+        ({"question": np.array(["Who?", "Where?"]), "context": CONTEXT}, 2),
+        ({"question": (q for q in ("Who?", "Where?")), "context": [CONTEXT, CONTEXT]}, 2),
     ],
 )
 def test_forms_of_input(reader, inputs, count):
@@ -308,7 +312,7 @@ def test_forms_of_input(reader, inputs, count):
     [
         ({"question": " ", "context": CONTEXT}, "the question is empty"),
         ({"question": "Who?", "context": ""}, "the context is empty"),
-        ({"question": "Who?"}, "the context must be a string, not NoneType"),
+        ({"question": "Who?"}, "the context is missing"),
         (
             {
                 "inputs": [
@@ -318,9 +322,14 @@ def test_forms_of_input(reader, inputs, count):
             },
             "entry 1: the question is empty",
         ),
-        ({"inputs": [{"question": "Who?"}]}, "has no 'context'"),
-        ({"inputs": ["Who?"]}, "an entry is a str"),
+        ({"inputs": [{"question": "Who?"}]}, "entry 0 has no 'context'"),
+        ({"inputs": [("Who?", CONTEXT)]}, "entry 0 is a tuple"),
         ({"inputs": "Who?"}, "by name"),
+        ({"question": "Who?", "context": "\0\0"}, "the context is empty"),
+        (
+            {"question": "Who?", "context": CONTEXT, "handle_impossible_answer": "yes"},
+            "handle_impossible_answer='yes': must be True or False",
+        ),
         ({"inputs": [], "question": "Who?"}, "either inputs, or question and context"),
         ({"question": ["a", "b"], "context": [CONTEXT]}, "2 questions and 1 context:"),
         (
@@ -352,8 +361,23 @@ def test_what_cannot_be_asked_can_be_left_out(reader):
     assert [answer is None for answer in found] == [False, True, False, True]
     assert found[2] == reader(question="Where?", context=CONTEXT)
     assert reader(question="", context="", on_error="none") is None
-    with pytest.raises(TypeError):
-        reader(question="Who?", context=CONTEXT, top_n=3)
+
+
+def test_settings_that_are_not_there(reader, reader_folder):
+    with pytest.raises(TypeError, match=r"topk: no such setting; did you mean 'top_k'\?"):
+        reader(question="Who?", context=CONTEXT, topk=3)
+    with pytest.raises(TypeError, match=r"banana: no such setting. Known: top_k, "):
+        reader.explain(question="Who?", context=CONTEXT, banana=3)
+    with pytest.raises(TypeError, match="top_k: no setting of from_pretrained"):
+        Reader.from_pretrained(reader_folder, top_k=3)
+    with pytest.raises(TypeError, match=r"devise: no such setting; did you mean 'device'\?"):
+        Reader.from_pretrained(reader_folder, devise="cpu")
+
+
+def test_a_question_and_a_context_need_no_names(reader):
+    expected = reader(question="Who?", context=CONTEXT, top_k=2)
+    assert reader("Who?", CONTEXT, top_k=np.int64(2)) == expected
+    assert reader.explain("Who?", CONTEXT, top_k=2)["answers"] == expected
 
 
 def test_a_thousand_questions_keep_their_order(reader, taught):
@@ -433,6 +457,8 @@ def test_read_passes_over_empty_passages(reader, taught):
     with pytest.raises(ValueError, match="entry 1: the context is empty"):
         reader.read(question, [contexts[0], " "])
     assert reader.read(question, []) == []
+    with pytest.raises(ValueError, match="a list of strings, not one string"):
+        reader.read(question, contexts[0])
 
 
 def test_read_can_say_that_no_passage_answers(reader):
@@ -610,6 +636,12 @@ def test_a_reader_that_cannot_be_had(tmp_path, encoder_folder):
         Reader.from_pretrained(encoder_folder)
     with pytest.raises(ValueError, match="dtype='int3'"):
         Reader(torch.nn.Linear(1, 1), None, device="cpu", dtype="int3")
+    with pytest.raises(TypeError, match=r"use Reader.from_pretrained"):
+        Reader(str(encoder_folder))
+    with pytest.raises(ValueError, match="checkpoint must be a folder or a hub id, not NoneType"):
+        Reader.from_pretrained(None)
+    with pytest.raises(ValueError, match=r"^device='gpu': choose cpu, cuda, cuda:N or mps.$"):
+        Reader(torch.nn.Linear(1, 1), device="gpu")
 
 
 def test_logits_that_are_no_numbers_name_the_question(reader_folder):

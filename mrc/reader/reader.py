@@ -4,9 +4,12 @@ The interface is that of the question-answering pipeline that Transformers had u
 docs/reader.md says where the two differ.
 """
 
+import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -20,7 +23,7 @@ from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.span_model import SpanModel
 from mrc.reader.explanation import TokenProbabilities
 from mrc.reader.forward import WindowSpans, forward_batches, score_spans
-from mrc.reader.inputs import Pair, problem_of, question_context_pairs
+from mrc.reader.inputs import Pair, passage_list, problem_of, question_context_pairs
 from mrc.reader.ranking import (
     Ranking,
     answer_dicts,
@@ -28,8 +31,9 @@ from mrc.reader.ranking import (
     rank_by_probability,
     rank_passages,
 )
-from mrc.reader.settings import AskSettings
+from mrc.reader.settings import AskSettings, ask_settings
 from mrc.runtime.device import choose_device, choose_precision
+from mrc.wording import did_you_mean
 
 DTYPES = {
     "float32": torch.float32,
@@ -84,15 +88,22 @@ class Reader:
     def __init__(
         self,
         model: SpanModel,
-        tokenizer: PreTrainedTokenizerFast,
+        tokenizer: PreTrainedTokenizerFast | None = None,
         settings: dict[str, Any] | None = None,
         device: str | int | torch.device = "auto",
         dtype: str | torch.dtype | None = None,
     ) -> None:
+        if isinstance(model, str | os.PathLike):
+            raise TypeError(
+                "a Reader is made of a model and its tokenizer; for a folder or a hub id, use "
+                "Reader.from_pretrained."
+            )
         self.checkpoint: str | None = None
         self.device = _device(device)
         self.settings = settings or {}
         self.model = model.to(self.device, _dtype(dtype)).eval()
+        if tokenizer is None:
+            raise TypeError("the tokenizer is missing: Reader(model, tokenizer).")
         self.tokenizer = tokenizer
         self.allows_no_answer = bool(self.settings.get("allows_no_answer"))
         self.null_threshold = self.settings.get("null_threshold", 0.0)
@@ -120,12 +131,13 @@ class Reader:
     @classmethod
     def from_pretrained(
         cls,
-        checkpoint: str,
+        checkpoint: str | Path,
         device: str | int | torch.device = "auto",
         dtype: str | torch.dtype | None = None,
         model_class: Any = None,
         trust_remote_code: bool = False,
         allow_pickle: bool = False,
+        **unknown: Any,
     ) -> "Reader":
         """Load a reader.
 
@@ -137,10 +149,16 @@ class Reader:
             model_class: as for `load_checkpoint`, as are the two below.
             trust_remote_code: run the code that the model's repository brings.
             allow_pickle: read weights that are not safetensors.
+            unknown: nothing; a setting such as `top_k` is given with a question.
 
         Raises:
+            TypeError: an argument is not known.
             InputError: the checkpoint cannot be loaded, or has no trained head.
         """
+        _check_no_more(unknown)
+        if not isinstance(checkpoint, str | os.PathLike):
+            kind = type(checkpoint).__name__
+            raise InputError(f"checkpoint must be a folder or a hub id, not {kind}.")
         model, tokenizer, settings = load_checkpoint(
             checkpoint,
             model_class=model_class,
@@ -158,10 +176,11 @@ class Reader:
         Raises:
             InputError: the checkpoint or the settings cannot be used.
         """
+        device = choose_device(config.device)
         reader = cls.from_pretrained(
             config.checkpoint,
-            device=config.device,
-            dtype=choose_precision(config.precision, _device(config.device)),
+            device=device,
+            dtype=choose_precision(config.precision, device),
             model_class=config.model_class,
             trust_remote_code=config.trust_remote_code,
             allow_pickle=config.allow_pickle,
@@ -186,21 +205,23 @@ class Reader:
     def __call__(
         self,
         inputs: Any = None,
+        context: Any = None,
         *,
         question: Any = None,
-        context: Any = None,
         on_error: str = "raise",
         **settings: Any,
     ) -> Any:
         """Answer one question or many.
 
         Args:
-            inputs: a dict with "question" and "context", or a list of such dicts.
-            question: a string or a list of strings, in place of `inputs`.
-            context: the same; one string goes with every entry of the other's list.
+            inputs: a dict with "question" and "context", or a list of such dicts; with a context
+                beside it, the question: reader(question, context).
+            context: a string or a list of strings; one string goes with every question.
+            question: the same, by name and in place of `inputs`.
             on_error: what an empty question or context does: "raise" an InputError, or leave None
                 in the answer's place ("none").
-            settings: see AskSettings.
+            settings: top_k, max_answer_len, handle_impossible_answer, align_to_words, scoring,
+                batch_size, max_seq_len, doc_stride, max_question_len; see AskSettings.
 
         Returns:
             {"score", "start", "end", "answer"} for one question: characters [start, end) of the
@@ -209,9 +230,10 @@ class Reader:
             order.
 
         Raises:
+            TypeError: there is no setting of such a name.
             InputError: the inputs or the settings cannot be used.
         """
-        asked = AskSettings(**settings)
+        asked = ask_settings(settings)
         pairs, is_one = question_context_pairs(inputs, question, context)
         found = self._in_place(pairs, on_error, lambda examples: self._answer(examples, asked))
         if asked.top_k == 1:
@@ -222,9 +244,9 @@ class Reader:
     def explain(
         self,
         inputs: Any = None,
+        context: Any = None,
         *,
         question: Any = None,
-        context: Any = None,
         on_error: str = "raise",
         **settings: Any,
     ) -> Any:
@@ -238,13 +260,13 @@ class Reader:
             with "start" and "end" (its characters) and "start_probability" and "end_probability"
             (the highest of its windows).
         """
-        asked = AskSettings(**settings)
+        asked = ask_settings(settings)
         pairs, is_one = question_context_pairs(inputs, question, context)
         found = self._in_place(pairs, on_error, lambda examples: self._explain(examples, asked))
         return found[0] if is_one else found
 
     def read(
-        self, question: str, contexts: Sequence[str], *, on_error: str = "raise", **settings: Any
+        self, question: str, contexts: Iterable[str], *, on_error: str = "raise", **settings: Any
     ) -> list[dict[str, Any]]:
         """Look for a question's answer in many contexts, such as the passages of a retriever.
 
@@ -259,7 +281,7 @@ class Reader:
             question: a string.
             contexts: the passages.
             on_error: as in a call; "none" passes over empty contexts.
-            settings: see AskSettings; `top_k` is 5 by default.
+            settings: those of a call but `scoring`; `top_k` is 5 by default.
 
         Returns:
             At most top_k answers, best first: {"score", "start", "end", "answer", "passage": the
@@ -268,10 +290,10 @@ class Reader:
         Raises:
             InputError: the inputs or the settings cannot be used.
         """
-        asked = AskSettings(**{"top_k": 5, **settings})
+        asked = ask_settings(settings, top_k=5)
         if asked.scoring != "pipeline":
             raise InputError(f"scoring={asked.scoring!r}: read() has a scoring of its own.")
-        pairs = [(question, context) for context in contexts]
+        pairs = [(question, context) for context in passage_list(contexts)]
         passages = _examples(pairs, on_error)
         if not passages:
             return []
@@ -377,17 +399,32 @@ def _examples(pairs: Sequence[Pair], on_error: str) -> list[Example]:
     for number, (question, context) in enumerate(pairs):
         problem = problem_of(question, context)
         if not problem:
-            examples.append(Example(str(number), question, context))
+            # Of NumPy's strings too, ordinary ones.
+            examples.append(Example(str(number), str(question), str(context)))
         elif on_error == "raise":
             raise InputError(f"entry {number}: {problem}" if len(pairs) > 1 else problem)
     return examples
+
+
+def _check_no_more(unknown: Iterable[str]) -> None:
+    """Refuse arguments that `Reader.from_pretrained` does not take."""
+    settings = [setting.name for setting in fields(AskSettings)]
+    known = ("device", "dtype", "model_class", "trust_remote_code", "allow_pickle")
+    for name in unknown:
+        if name in settings:
+            raise TypeError(
+                f"{name}: no setting of from_pretrained; give it with a question: "
+                f"reader(question, context, {name}=...)."
+            )
+        question = did_you_mean(name, known)
+        raise TypeError(f"{name}: no such setting{question or '. Known: ' + ', '.join(known)}")
 
 
 def _device(device: str | int | torch.device) -> torch.device:
     """A device as the pipeline took it."""
     if isinstance(device, int):
         device = "cpu" if device < 0 else f"cuda:{device}"
-    return choose_device(str(device))
+    return choose_device(str(device), is_flag=False)
 
 
 def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:

@@ -1,8 +1,14 @@
 """AskSettings: how a question is asked, in the terms of the old question-answering pipeline."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from numbers import Integral
+from typing import Any
+
+import numpy as np
 
 from mrc.errors import InputError
+from mrc.wording import did_you_mean
 
 SCORINGS = ("pipeline", "n_best")
 
@@ -54,8 +60,32 @@ class AskSettings:
             value = getattr(self, name)
             if value is None and name not in ("top_k", "max_answer_len"):
                 continue
-            is_whole_number = isinstance(value, int) and not isinstance(value, bool)
+            # NumPy's whole numbers too.
+            is_whole_number = isinstance(value, Integral) and not isinstance(value, bool)
             if not is_whole_number or value < least:
                 raise InputError(f"{name}={value!r}: must be a whole number of at least {least}.")
+        for name in ("handle_impossible_answer", "align_to_words"):
+            value = getattr(self, name)
+            if not (value is None or isinstance(value, bool | np.bool_)):
+                raise InputError(f"{name}={value!r}: must be True or False.")
         if self.scoring not in SCORINGS:
             raise InputError(f"scoring={self.scoring!r}: choose 'pipeline' or 'n_best'.")
+
+
+def ask_settings(given: Mapping[str, Any], **defaults: Any) -> AskSettings:
+    """The settings that a caller gave by name.
+
+    Args:
+        given: names and values.
+        defaults: values of settings that are not given, where they are not those of AskSettings.
+
+    Raises:
+        TypeError: there is no setting of such a name.
+        InputError: a setting has a value that it cannot have.
+    """
+    known = [setting.name for setting in fields(AskSettings)]
+    for name in given:
+        if name not in known:
+            question = did_you_mean(name, known)
+            raise TypeError(f"{name}: no such setting{question or '. Known: ' + ', '.join(known)}")
+    return AskSettings(**{**defaults, **given})

@@ -10,19 +10,28 @@ from mrc.errors import InputError
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_device(name: str | torch.device = "auto") -> torch.device:
+def choose_device(name: str | torch.device = "auto", *, is_flag: bool = True) -> torch.device:
     """Return a device by name; "auto" takes a GPU if there is one.
 
-    Raises InputError if the machine has no such device.
+    Args:
+        name: of the device.
+        is_flag: whether it was given on the command line, as messages say.
+
+    Raises:
+        InputError: the machine has no such device.
     """
+    given = f"--device {name}" if is_flag else f"device={name!r}"
     if name == "auto":
         name = best_device()
     try:
         device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"{given}: choose cpu, cuda, cuda:N or mps.") from error
+    try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"--device {name}: not available on this machine ({reason}).") from error
+        raise InputError(f"{given}: not available on this machine ({reason}).") from error
     return device
 
 

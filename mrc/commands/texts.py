@@ -1,5 +1,6 @@
 """The texts that `mrc ask` asks about: given on the command line, in files, or pasted."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -61,7 +62,7 @@ def find_answers(
 def _given_text(given: str, name: str) -> Text:
     if given.startswith("@"):
         return file_text(given[1:])
-    could_be_name = len(given) <= LONGEST_NAME and given.isprintable()
+    could_be_name = len(os.fsencode(given)) <= LONGEST_NAME and given.isprintable()
     if could_be_name and Path(given).is_file():
         return file_text(given)
     if could_be_name and LOOKS_LIKE_PATH.fullmatch(given):

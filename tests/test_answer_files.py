@@ -228,4 +228,4 @@ def test_which_results_of_a_run_are_meant_has_to_be_said(runs, capsys):
         assert f"{several}: was evaluated 2 times; name one of {runs}/b/best-on-dev, " in error
     (runs / "c").mkdir()
     error = fails(capsys, "--predictions", runs / "c", "--data", SQUAD)
-    assert f"{runs}/c: holds no predictions.json; evaluate.py --checkpoint {runs}/c" in error
+    assert f"{runs}/c: holds no predictions.json; mrc evaluate --checkpoint {runs}/c" in error

@@ -84,7 +84,7 @@ def test_choices_are_checked_in_python_too():
             ["--checkpoint", "a", "--predictions", "b"],
             "give one of --checkpoint, --predictions and --compare",
         ),
-        (["--predictions", "b"], "--data is needed"),
+        (["--predictions", "b"], "--predictions needs --data FILE"),
     ],
 )
 def test_one_thing_is_scored(argv, message):

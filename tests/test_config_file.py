@@ -145,7 +145,7 @@ def record(**settings):
     return json.dumps({**config.to_dict(), **provenance(config), "resumed": []})
 
 
-def test_a_run_is_repeated_from_its_own_record(write):
+def test_a_run_is_repeated_from_its_own_record(write, capsys):
     path = write(record(model="x", max_tokens_per_batch=512, output_dir="old"), "config.json")
     config = TrainConfig.from_file(path)
     assert config == TrainConfig(model="x", max_tokens_per_batch=512)
@@ -154,6 +154,7 @@ def test_a_run_is_repeated_from_its_own_record(write):
     over = parse_args(TrainConfig, ["--config", str(path), "--batch-size", "8"])
     assert over == TrainConfig(model="x", batch_size=8)
     assert over.given == {"batch_size": 8}
+    assert "run's own --output-dir is not taken over" in capsys.readouterr().err
 
 
 def test_a_record_has_no_code_read_by_itself(write):

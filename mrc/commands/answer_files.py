@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mrc.checkpoint.store import BEST, LAST
 from mrc.commands.results import PREDICTIONS
+from mrc.config.command_line import program
 from mrc.data.examples import ExampleList
 from mrc.data.formats import JSON, JSON_LINES, TABLES
 from mrc.data.tables import check_cells, read_table
@@ -51,9 +53,11 @@ def find_answer_file(path: str | Path) -> str:
     else:
         found = sorted(folder.glob(f"*/{PREDICTIONS}"))
     if not found:
-        raise InputError(
-            f"{path}: holds no {PREDICTIONS}; evaluate.py --checkpoint {path} writes one."
-        )
+        # A run that has scored nothing yet may have no best checkpoint.
+        has_best = not (folder / LAST).is_dir() or (folder / BEST).is_dir()
+        checkpoint = folder if has_best else folder / LAST
+        command = f"{program('evaluate')} --checkpoint {checkpoint} --data FILE"
+        raise InputError(f"{path}: holds no {PREDICTIONS}; {command} writes one.")
     if len(found) > 1:
         names = ", ".join(str(file.parent) for file in found)
         raise InputError(f"{path}: was evaluated {len(found)} times; name one of {names}.")

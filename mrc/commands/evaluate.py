@@ -74,6 +74,9 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
     # Logits, spans, answers, scores.
     metrics = reader.metrics(dataset)
     reader.check_threshold(metrics.allows_no_answer)
+    note = "" if config.scorer else scorer_note(reader.settings.get("scorer"), metrics)
+    if note:
+        print(note)
     # What the pruned search says as well tells what the exact one changes.
     pruned = reader.metrics(dataset, search="pruned") if settled.search == "exact" else None
     scores = reader.answer(metrics, also=[pruned] if pruned else [], world=world)
@@ -90,6 +93,20 @@ def score_checkpoint(config: EvalConfig, world: "World") -> dict[str, Any]:
     _write(folder, metrics, results)
     print(results_table(results, names, predictions=folder / PREDICTIONS))
     return world.broadcast(results)
+
+
+def scorer_note(of_run: str | None, metrics: "Metrics") -> str:
+    """Return a line if the data, and not the run, decides by which scorer it is scored, else "".
+
+    of_run: the scorer of the run, where that is known.
+    """
+    has_answers = any(example.is_labeled for example in metrics.dataset.examples)
+    if of_run in (None, metrics.scorer) or not has_answers:
+        return ""
+    return (
+        f"note: the run was scored with {of_run}; this data is scored with {metrics.scorer}, "
+        f"which suits it (for the run's: --scorer {of_run})"
+    )
 
 
 def _load_dataset(reader: "TrainedReader") -> tuple["FeatureDataset", str]:

@@ -85,6 +85,11 @@ def read_config_file(path: str | os.PathLike[str], settings: Mapping[str, Settin
                 f"{path}: is the record of a training run, which only the command that trains "
                 "can repeat; give the run's folder as the reader instead."
             )
+        of_the_run = [key for key, value in pairs if key in OF_THE_RUN and value is not None]
+        if of_the_run:
+            names = ", ".join(map(option, of_the_run))
+            # Standard output may be a file for --config itself.
+            print(f"note: {path}: the run's own {names} is not taken over", file=sys.stderr)
         left_out = {*PROVENANCE, *OF_THE_RUN}
         pairs = [(key, value) for key, value in pairs if key not in left_out]
     found: dict[str, Any] = {}

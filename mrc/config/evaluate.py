@@ -45,7 +45,12 @@ class EvalConfig(Config):
         metavar="FILE",
     )
     compare: list[str] | None = flag(
-        None, "two such files or folders", group="what to score", nargs=2, kind=str, metavar="FILE"
+        None,
+        "two such files or folders, with --data",
+        group="what to score",
+        nargs=2,
+        kind=str,
+        metavar="FILE",
     )
 
     # From Python, this may also be the data itself: a list of dicts, a datasets.Dataset, a pandas
@@ -147,7 +152,8 @@ class EvalConfig(Config):
         if self.split and self.data is None:
             raise InputError(f"--split {self.split} needs --data.")
         if self.checkpoint is None and self.data is None:
-            raise InputError("--data is needed: the file with the right answers.")
+            kind = "--compare" if self.compare else "--predictions"
+            raise InputError(f"{kind} needs --data FILE: the file with the right answers.")
         if self.checkpoint is None:
             self._refuse(READER_ONLY, "--checkpoint")
         if self.predictions is None:

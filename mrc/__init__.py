@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mrc.config.train import TrainConfig, TrainingSettings
     from mrc.data.examples import Answer, Example
     from mrc.data.loading import load_examples
+    from mrc.errors import Stopped
     from mrc.features.batching import Collator
     from mrc.features.dataset import FeatureDataset, WindowSettings
     from mrc.features.sampler import LengthBucketSampler
@@ -30,6 +31,7 @@ _PLACES = {
     "TrainConfig": "mrc.config.train",
     "EvalConfig": "mrc.config.evaluate",
     "Trainer": "mrc.training.trainer",
+    "Stopped": "mrc.errors",
     "TrainingSettings": "mrc.config.train",
     "BaselineModel": "mrc.model.baseline",
     "span_loss": "mrc.model.loss",
@@ -55,6 +57,7 @@ __all__ = [
     "LengthBucketSampler",
     "Metrics",
     "Reader",
+    "Stopped",
     "TrainConfig",
     "Trainer",
     "TrainingSettings",

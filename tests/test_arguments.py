@@ -1,11 +1,14 @@
 """Arguments in the wrong place: what Python is told in a sentence, by each class of `mrc`."""
 
+import re
+
 import pytest
 import torch
 
 import mrc
 from mrc.data.examples import Example
 from mrc.errors import InputError
+from mrc.training.resume import how_to_resume
 
 EXAMPLES = [Example("1", "Who came?", "Anna came.", (), True)]
 WINDOWS = mrc.WindowSettings(max_length=64, stride=16)
@@ -84,3 +87,26 @@ def test_the_check_of_a_batch_does_not_break_a_graph(model, features):
     torch.testing.assert_close(exported.module()(*inputs), model(*inputs))
     explained = torch._dynamo.explain(model)(*inputs)
     assert explained.graph_break_count == 0
+
+
+def test_a_misspelled_setting_is_told_its_name():
+    for given, advice in {
+        "epoch": "no setting 'epoch'; did you mean epochs?",
+        "lr": "no setting 'lr'; write learning_rate",
+        "xyzzy": "no setting 'xyzzy'; help",
+    }.items():
+        with pytest.raises(TypeError, match=f"TrainConfig: {re.escape(advice)}"):
+            mrc.TrainConfig(**{given: 1})
+
+
+def test_sampler_and_collator_say_what_they_do(features):
+    sampler = mrc.LengthBucketSampler(features.lengths, 4)
+    assert repr(sampler) == "<LengthBucketSampler: 1 feature, 4 a batch; 1 step an epoch>"
+    assert repr(mrc.Collator(features, pad_to=64)).startswith("<Collator: pads to 64 tokens; of <F")
+
+
+def test_how_to_resume_is_said_in_the_language_of_the_caller():
+    config = mrc.TrainConfig(model="a/b", trust_remote_code=True)
+    line = how_to_resume(config, "runs/x", from_python=True)
+    assert line == 'mrc.train(TrainConfig(resume="runs/x", trust_remote_code=True))'
+    assert how_to_resume(config, "runs/x").endswith("train --resume runs/x --trust-remote-code")

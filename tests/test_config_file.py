@@ -250,11 +250,11 @@ def test_any_file_is_read_or_refused_in_a_sentence(content, suffix, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": "3"}, "--epochs '3': must be a whole number"),
-        ({"epochs": True}, "--epochs True: must be a whole number"),
-        ({"learning_rate": "1e-4"}, "--learning-rate '1e-4': must be a number"),
-        ({"plot": "no"}, "--plot 'no': must be true or false"),
-        ({"model": 5}, "--model 5: must be text"),
+        ({"epochs": "3"}, "epochs='3': must be a whole number"),
+        ({"epochs": True}, "epochs=True: must be a whole number"),
+        ({"learning_rate": "1e-4"}, "learning_rate='1e-4': must be a number"),
+        ({"plot": "no"}, "plot='no': must be true or false"),
+        ({"model": 5}, "model=5: must be text"),
     ],
 )
 def test_wrong_types_are_refused_in_python_too(settings, message):

@@ -112,6 +112,10 @@ def test_a_trainer_says_how_far_it_is(dataset, bert, encoder_folder, tmp_path):
 
 def test_a_config_shows_what_differs_from_the_defaults():
     assert repr(TrainingSettings()) == "TrainingSettings()"
+    table = TrainingSettings(epochs=7, metric_for_best="<b>")._repr_html_()
+    assert "<tr><td><b>epochs</b></td><td><b>7</b></td></tr>" in table
+    assert "<td>batch_size</td><td>16</td>" in table
+    assert "&lt;b&gt;" in table
     assert repr(TrainingSettings(epochs=7)) == "TrainingSettings(epochs=7)"
     config = TrainConfig(model="klue/bert-base", train_file=[{"id": "a"}] * 100)
     assert repr(config) == "TrainConfig(train_file=<list>, model='klue/bert-base')"

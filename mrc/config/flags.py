@@ -7,7 +7,9 @@ from dataclasses import field, fields, replace
 from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 from mrc.config.config_file import ConfigFile, read_config_file
+from mrc.config.other_names import no_such_setting
 from mrc.config.setting import KINDS, Setting, option
+from mrc.config.shown import ShownSetting, settings_html
 from mrc.errors import InputError
 
 
@@ -84,20 +86,31 @@ class Config:
 
     def __repr__(self) -> str:
         """The settings that differ from their defaults."""
+        shown = [f"{name}={text}" for name, text, is_default in self._shown() if not is_default]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        """All settings as a table, for a notebook."""
+        return settings_html(type(self).__name__, self._shown())
+
+    def _shown(self) -> list[ShownSetting]:
+        """Every setting as it is shown; data in memory by its type."""
         shown = []
         for name, setting in settings_of(type(self)).items():
             value, default = getattr(self, name), self._default(setting)
             # Of another type, as a DataFrame, it may have no such thing as equality.
-            if type(value) is not type(default) or value != default:
-                is_data = setting.takes_objects and not isinstance(value, str)
-                text = f"<{type(value).__name__}>" if is_data else repr(value)
-                shown.append(f"{name}={text}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+            is_default = type(value) is type(default) and value == default
+            is_data = setting.takes_objects and not isinstance(value, str | None)
+            text = f"<{type(value).__name__}>" if is_data else repr(value)
+            shown.append(ShownSetting(name, text, is_default))
+        return shown
 
     def __new__(cls: type[AnyConfig], *args: Any, **kwargs: Any) -> AnyConfig:
         """Remember what the caller gave: afterwards a default looks like any other value."""
         config = super().__new__(cls)
         names = [setting.name for setting in fields(cls)]  # type: ignore[arg-type]
+        for name in kwargs.keys() - set(names):
+            raise TypeError(f"{cls.__name__}: {no_such_setting(name, names)}")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         config.given = {name: value for name, value in given.items() if value is not None}
         return config
@@ -207,7 +220,8 @@ def _check(value: Any, setting: Setting) -> None:
     """Raise InputError for a value of another type, no choice, not finite or out of bounds."""
     kind = setting.kind or str
     if not setting.takes_objects and not _is_of_kind(value, kind, setting.nargs):
-        raise InputError(f"{setting.shown} {value!r}: must be {KINDS[kind]}.")
+        # A command line and a file give the right types: this value is from Python.
+        raise InputError(f"{setting.name}={value!r}: must be {KINDS[kind]}.")
     problem = setting.problem(value)
     if problem:
         raise InputError(f"{setting.shown} {value}: {problem}.")

@@ -170,3 +170,12 @@ def our_name(name: str, known: Mapping[str, Setting]) -> str | None:
 def _key(name: str) -> str:
     """A name as the tables above have it."""
     return name.lstrip("-").replace("-", "_").lower()
+
+
+def no_such_setting(name: str, known: Collection[str]) -> str:
+    """What Python is told of a setting that is not known, with the one that may be meant."""
+    advice = answer(name, known, in_file=True)
+    if advice is None:
+        match = nearest(name, known)
+        advice = f"did you mean {match}?" if match else "help() of the class lists all"
+    return f"no setting '{name}'; {advice}"

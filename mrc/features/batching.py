@@ -52,6 +52,10 @@ class Collator:
         self.multiple = length_multiple(device, precision)
         self.width = self._width(pad_to)
 
+    def __repr__(self) -> str:
+        width = "the longest feature of a batch" if self.width is None else f"{self.width} tokens"
+        return f"<Collator: pads to {width}; of {self.dataset!r}>"
+
     def _width(self, pad_to: int | str | None) -> int | None:
         """The length of all batches, or None if each has the length of its longest feature."""
         if pad_to is None:

@@ -10,6 +10,7 @@ from torch.utils.data import Sampler
 
 from mrc.errors import InputError, expect
 from mrc.features.arrays import round_up
+from mrc.wording import counted
 
 # Tokens: lengths of batches are rounded up to this where few different widths matter.
 WIDTH_STEP = 16
@@ -103,6 +104,15 @@ class LengthBucketSampler(Sampler[list[int]]):
         self.padded_lengths = self._rounded(pad_to_multiple_of, max_length)
         self.pool_size = POOL_STEPS * self.micro_batches * self._usual_batch_size()
         self.set_epoch(0)
+
+    def __repr__(self) -> str:
+        size = f"{self.batch_size} a batch"
+        if self.max_tokens is not None:
+            size = f"up to {self.max_tokens} tokens a batch"
+        return (
+            f"<LengthBucketSampler: {counted(len(self.lengths), 'feature')}, {size}; "
+            f"{counted(len(self.steps), 'step')} an epoch>"
+        )
 
     def _rounded(self, multiple: int, max_length: int | None) -> np.ndarray:
         """The lengths, rounded up to a multiple, but not beyond max_length."""

@@ -253,17 +253,24 @@ def step_size(config: dict[str, Any], processes: int) -> int:
     return micro_batches if config["max_tokens_per_batch"] else micro_batches * config["batch_size"]
 
 
-def how_to_resume(settings: TrainConfig | None, folder: Path, processes: int = 1) -> str:
+def how_to_resume(
+    settings: TrainConfig | None, folder: Path, processes: int = 1, *, from_python: bool = False
+) -> str:
     """Return the command, or the line of Python, that resumes a run.
 
-    settings: the run's; None for a Trainer that was made in Python.
+    settings: the run's; None for a Trainer that was made in Python. from_python: whether no command
+    started the run.
     """
     if settings is None:
         return f'trainer.resume("{folder}") and trainer.fit()'
     in_memory = [name for name in DATA_SETTINGS if was_in_memory(getattr(settings, name))]
-    if in_memory:
-        data = "".join(f", {name}=..." for name in in_memory)
-        return f'mrc.train(TrainConfig(resume="{folder}"{data})) and the same data'
+    if from_python or in_memory:
+        trusted = {name: getattr(settings, name) for name in TRUST}
+        again = [f'resume="{folder}"']
+        again += [f"{name}={value!r}" for name, value in trusted.items() if value]
+        again += [f"{name}=..." for name in in_memory]
+        line = f"mrc.train(TrainConfig({', '.join(again)}))"
+        return f"{line} and the same data" if in_memory else line
     command = program("train")
     if processes > 1:
         script = "train.py" if command.endswith("train.py") else "-m mrc train"

@@ -337,7 +337,13 @@ class Trainer:
     def stop(self) -> NoReturn:
         """Raise Stopped, which says which signal came and how to resume."""
         signal = self.signals.received
-        how = how_to_resume(self.config, self.folder, self.world.size)
+        how = how_to_resume(
+            self.config,
+            self.folder,
+            self.world.size,
+            # A signal may end the process of a command, and not that of a notebook.
+            from_python=not self.signals.process_exits,
+        )
         raise Stopped(
             signal,
             f"stopped by {Signals(signal).name} after step {self.progress.step} of "

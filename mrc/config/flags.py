@@ -110,7 +110,7 @@ class Config:
         config = super().__new__(cls)
         names = [setting.name for setting in fields(cls)]  # type: ignore[arg-type]
         for name in kwargs.keys() - set(names):
-            raise TypeError(f"{cls.__name__}: {no_such_setting(name, names)}")
+            raise TypeError(f"{cls.__name__}: {no_such_setting(name, settings_of(cls))}")
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         config.given = {name: value for name, value in given.items() if value is not None}
         return config

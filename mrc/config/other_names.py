@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mrc.config.setting import Setting, option
+from mrc.wording import nearest
 
 # Their name -> ours, the first of which a command has, with the value to give where it is fixed.
 SAME = {
@@ -172,7 +173,7 @@ def _key(name: str) -> str:
     return name.lstrip("-").replace("-", "_").lower()
 
 
-def no_such_setting(name: str, known: Collection[str]) -> str:
+def no_such_setting(name: str, known: Mapping[str, Setting]) -> str:
     """What Python is told of a setting that is not known, with the one that may be meant."""
     advice = answer(name, known, in_file=True)
     if advice is None:

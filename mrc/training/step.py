@@ -54,7 +54,8 @@ class TrainStep:
         precision, device = self.precision, self.precision.device
         step_loss = torch.zeros((), device=device)
         for number, micro_batch in enumerate(step_batch.batches, start=1):
-            # The micro-batch's share of the step's features.
+            # The micro-batch's share of the step's features, from the loader in
+            # mrc/features/batching.py.
             weight = micro_batch["weight"]
             batch = to_device(micro_batch, device)
             # Only the last backward pass exchanges gradients between the processes.

@@ -1,6 +1,8 @@
 """The training loop: when a step is taken, logged, scored and saved, and when a run stops.
 
-One step is in mrc/training/step.py. docs/loop.md has the loop in its simplest form.
+Read it in this order: `fit`, `train_epoch`, `train_step`; then `TrainStep.__call__` in
+mrc/training/step.py, where the loss is computed and its gradient applied. docs/loop.md has the loop
+in its simplest form.
 """
 
 import math

@@ -289,7 +289,7 @@ def test_what_is_stale_is_dimmed(page, taught):
     # An error leaves the earlier answer, dimmed.
     fill(page, "context", "x" * 200_000)
     page.find_element(By.ID, "ask").click()
-    wait(page, lambda: "200000 characters" in text_of(page, "alert"))
+    wait(page, lambda: "The text has 200,000 characters" in text_of(page, "alert"))
     assert is_dimmed()
     page.find_element(By.ID, "to-ko").click()
     assert text_of(page, "alert") == "글이 200,000자입니다. 100,000자까지 읽을 수 있습니다."

@@ -148,7 +148,7 @@ function startForm() {
     $("question").lang = languageOf($("question").value);
     changed("changed");
   });
-  $("impossible").addEventListener("change", () => changed("changed"));
+  $("impossible").addEventListener("change", () => changed("setting_changed"));
   $("clear").addEventListener("click", () => {
     setForm("", []);
     showProblem(null);

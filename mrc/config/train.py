@@ -369,7 +369,8 @@ class TrainingSettings(Config):
     def check_given(self) -> None:
         """Raise InputError for what excludes each other, or needs a package that is missing."""
         super().check_given()
-        check_settings(self.given)
+        own = TrainingSettings.__dataclass_fields__
+        check_settings({name: value for name, value in self.given.items() if name in own})
 
 
 @dataclass
@@ -445,6 +446,8 @@ class TrainConfig(TrainingSettings, ModelSettings, DataSettings):
         self._check_loop()
         if self.push_to_hub:
             check_repo_name(self.push_to_hub)
+        # Last: nobody should install a package for settings that do not go together.
+        check_settings(self.given)
 
     def _check_data(self) -> None:
         for name in ("train_file", "validation_file"):

@@ -26,9 +26,11 @@ from tokenizers import (
 )
 from transformers import BertConfig, BertForQuestionAnswering, BertModel, PreTrainedTokenizerFast
 
+from mrc.__main__ import main
 from mrc.config.serve import ServeConfig
 from mrc.data.loading import load_examples
 from mrc.data.sample import sample_examples
+from mrc.errors import command_line
 from mrc.features.dataset import FeatureDataset, WindowSettings
 from mrc.model.tokenizer import train_tokenizer
 from mrc.reader import AskSettings, Reader
@@ -386,3 +388,14 @@ def serving(reader, **limits):
         server.should_exit = True
         thread.join(30)
     assert not thread.is_alive(), "the server does not end"
+
+
+def fails(argv, capsys):
+    """Run an `mrc` command that is refused; return its one line on standard error."""
+    with pytest.raises(SystemExit) as raised, command_line("mrc"):
+        main([str(a) for a in argv])
+    error = capsys.readouterr().err
+    assert raised.value.code == 2
+    assert error.startswith("mrc: error: ")
+    assert error.count("\n") == 1
+    return error

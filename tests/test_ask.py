@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from conftest import fails
 
 from mrc.__main__ import main
 from mrc.commands.shown import in_sentence, show
 from mrc.commands.texts import Text
-from mrc.errors import command_line
 from mrc.reader.reader import Reader
 from mrc.runtime.device import choose_device
 
@@ -34,16 +34,6 @@ def loaded(monkeypatch, reader, reader_folder):
         return reader
 
     monkeypatch.setattr(Reader, "from_pretrained", classmethod(from_pretrained))
-
-
-def fails(argv, capsys):
-    with pytest.raises(SystemExit) as raised, command_line("mrc"):
-        main([str(a) for a in argv])
-    error = capsys.readouterr().err
-    assert raised.value.code == 2
-    assert error.startswith("mrc: error: ")
-    assert error.count("\n") == 1
-    return error
 
 
 def test_a_question_on_the_command_line(reader, reader_folder, capsys, tmp_path):

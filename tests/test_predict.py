@@ -10,14 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import DATA
+from conftest import DATA, fails
 
 import mrc
 from mrc.__main__ import main
 from mrc.commands import evaluate, predict
 from mrc.data.loading import load_examples
 from mrc.data.sample import load_sample
-from mrc.errors import command_line
 
 SQUAD = DATA / "squad.json"
 
@@ -52,16 +51,6 @@ def records(path):
 def rows(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def fails(argv, capsys):
-    with pytest.raises(SystemExit) as raised, command_line("mrc"):
-        main([str(a) for a in argv])
-    error = capsys.readouterr().err
-    assert raised.value.code == 2
-    assert error.startswith("mrc: error: ")
-    assert error.count("\n") == 1
-    return error
 
 
 @pytest.mark.parametrize(
